@@ -1,0 +1,67 @@
+package pgembed
+
+import (
+	"io"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+)
+
+// janitor is a small shell process that outlives this one when this one is killed: it holds the other end of a pipe of
+// ours, and when that breaks it stops the server and removes a temporary folder. On Linux the kernel stops the server
+// already (see startProcess), so there only ephemeral servers have a janitor.
+type janitor struct {
+	pipe io.Closer
+	proc *process
+}
+
+// janitorScript has the arguments: pid of the server, its pid file, and, after these, the folders to remove. The pid
+// file vanishes when the server ends in good order, which tells sooner than its pid whether it is gone.
+const janitorScript = `
+read -r _
+pid=$1; file=$2; shift 2
+kill -INT "$pid" 2>/dev/null
+n=0
+while [ -e "$file" ] && kill -0 "$pid" 2>/dev/null && [ "$n" -lt 100 ]; do
+	sleep 0.05
+	n=$((n + 1))
+done
+[ "$#" -gt 0 ] && rm -rf -- "$@"
+`
+
+// watch starts the janitor for the server on clusterDir, or returns nil where none is needed.
+func watch(s *Server, clusterDir string) (*janitor, error) {
+	if !s.ephemeral && runtime.GOOS == "linux" {
+		return nil, nil
+	}
+	pid := strconv.Itoa(s.proc.pid)
+	args := []string{"-c", janitorScript, "collegium-janitor", pid, filepath.Join(clusterDir, "postmaster.pid")}
+	if s.ephemeral {
+		args = append(args, s.dataDir, s.socketDir)
+	}
+	cmd := exec.Command("/bin/sh", args...)
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	pipe, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	proc, err := startProcess(cmd, 0)
+	if err != nil {
+		pipe.Close()
+		return nil, err
+	}
+	return &janitor{pipe: pipe, proc: proc}, nil
+}
+
+// dismiss ends the janitor before it acts. It must come before the server is stopped: its pid may then be another's.
+func (j *janitor) dismiss() {
+	if j == nil {
+		return
+	}
+	j.proc.kill()
+	<-j.proc.done
+	j.pipe.Close()
+}
