@@ -1,0 +1,247 @@
+package career
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/collegium/collegium/internal/errs"
+	"github.com/collegium/collegium/internal/page"
+	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/viewer"
+)
+
+const visible = `e.status = 'PUBLISHED' AND (e.access <> 'STAFF' OR 'STAFF' = ANY(@reach))`
+
+const columns = `
+	e.id,
+	e.slug,
+	r.path,
+	c.person,
+	c.headline,
+	c.level,
+	c.level_label,
+	c.setting,
+	e.summary,
+	c.document_id,
+	c.member_id,
+	c.section_id,
+	c.region_id,
+	l.position AS level_position,
+	e.position`
+
+const tables = `
+	case_studies c
+	JOIN entries e ON e.id = c.entry_id
+	JOIN routes r ON r.entry_id = e.id AND r.kind = 'CURRENT'
+	JOIN career_levels l ON l.level = c.level`
+
+const matches = visible + `
+	AND (@level::text IS NULL OR c.level = @level)
+	AND (@section::text IS NULL OR c.section_id IN (
+		SELECT u.id FROM units u
+		WHERE u.kind = 'SPECIALIST_SECTION' AND (u.slug = lower(@section) OR u.aliases @> ARRAY[lower(@section)])))
+	AND (@region::text IS NULL OR c.region_id IN (
+		SELECT u.id FROM units u
+		WHERE u.kind = 'REGION' AND (u.slug = lower(@region) OR u.aliases @> ARRAY[lower(@region)])))`
+
+// CaseStudy returns the case study with the slug; errs.NotFound if there is none.
+func (s *Store) CaseStudy(ctx context.Context, v viewer.Viewer, slug string) (_ *CaseStudy, err error) {
+	defer errs.Wrap(&err, "career.CaseStudy(%.100q)", slug)
+	return pg.One[CaseStudy](ctx, s.DB, `
+		SELECT`+columns+`
+		FROM`+tables+`
+		WHERE e.slug = lower(@slug) AND `+visible+`
+		ORDER BY l.position, e.position, e.id
+		LIMIT 1`,
+		pgx.StrictNamedArgs{"slug": slug, "reach": v.Reach()})
+}
+
+// CaseStudies returns a page of the case studies, up the ladder, then in the
+// editors' order.
+func (s *Store) CaseStudies(ctx context.Context, v viewer.Viewer, f *Filter, args page.Args) (_ *Connection, err error) {
+	defer errs.Wrap(&err, "career.CaseStudies")
+	k, err := args.Keyset(3)
+	if err != nil {
+		return nil, err
+	}
+	c := &Connection{}
+	if f != nil {
+		c.Filter = *f
+	}
+	params := filterArgs(v, c.Filter)
+	params["limit"] = k.Limit + 1
+	if params["after"], params["after_id"], err = ladderKey("after", k.After); err != nil {
+		return nil, err
+	}
+	if params["before"], params["before_id"], err = ladderKey("before", k.Before); err != nil {
+		return nil, err
+	}
+	const within = `
+		SELECT` + columns + `
+		FROM` + tables + `
+		WHERE ` + matches + `
+			AND (@after_id::uuid IS NULL
+				OR (l.position, e.position, e.id) > ((@after::int[])[1], (@after::int[])[2], @after_id))
+			AND (@before_id::uuid IS NULL
+				OR (l.position, e.position, e.id) < ((@before::int[])[1], (@before::int[])[2], @before_id))`
+	sql := within + ` ORDER BY l.position, e.position, e.id LIMIT @limit`
+	if k.Backward {
+		sql = within + ` ORDER BY l.position DESC, e.position DESC, e.id DESC LIMIT @limit`
+	}
+	rows, err := pg.All[CaseStudy](ctx, s.DB, sql, params)
+	if err != nil {
+		return nil, err
+	}
+	c.Connection = page.New(k, rows, func(cs *CaseStudy) []string {
+		return []string{strconv.Itoa(cs.LevelPosition), strconv.Itoa(cs.Position), cs.ID.String()}
+	})
+	return c, nil
+}
+
+// Count returns how many case studies match the filter.
+func (s *Store) Count(ctx context.Context, v viewer.Viewer, f Filter) (_ int, err error) {
+	defer errs.Wrap(&err, "career.Count")
+	return pg.Scalar[int](ctx, s.DB, `
+		SELECT count(*)
+		FROM`+tables+`
+		WHERE `+matches, filterArgs(v, f))
+}
+
+func filterArgs(v viewer.Viewer, f Filter) pgx.StrictNamedArgs {
+	return pgx.StrictNamedArgs{"level": f.Level, "section": f.Section, "region": f.Region, "reach": v.Reach()}
+}
+
+// ladderKey reads the sort key of a row from a cursor.
+func ladderKey(name string, key []string) (place []int, id *uuid.UUID, err error) {
+	if key == nil {
+		return nil, nil, nil
+	}
+	level, err1 := strconv.ParseInt(key[0], 10, 32)
+	position, err2 := strconv.ParseInt(key[1], 10, 32)
+	parsed, err3 := uuid.Parse(key[2])
+	if err1 != nil || err2 != nil || err3 != nil {
+		return nil, nil, errs.Invalidf(name, "not a cursor of this list; pass a cursor that the same list returned")
+	}
+	return []int{int(level), int(position)}, &parsed, nil
+}
+
+// ByID returns the case studies with the IDs that the viewer may know of.
+func (s *Store) ByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (_ map[uuid.UUID]*CaseStudy, err error) {
+	defer errs.Wrap(&err, "career.ByID(%d)", len(ids))
+	rows, err := pg.All[CaseStudy](ctx, s.DB, `
+		SELECT`+columns+`
+		FROM`+tables+`
+		WHERE e.id = ANY(@ids) AND `+visible,
+		pgx.StrictNamedArgs{"ids": ids, "reach": v.Reach()})
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[uuid.UUID]*CaseStudy, len(rows))
+	for _, c := range rows {
+		byID[c.ID] = c
+	}
+	return byID, nil
+}
+
+// OfMembers returns the case studies about each of the members.
+func (s *Store) OfMembers(ctx context.Context, v viewer.Viewer, members []uuid.UUID) (_ map[uuid.UUID][]*CaseStudy, err error) {
+	defer errs.Wrap(&err, "career.OfMembers(%d)", len(members))
+	rows, err := pg.All[CaseStudy](ctx, s.DB, `
+		SELECT`+columns+`
+		FROM`+tables+`
+		JOIN members m ON m.id = c.member_id
+		WHERE c.member_id = ANY(@members) AND m.listing_audience = ANY(@reach) AND `+visible+`
+		ORDER BY l.position, e.position, e.id`,
+		pgx.StrictNamedArgs{"members": members, "reach": v.Reach()})
+	if err != nil {
+		return nil, err
+	}
+	byMember := make(map[uuid.UUID][]*CaseStudy, len(members))
+	for _, c := range rows {
+		byMember[*c.MemberID] = append(byMember[*c.MemberID], c)
+	}
+	return byMember, nil
+}
+
+// AtLevels returns the case studies filed under each level, in the editors' order.
+func (s *Store) AtLevels(ctx context.Context, v viewer.Viewer, levels []Level) (_ map[Level][]*CaseStudy, err error) {
+	defer errs.Wrap(&err, "career.AtLevels(%d)", len(levels))
+	rows, err := pg.All[CaseStudy](ctx, s.DB, `
+		SELECT`+columns+`
+		FROM`+tables+`
+		WHERE c.level = ANY(@levels) AND `+visible+`
+		ORDER BY l.position, e.position, e.id`,
+		pgx.StrictNamedArgs{"levels": levels, "reach": v.Reach()})
+	if err != nil {
+		return nil, err
+	}
+	byLevel := make(map[Level][]*CaseStudy, len(levels))
+	for _, c := range rows {
+		byLevel[c.Level] = append(byLevel[c.Level], c)
+	}
+	return byLevel, nil
+}
+
+// Neighbours returns for each case study the one before and the one after it on
+// the ladder, by its ID; either may be nil.
+func (s *Store) Neighbours(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (before, after map[uuid.UUID]*CaseStudy, err error) {
+	defer errs.Wrap(&err, "career.Neighbours(%d)", len(ids))
+	type row struct {
+		CaseStudy
+		IsAsked  bool
+		Follows  *bool
+		Precedes *bool
+	}
+	// The ladder is short; the rows around those asked for come with it.
+	rows, err := pg.All[row](ctx, s.DB, `
+		SELECT *
+		FROM (
+			SELECT`+columns+`,
+				e.id = ANY(@ids) AS is_asked,
+				lag(e.id = ANY(@ids)) OVER ladder AS follows,
+				lead(e.id = ANY(@ids)) OVER ladder AS precedes
+			FROM`+tables+`
+			WHERE `+visible+`
+			WINDOW ladder AS (ORDER BY l.position, e.position, e.id)
+		) x
+		WHERE x.is_asked OR x.follows OR x.precedes
+		ORDER BY x.level_position, x.position, x.id`,
+		pgx.StrictNamedArgs{"ids": ids, "reach": v.Reach()})
+	if err != nil {
+		return nil, nil, err
+	}
+	before, after = make(map[uuid.UUID]*CaseStudy, len(ids)), make(map[uuid.UUID]*CaseStudy, len(ids))
+	for i, r := range rows {
+		// Two rows beside each other, one of them asked for, are neighbours on the
+		// ladder, since every neighbour of a row asked for is here.
+		if i > 0 && (r.IsAsked || rows[i-1].IsAsked) {
+			before[r.ID] = &rows[i-1].CaseStudy
+			after[rows[i-1].ID] = &rows[i].CaseStudy
+		}
+	}
+	return before, after, nil
+}
+
+// Levels returns the ladder, from the first step up.
+func (s *Store) Levels(ctx context.Context) (_ []*CareerLevel, err error) {
+	defer errs.Wrap(&err, "career.Levels")
+	levels, err := pg.All[CareerLevel](ctx, s.DB, `
+		SELECT
+			l.level,
+			l.position,
+			l.title
+		FROM career_levels l
+		ORDER BY l.position`)
+	if err != nil {
+		return nil, err
+	}
+	for i, l := range levels {
+		if i > 0 {
+			l.Previous, levels[i-1].Next = levels[i-1], l
+		}
+	}
+	return levels, nil
+}

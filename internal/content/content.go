@@ -1,0 +1,93 @@
+// Package content knows what the body publishes: pages and their blocks,
+// documents, routes and the facts about the body itself.
+package content
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/collegium/collegium/internal/node"
+	"github.com/collegium/collegium/internal/viewer"
+)
+
+// Store reads published content.
+type Store struct {
+	DB *pgxpool.Pool
+}
+
+// Access is who may read a thing in full.
+type Access string
+
+// The access levels.
+const (
+	AccessPublic  Access = "PUBLIC"
+	AccessMembers Access = "MEMBERS"
+	AccessStaff   Access = "STAFF"
+)
+
+// ViewerAccess is whether a viewer may read a thing in full, and if not, why.
+type ViewerAccess struct {
+	CanRead  bool
+	Reason   *string
+	Requires *Access
+}
+
+func accessOf(v viewer.Viewer, a Access) ViewerAccess {
+	if v.CanRead(string(a)) {
+		return ViewerAccess{CanRead: true}
+	}
+	reason := "The body of this page is for members. Sign in as a member to read it."
+	if a == AccessStaff {
+		reason = "The body of this page is for staff."
+	}
+	return ViewerAccess{Reason: &reason, Requires: &a}
+}
+
+// SubPageKind is what a sub-page of a section or region is for.
+type SubPageKind string
+
+// Page is a page of the site; specialist sections and regions have one too.
+type Page struct {
+	ID           uuid.UUID
+	Kind         string
+	ParentID     *uuid.UUID
+	Path         string
+	Slug         string
+	Title        string
+	Summary      string
+	Access       Access
+	PublishedAt  *time.Time
+	UpdatedAt    time.Time
+	ReviewDueOn  *time.Time
+	SubKind      SubPageKind
+	ViewerAccess ViewerAccess `db:"-"`
+}
+
+// NodeID returns the opaque ID in the graph.
+func (p *Page) NodeID() string { return node.ID("Page", p.ID) }
+
+// Breadcrumb is one step of the way to a page.
+type Breadcrumb struct {
+	Title string
+	Path  string
+}
+
+// Document is a file that can be downloaded.
+type Document struct {
+	ID        uuid.UUID
+	Title     string
+	Summary   string
+	FileName  *string
+	MediaType string
+	// ByteSize is nil if the file is not held. SizeLabel is the size as printed.
+	ByteSize  *int
+	SizeLabel *string
+	SHA256    *string
+	URL       *string
+	Access    Access
+}
+
+// NodeID returns the opaque ID in the graph.
+func (d *Document) NodeID() string { return node.ID("Document", d.ID) }

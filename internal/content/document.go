@@ -1,0 +1,113 @@
+package content
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/collegium/collegium/internal/errs"
+	"github.com/collegium/collegium/internal/page"
+	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/viewer"
+)
+
+// DocumentConnection is a page of documents.
+type DocumentConnection = page.Connection[*Document]
+
+// DocumentEdge is one document with its cursor.
+type DocumentEdge = page.Edge[*Document]
+
+// The address and the fingerprint of the bytes are for those who may download it.
+const documentColumns = `
+	e.id,
+	e.title,
+	e.summary,
+	d.file_name,
+	d.media_type,
+	d.byte_size,
+	d.size_label,
+	CASE WHEN e.access = ANY(@reach) THEN d.sha256 END AS sha256,
+	CASE WHEN e.access = ANY(@reach) THEN d.url END AS url,
+	e.access`
+
+// DocumentsByID returns the documents with the IDs that the viewer may know of.
+func (s *Store) DocumentsByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (_ map[uuid.UUID]*Document, err error) {
+	defer errs.Wrap(&err, "content.DocumentsByID(%d)", len(ids))
+	docs, err := pg.All[Document](ctx, s.DB, `
+		SELECT`+documentColumns+`
+		FROM entries e
+		JOIN documents d ON d.entry_id = e.id
+		WHERE e.id = ANY(@ids) AND `+visible,
+		pgx.StrictNamedArgs{"ids": ids, "reach": v.Reach()})
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[uuid.UUID]*Document, len(docs))
+	for _, d := range docs {
+		byID[d.ID] = d
+	}
+	return byID, nil
+}
+
+// Documents returns a page of the documents, by title.
+func (s *Store) Documents(ctx context.Context, v viewer.Viewer, args page.Args) (_ *DocumentConnection, err error) {
+	defer errs.Wrap(&err, "content.Documents")
+	k, err := args.Keyset(2)
+	if err != nil {
+		return nil, err
+	}
+	params := pgx.StrictNamedArgs{"reach": v.Reach(), "limit": k.Limit + 1}
+	if params["after_title"], params["after_id"], err = titleKey("after", k.After); err != nil {
+		return nil, err
+	}
+	if params["before_title"], params["before_id"], err = titleKey("before", k.Before); err != nil {
+		return nil, err
+	}
+	const within = `
+		SELECT` + documentColumns + `
+		FROM entries e
+		JOIN documents d ON d.entry_id = e.id
+		WHERE ` + visible + `
+			AND (@after_title::text IS NULL
+				OR (e.title COLLATE "und-x-icu", e.id) > (@after_title, @after_id::uuid))
+			AND (@before_title::text IS NULL
+				OR (e.title COLLATE "und-x-icu", e.id) < (@before_title, @before_id::uuid))`
+	sql := within + ` ORDER BY e.title COLLATE "und-x-icu", e.id LIMIT @limit`
+	if k.Backward {
+		sql = within + ` ORDER BY e.title COLLATE "und-x-icu" DESC, e.id DESC LIMIT @limit`
+	}
+	docs, err := pg.All[Document](ctx, s.DB, sql, params)
+	if err != nil {
+		return nil, err
+	}
+	c := page.New(k, docs, func(d *Document) []string { return []string{d.Title, d.ID.String()} })
+	return &c, nil
+}
+
+// DocumentCount returns how many documents the viewer may know of.
+func (s *Store) DocumentCount(ctx context.Context, v viewer.Viewer) (_ int, err error) {
+	defer errs.Wrap(&err, "content.DocumentCount")
+	return pg.Scalar[int](ctx, s.DB, `
+		SELECT count(*)
+		FROM entries e
+		JOIN documents d ON d.entry_id = e.id
+		WHERE `+visible,
+		pgx.StrictNamedArgs{"reach": v.Reach()})
+}
+
+// titleKey reads the sort key of a row from a cursor.
+func titleKey(name string, key []string) (title *string, id *uuid.UUID, err error) {
+	if key == nil {
+		return nil, nil, nil
+	}
+	parsed, err := uuid.Parse(key[1])
+	if err != nil {
+		return nil, nil, errs.Invalidf(name, "not a cursor of this list; pass a cursor that the same list returned")
+	}
+	return &key[0], &parsed, nil
+}
+
+// absent says whether the error means that there is no such thing.
+func absent(err error) bool { return errors.Is(err, errs.NotFound) }

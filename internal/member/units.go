@@ -1,0 +1,145 @@
+package member
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/collegium/collegium/internal/errs"
+	"github.com/collegium/collegium/internal/page"
+	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/viewer"
+)
+
+// inRegion and inSection hold for the members who let the viewer see that they
+// belong to the unit p.id today.
+const inRegion = visible + ` AND m.region_id = p.id AND m.region_audience = ANY(@reach)`
+
+const inSection = visible + ` AND m.sections_audience = ANY(@reach) AND m.id IN (
+	SELECT sm.member_id
+	FROM section_memberships sm
+	WHERE sm.section_id = p.id
+		AND sm.starts_on <= CURRENT_DATE
+		AND (sm.ends_on IS NULL OR sm.ends_on >= CURRENT_DATE))`
+
+// unitRow is a member on the page of a unit.
+type unitRow struct {
+	UnitID uuid.UUID
+	Member
+}
+
+// OfRegions returns the same page of the members of each region, by name.
+func (s *Store) OfRegions(ctx context.Context, v viewer.Viewer, regions []uuid.UUID, args page.Args) (_ map[uuid.UUID]*Connection, err error) {
+	defer errs.Wrap(&err, "member.OfRegions(%d)", len(regions))
+	return s.ofUnits(ctx, v, inRegion, regions, args, func(id uuid.UUID) Scope { return Scope{Region: &id} })
+}
+
+// OfSections returns the same page of the members of each section, by name.
+func (s *Store) OfSections(ctx context.Context, v viewer.Viewer, sections []uuid.UUID, args page.Args) (_ map[uuid.UUID]*Connection, err error) {
+	defer errs.Wrap(&err, "member.OfSections(%d)", len(sections))
+	return s.ofUnits(ctx, v, inSection, sections, args, func(id uuid.UUID) Scope { return Scope{Section: &id} })
+}
+
+// ofUnits asks for one page of each unit in one statement. within is one of the
+// constants above.
+func (s *Store) ofUnits(ctx context.Context, v viewer.Viewer, within string, units []uuid.UUID, args page.Args, scope func(uuid.UUID) Scope) (map[uuid.UUID]*Connection, error) {
+	k, err := args.Keyset(2)
+	if err != nil {
+		return nil, err
+	}
+	params := pgx.StrictNamedArgs{"reach": v.Reach(), "units": units}
+	if err := bindNameKeys(params, k); err != nil {
+		return nil, err
+	}
+	order := `ORDER BY m.sort_name COLLATE "und-x-icu", m.id`
+	if k.Backward {
+		order = `ORDER BY m.sort_name COLLATE "und-x-icu" DESC, m.id DESC`
+	}
+	rows, err := pg.All[unitRow](ctx, s.DB, `
+		SELECT
+			p.id AS unit_id,
+			x.*
+		FROM unnest(@units::uuid[]) AS p (id)
+		CROSS JOIN LATERAL (
+			SELECT`+columns+`
+			FROM members m
+			WHERE `+within+` AND `+betweenNames+`
+			`+order+`
+			LIMIT @limit
+		) x`, params)
+	if err != nil {
+		return nil, err
+	}
+	byUnit := make(map[uuid.UUID][]*Member, len(units))
+	for _, r := range rows {
+		byUnit[r.UnitID] = append(byUnit[r.UnitID], &r.Member)
+	}
+	pages := make(map[uuid.UUID]*Connection, len(units))
+	for _, id := range units {
+		pages[id] = &Connection{Connection: page.New(k, byUnit[id], nameKey), Scope: scope(id)}
+	}
+	return pages, nil
+}
+
+// Totals returns how many members each of the lists has, of those the viewer may
+// see, in the order of the lists: one statement for all regions, one for all
+// sections and one for each filter of the directory.
+func (s *Store) Totals(ctx context.Context, v viewer.Viewer, lists []*Connection) (_ []int, err error) {
+	defer errs.Wrap(&err, "member.Totals(%d)", len(lists))
+	var regions, sections []uuid.UUID
+	for _, l := range lists {
+		switch {
+		case l.Scope.Region != nil:
+			regions = append(regions, *l.Scope.Region)
+		case l.Scope.Section != nil:
+			sections = append(sections, *l.Scope.Section)
+		}
+	}
+	inRegions, err := s.countUnits(ctx, v, inRegion, regions)
+	if err != nil {
+		return nil, err
+	}
+	inSections, err := s.countUnits(ctx, v, inSection, sections)
+	if err != nil {
+		return nil, err
+	}
+	totals := make([]int, len(lists))
+	for i, l := range lists {
+		switch {
+		case l.Scope.Region != nil:
+			totals[i] = inRegions[*l.Scope.Region]
+		case l.Scope.Section != nil:
+			totals[i] = inSections[*l.Scope.Section]
+		default:
+			if totals[i], err = s.Total(ctx, v, l.Scope.Filter); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return totals, nil
+}
+
+func (s *Store) countUnits(ctx context.Context, v viewer.Viewer, within string, units []uuid.UUID) (map[uuid.UUID]int, error) {
+	if len(units) == 0 {
+		return nil, nil
+	}
+	type row struct {
+		ID uuid.UUID
+		N  int
+	}
+	rows, err := pg.All[row](ctx, s.DB, `
+		SELECT
+			p.id,
+			(SELECT count(*) FROM members m WHERE `+within+`) AS n
+		FROM unnest(@units::uuid[]) AS p (id)`,
+		pgx.StrictNamedArgs{"reach": v.Reach(), "units": units})
+	if err != nil {
+		return nil, err
+	}
+	counts := make(map[uuid.UUID]int, len(rows))
+	for _, r := range rows {
+		counts[r.ID] = r.N
+	}
+	return counts, nil
+}

@@ -1,0 +1,240 @@
+package nav
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/collegium/collegium/internal/errs"
+	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/viewer"
+)
+
+// row is a menu with one of its items, or with none.
+type row struct {
+	MenuID      uuid.UUID
+	Handle      string
+	Title       string
+	Revision    int
+	ID          *uuid.UUID
+	ParentID    *uuid.UUID
+	Label       *string
+	Position    *int
+	Kind        *string
+	Href        *string
+	IsCanonical *bool
+	Access      *string
+	EntryID     *uuid.UUID
+	EntryKind   *string
+	ActionName  *string
+}
+
+// readMenus reads whole menus in one ordered pass. An item is hidden if it, its
+// target or anything above it is hidden from the viewer; the recursion starts
+// from those, so it costs nothing where nothing is hidden. The caller appends
+// which menus: a condition on m.
+const readMenus = `
+	WITH RECURSIVE hidden AS (
+		SELECT i.id
+		FROM menu_items i
+		LEFT JOIN entries e ON e.id = i.entry_id
+		WHERE NOT (
+			i.access = ANY(@reach)
+			AND (e.id IS NULL OR (e.status = 'PUBLISHED' AND (e.access <> 'STAFF' OR 'STAFF' = ANY(@reach))))
+		)
+		UNION
+		SELECT c.id
+		FROM menu_items c
+		JOIN hidden h ON c.parent_id = h.id
+	)
+	SELECT
+		m.id AS menu_id,
+		m.handle,
+		m.title,
+		m.revision,
+		i.id,
+		i.parent_id,
+		i.label,
+		i.position,
+		i.kind,
+		COALESCE(r.path, i.url) AS href,
+		i.is_canonical,
+		i.access,
+		i.entry_id,
+		e.kind AS entry_kind,
+		i.action AS action_name
+	FROM menus m
+	LEFT JOIN menu_items i ON i.menu_id = m.id AND i.id NOT IN (SELECT h.id FROM hidden h)
+	LEFT JOIN entries e ON e.id = i.entry_id
+	LEFT JOIN routes r ON r.entry_id = i.entry_id AND r.kind = 'CURRENT'
+	WHERE `
+
+const menuOrder = `
+	ORDER BY m.position, m.handle, i.position`
+
+func (s *Store) read(ctx context.Context, sql string, args pgx.StrictNamedArgs) ([]*Menu, error) {
+	rows, err := pg.All[row](ctx, s.DB, sql, args)
+	if err != nil {
+		return nil, err
+	}
+	menus := []*Menu{}
+	for len(rows) > 0 {
+		first := rows[0]
+		n := 0
+		for n < len(rows) && rows[n].MenuID == first.MenuID {
+			n++
+		}
+		m := &Menu{ID: first.MenuID, Handle: first.Handle, Title: first.Title, Revision: first.Revision}
+		items := make([]*Item, 0, n)
+		parents := make(map[uuid.UUID]uuid.UUID, n)
+		for _, r := range rows[:n] {
+			if r.ID == nil { // a menu without items
+				continue
+			}
+			items = append(items, &Item{
+				ID: *r.ID, Label: *r.Label, Position: *r.Position, Kind: Kind(*r.Kind), Href: r.Href,
+				IsCanonical: *r.IsCanonical, Access: *r.Access, EntryID: r.EntryID, EntryKind: r.EntryKind, ActionName: r.ActionName,
+			})
+			if r.ParentID != nil {
+				parents[*r.ID] = *r.ParentID
+			}
+		}
+		m.assemble(items, parents)
+		menus = append(menus, m)
+		rows = rows[n:]
+	}
+	return menus, nil
+}
+
+// Menu returns the menu with the handle; errs.NotFound if there is none.
+func (s *Store) Menu(ctx context.Context, v viewer.Viewer, handle string) (_ *Menu, err error) {
+	defer errs.Wrap(&err, "nav.Menu(%.100q)", handle)
+	menus, err := s.read(ctx, readMenus+`m.handle = @handle`+menuOrder,
+		pgx.StrictNamedArgs{"handle": handle, "reach": v.Reach()})
+	if err != nil {
+		return nil, err
+	}
+	if len(menus) == 0 {
+		return nil, errs.NotFound
+	}
+	return menus[0], nil
+}
+
+// maxMenus bounds how many menus can be asked for by name at once.
+const maxMenus = 20
+
+// Menus returns the menus with the handles in the order asked, or all menus in
+// the editors' order if handles is nil. Unknown handles are left out.
+func (s *Store) Menus(ctx context.Context, v viewer.Viewer, handles []string) (_ []*Menu, err error) {
+	defer errs.Wrap(&err, "nav.Menus(%d)", len(handles))
+	if len(handles) > maxMenus {
+		return nil, errs.Invalidf("handles", "%d handles are too many; pass at most %d", len(handles), maxMenus)
+	}
+	menus, err := s.read(ctx, readMenus+`(@handles::text[] IS NULL OR m.handle = ANY(@handles))`+menuOrder,
+		pgx.StrictNamedArgs{"handles": handles, "reach": v.Reach()})
+	if err != nil || handles == nil {
+		return menus, err
+	}
+	byHandle := make(map[string]*Menu, len(menus))
+	for _, m := range menus {
+		byHandle[m.Handle] = m
+	}
+	asked := make([]*Menu, 0, len(handles))
+	for _, h := range handles {
+		if m := byHandle[h]; m != nil {
+			asked = append(asked, m)
+		}
+	}
+	return asked, nil
+}
+
+// MenusByID returns the menus with the IDs.
+func (s *Store) MenusByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (_ map[uuid.UUID]*Menu, err error) {
+	defer errs.Wrap(&err, "nav.MenusByID(%d)", len(ids))
+	menus, err := s.read(ctx, readMenus+`m.id = ANY(@ids)`+menuOrder,
+		pgx.StrictNamedArgs{"ids": ids, "reach": v.Reach()})
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[uuid.UUID]*Menu, len(menus))
+	for _, m := range menus {
+		byID[m.ID] = m
+	}
+	return byID, nil
+}
+
+// ItemsByID returns the items with the IDs, each in its whole menu.
+func (s *Store) ItemsByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (_ map[uuid.UUID]*Item, err error) {
+	defer errs.Wrap(&err, "nav.ItemsByID(%d)", len(ids))
+	menus, err := s.read(ctx, readMenus+`m.id IN (SELECT a.menu_id FROM menu_items a WHERE a.id = ANY(@ids))`+menuOrder,
+		pgx.StrictNamedArgs{"ids": ids, "reach": v.Reach()})
+	if err != nil {
+		return nil, err
+	}
+	asked := make(map[uuid.UUID]*Item, len(ids))
+	for _, id := range ids {
+		asked[id] = nil
+	}
+	for _, m := range menus {
+		for _, it := range m.items {
+			if _, ok := asked[it.ID]; ok {
+				asked[it.ID] = it
+			}
+		}
+	}
+	return asked, nil
+}
+
+// AlsoAt returns for each item the other placements of its target: those in its
+// own menu, then those in other menus in the editors' order.
+func (s *Store) AlsoAt(ctx context.Context, v viewer.Viewer, items []*Item) (_ [][]*Item, err error) {
+	defer errs.Wrap(&err, "nav.AlsoAt(%d)", len(items))
+	entries := make([]uuid.UUID, 0, len(items))
+	own := make(map[uuid.UUID]*Menu, 1)
+	for _, it := range items {
+		own[it.menu.ID] = it.menu
+		if it.EntryID != nil {
+			entries = append(entries, *it.EntryID)
+		}
+	}
+	placements := make([][]*Item, len(items))
+	if len(entries) == 0 {
+		for i := range placements {
+			placements[i] = []*Item{}
+		}
+		return placements, nil
+	}
+	// Only other menus are read. With parents from several menus, each of them
+	// is another one's other.
+	var known []uuid.UUID
+	if len(own) == 1 {
+		for id := range own {
+			known = append(known, id)
+		}
+	}
+	others, err := s.read(ctx, readMenus+`
+		m.id <> ALL(COALESCE(@known, '{}'::uuid[]))
+		AND m.id IN (SELECT a.menu_id FROM menu_items a WHERE a.entry_id = ANY(@entries))`+menuOrder,
+		pgx.StrictNamedArgs{"known": known, "entries": entries, "reach": v.Reach()})
+	if err != nil {
+		return nil, err
+	}
+	for i, it := range items {
+		placements[i] = []*Item{}
+		if it.EntryID == nil {
+			continue
+		}
+		for _, other := range it.menu.byEntry[*it.EntryID] {
+			if other.ID != it.ID {
+				placements[i] = append(placements[i], other)
+			}
+		}
+		for _, m := range others {
+			if m.ID != it.menu.ID {
+				placements[i] = append(placements[i], m.byEntry[*it.EntryID]...)
+			}
+		}
+	}
+	return placements, nil
+}

@@ -1,0 +1,208 @@
+package unit
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/collegium/collegium/internal/errs"
+	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/viewer"
+)
+
+// visible is the rule for every read of units: that of their entry.
+const visible = `e.status = 'PUBLISHED' AND (e.access <> 'STAFF' OR 'STAFF' = ANY(@reach))`
+
+const status = `CASE WHEN u.dissolved_on < CURRENT_DATE THEN 'DISSOLVED' ELSE 'ACTIVE' END`
+
+const sectionColumns = `
+	u.id,
+	u.slug,
+	u.name,
+	u.short_name,
+	` + status + ` AS status,
+	u.established_on,
+	u.dissolved_on,
+	u.successor_id`
+
+const regionColumns = `
+	u.id,
+	u.slug,
+	u.name,
+	u.short_name,
+	u.nation,
+	COALESCE((
+		SELECT jsonb_agg(jsonb_build_object('language', l.key, 'name', l.value) ORDER BY l.key)
+		FROM jsonb_each_text(u.local_names) l
+	), '[]') AS local_names,
+	` + status + ` AS status`
+
+const unitTables = `
+	units u
+	JOIN entries e ON e.id = u.id`
+
+// Section returns the section with the slug, or with an earlier slug of it;
+// errs.NotFound if there is none.
+func (s *Store) Section(ctx context.Context, v viewer.Viewer, slug string) (_ *Section, err error) {
+	defer errs.Wrap(&err, "unit.Section(%.100q)", slug)
+	return pg.One[Section](ctx, s.DB, `
+		SELECT`+sectionColumns+`
+		FROM`+unitTables+`
+		WHERE u.kind = 'SPECIALIST_SECTION' AND (u.slug = lower(@slug) OR u.aliases @> ARRAY[lower(@slug)]) AND `+visible+`
+		ORDER BY u.slug = lower(@slug) DESC, u.position
+		LIMIT 1`,
+		pgx.StrictNamedArgs{"slug": slug, "reach": v.Reach()})
+}
+
+// Sections returns the sections in the body's order; only those with the status
+// today, if one is given.
+func (s *Store) Sections(ctx context.Context, v viewer.Viewer, only *Status) (_ []*Section, err error) {
+	defer errs.Wrap(&err, "unit.Sections")
+	return pg.All[Section](ctx, s.DB, `
+		SELECT`+sectionColumns+`
+		FROM`+unitTables+`
+		WHERE u.kind = 'SPECIALIST_SECTION'
+			AND (@only::text IS NULL OR `+status+` = @only)
+			AND `+visible+`
+		ORDER BY u.position`,
+		pgx.StrictNamedArgs{"only": only, "reach": v.Reach()})
+}
+
+// SectionsByID returns the sections with the IDs that the viewer may know of.
+func (s *Store) SectionsByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (_ map[uuid.UUID]*Section, err error) {
+	defer errs.Wrap(&err, "unit.SectionsByID(%d)", len(ids))
+	sections, err := pg.All[Section](ctx, s.DB, `
+		SELECT`+sectionColumns+`
+		FROM`+unitTables+`
+		WHERE u.kind = 'SPECIALIST_SECTION' AND u.id = ANY(@ids) AND `+visible,
+		pgx.StrictNamedArgs{"ids": ids, "reach": v.Reach()})
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[uuid.UUID]*Section, len(sections))
+	for _, u := range sections {
+		byID[u.ID] = u
+	}
+	return byID, nil
+}
+
+// SectionsOf returns the sections that each of the members belongs to today, in
+// the body's order. Members who keep their sections from the viewer have none.
+func (s *Store) SectionsOf(ctx context.Context, v viewer.Viewer, members []uuid.UUID) (_ map[uuid.UUID][]*Section, err error) {
+	defer errs.Wrap(&err, "unit.SectionsOf(%d)", len(members))
+	type row struct {
+		MemberID uuid.UUID
+		Section
+	}
+	rows, err := pg.All[row](ctx, s.DB, `
+		SELECT
+			sm.member_id,`+sectionColumns+`
+		FROM section_memberships sm
+		JOIN members m ON m.id = sm.member_id
+		JOIN`+unitTables+` ON u.id = sm.section_id
+		WHERE sm.member_id = ANY(@members)
+			AND sm.starts_on <= CURRENT_DATE
+			AND (sm.ends_on IS NULL OR sm.ends_on >= CURRENT_DATE)
+			AND m.listing_audience = ANY(@reach)
+			AND m.sections_audience = ANY(@reach)
+			AND `+visible+`
+		ORDER BY sm.member_id, u.position`,
+		pgx.StrictNamedArgs{"members": members, "reach": v.Reach()})
+	if err != nil {
+		return nil, err
+	}
+	byMember := make(map[uuid.UUID][]*Section, len(members))
+	for _, r := range rows {
+		byMember[r.MemberID] = append(byMember[r.MemberID], &r.Section)
+	}
+	return byMember, nil
+}
+
+// Region returns the region with the slug, or with an earlier slug of it;
+// errs.NotFound if there is none.
+func (s *Store) Region(ctx context.Context, v viewer.Viewer, slug string) (_ *Region, err error) {
+	defer errs.Wrap(&err, "unit.Region(%.100q)", slug)
+	return pg.One[Region](ctx, s.DB, `
+		SELECT`+regionColumns+`
+		FROM`+unitTables+`
+		WHERE u.kind = 'REGION' AND (u.slug = lower(@slug) OR u.aliases @> ARRAY[lower(@slug)]) AND `+visible+`
+		ORDER BY u.slug = lower(@slug) DESC, u.position
+		LIMIT 1`,
+		pgx.StrictNamedArgs{"slug": slug, "reach": v.Reach()})
+}
+
+// Regions returns the regions in the body's order; only those of the nation, if
+// one is given.
+func (s *Store) Regions(ctx context.Context, v viewer.Viewer, nation *Nation) (_ []*Region, err error) {
+	defer errs.Wrap(&err, "unit.Regions")
+	return pg.All[Region](ctx, s.DB, `
+		SELECT`+regionColumns+`
+		FROM`+unitTables+`
+		WHERE u.kind = 'REGION' AND (@nation::text IS NULL OR u.nation = @nation) AND `+visible+`
+		ORDER BY u.position`,
+		pgx.StrictNamedArgs{"nation": nation, "reach": v.Reach()})
+}
+
+// RegionsByID returns the regions with the IDs that the viewer may know of.
+func (s *Store) RegionsByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (_ map[uuid.UUID]*Region, err error) {
+	defer errs.Wrap(&err, "unit.RegionsByID(%d)", len(ids))
+	regions, err := pg.All[Region](ctx, s.DB, `
+		SELECT`+regionColumns+`
+		FROM`+unitTables+`
+		WHERE u.kind = 'REGION' AND u.id = ANY(@ids) AND `+visible,
+		pgx.StrictNamedArgs{"ids": ids, "reach": v.Reach()})
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[uuid.UUID]*Region, len(regions))
+	for _, u := range regions {
+		byID[u.ID] = u
+	}
+	return byID, nil
+}
+
+// SectionMemberCounts returns how many people belonged to each section on a day;
+// nil is today. It is a published figure and counts everyone.
+func (s *Store) SectionMemberCounts(ctx context.Context, sections []uuid.UUID, asOf *time.Time) (_ map[uuid.UUID]int, err error) {
+	defer errs.Wrap(&err, "unit.SectionMemberCounts(%d)", len(sections))
+	return s.counts(ctx, `
+		SELECT
+			sm.section_id AS id,
+			count(DISTINCT sm.member_id) AS n
+		FROM section_memberships sm
+		WHERE sm.section_id = ANY(@ids)
+			AND sm.starts_on <= COALESCE(@as_of::date, CURRENT_DATE)
+			AND (sm.ends_on IS NULL OR sm.ends_on >= COALESCE(@as_of::date, CURRENT_DATE))
+		GROUP BY sm.section_id`, sections, asOf)
+}
+
+// RegionMemberCounts returns how many people of each region had joined by a day;
+// nil is today. It is a published figure and counts everyone.
+func (s *Store) RegionMemberCounts(ctx context.Context, regions []uuid.UUID, asOf *time.Time) (_ map[uuid.UUID]int, err error) {
+	defer errs.Wrap(&err, "unit.RegionMemberCounts(%d)", len(regions))
+	return s.counts(ctx, `
+		SELECT
+			m.region_id AS id,
+			count(*) AS n
+		FROM members m
+		WHERE m.region_id = ANY(@ids) AND m.joined_on <= COALESCE(@as_of::date, CURRENT_DATE)
+		GROUP BY m.region_id`, regions, asOf)
+}
+
+func (s *Store) counts(ctx context.Context, sql string, ids []uuid.UUID, asOf *time.Time) (map[uuid.UUID]int, error) {
+	type row struct {
+		ID uuid.UUID
+		N  int
+	}
+	rows, err := pg.All[row](ctx, s.DB, sql, pgx.StrictNamedArgs{"ids": ids, "as_of": asOf})
+	if err != nil {
+		return nil, err
+	}
+	counts := make(map[uuid.UUID]int, len(rows))
+	for _, r := range rows {
+		counts[r.ID] = r.N
+	}
+	return counts, nil
+}

@@ -1,0 +1,9 @@
+SET lock_timeout = '5s';
+
+DROP TABLE block_entries;
+DROP TABLE blocks;
+DROP TABLE documents;
+DROP TABLE pages;
+DROP TABLE routes;
+DROP TABLE entries;
+DROP FUNCTION entries_check_no_cycle();
