@@ -1,0 +1,40 @@
+// Command generate runs gqlgen together with the plugin that writes the table of package
+// graph/exec. It is what `go generate ./graph` runs.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/99designs/gqlgen/api"
+	"github.com/99designs/gqlgen/codegen/config"
+	"github.com/collegium/collegium/graph/exec/tablegen"
+)
+
+func main() {
+	file := flag.String("config", "", "gqlgen.yml of the graph; by default the nearest one at or above the current folder")
+	flag.Parse()
+	if err := run(*file); err != nil {
+		fmt.Fprintln(os.Stderr, "generate:", err)
+		os.Exit(1)
+	}
+}
+
+func run(file string) error {
+	var cfg *config.Config
+	var err error
+	if file == "" {
+		cfg, err = config.LoadConfigFromDefaultLocations()
+	} else {
+		if err := os.Chdir(filepath.Dir(file)); err != nil {
+			return err
+		}
+		cfg, err = config.LoadConfig(filepath.Base(file))
+	}
+	if err != nil {
+		return fmt.Errorf("read gqlgen.yml: %w", err)
+	}
+	return api.Generate(cfg, api.AddPlugin(&tablegen.Plugin{}))
+}
