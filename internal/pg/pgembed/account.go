@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // account is who the server runs as. PostgreSQL refuses root, so root hands it to another account.
@@ -22,7 +23,12 @@ func serverAccount() (account, error) {
 	if uid := os.Geteuid(); uid != 0 {
 		return account{uid: uid, gid: os.Getegid(), name: accountName(uid)}, nil
 	}
-	for _, name := range []string{"postgres", "nobody"} {
+	return dropTo("postgres", "nobody")
+}
+
+// dropTo is the first of the named accounts that exists, for root to run the server as.
+func dropTo(names ...string) (account, error) {
+	for _, name := range names {
 		u, err := user.Lookup(name)
 		if err != nil {
 			continue
@@ -34,7 +40,7 @@ func serverAccount() (account, error) {
 		}
 		return account{uid: uid, gid: gid, name: name, drop: true}, nil
 	}
-	return account{}, errors.New("PostgreSQL does not run as root, and there is neither an account postgres nor nobody to run it: start this program as an ordinary user, or set DATABASE_URL")
+	return account{}, errors.New("PostgreSQL does not run as root, and there is no account " + strings.Join(names, " or ") + " to run it: start this program as an ordinary user, or set DATABASE_URL")
 }
 
 // ownerAccount is the account that owns existing data, which must run them: this process's own, or for root any other

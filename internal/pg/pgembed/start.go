@@ -17,21 +17,25 @@ import (
 
 // Start starts a server and waits until it answers. ctx bounds the start, not the server's life; that ends with Stop or
 // with this process. A data folder that another process uses is ErrInUse.
-func Start(ctx context.Context, o Options) (_ *Server, err error) {
+func Start(ctx context.Context, o Options) (*Server, error) {
 	if err := supported(); err != nil {
 		return nil, err
 	}
-	s := &Server{ephemeral: o.Ephemeral}
-	defer func() {
-		if err != nil {
-			s.abandon()
-		}
-	}()
-
 	acct, err := serverAccount()
 	if err != nil {
 		return nil, err
 	}
+	s := &Server{ephemeral: o.Ephemeral}
+	if err := s.start(ctx, o, newSearch(acct)); err != nil {
+		s.abandon()
+		return nil, err
+	}
+	return s, nil
+}
+
+// start is Start with the programs and the account that places offers.
+func (s *Server) start(ctx context.Context, o Options, places *search) (err error) {
+	acct := places.acct
 	if o.Ephemeral {
 		o.FsyncOff = true
 		sweep()
@@ -40,63 +44,64 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 		s.dataDir, err = claimDataDir(o.DataDir, acct)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if s.lock, err = acquire(s.dataDir); err != nil {
-		return nil, err
+		return err
 	}
 	os.Remove(filepath.Join(s.dataDir, infoFile)) // a leftover of a process that was killed
 
 	major, err := dataMajor(s.dataDir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if major != 0 {
 		if acct, err = ownerAccount(clusterDir(s.dataDir, major), acct); err != nil {
-			return nil, err
+			return err
 		}
 	}
+	places.acct = acct
 	if err := reachable(s.dataDir, acct); err != nil {
-		return nil, err
+		return err
 	}
-	progs, err := newSearch(acct).find(ctx, major, o.step)
+	progs, err := places.find(ctx, major, o.step)
 	if err != nil {
 		if major != 0 {
-			return nil, fmt.Errorf("%s holds data of PostgreSQL %d: %w", s.dataDir, major, err)
+			return fmt.Errorf("%s holds data of PostgreSQL %d: %w", s.dataDir, major, err)
 		}
-		return nil, err
+		return err
 	}
 	s.info.Version, s.info.Source = progs.version, progs.source
 
 	c := &cluster{dir: clusterDir(s.dataDir, progs.major), progs: progs, acct: acct, options: o}
 	if c.log, err = openLog(s.dataDir); err != nil {
-		return nil, err
+		return err
 	}
 	defer c.log.Close()
 	if major == 0 {
 		if err := c.initdb(ctx); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := c.clearStale(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if s.socketDir, err = makeSocketDir(c.dir, acct); err != nil {
-		return nil, err
+		return err
 	}
 	if s.proc, err = c.launch(ctx, s.socketDir); err != nil {
-		return nil, err
+		return err
 	}
 	if s.janitor, err = watch(s, c.dir); err != nil {
-		return nil, err
+		return err
 	}
 	if err := prepareDatabase(ctx, s.socketDir, progs); err != nil {
-		return nil, err
+		return err
 	}
 
 	s.info.DSN = dsn(s.socketDir, database)
 	s.info.Supervisor, s.info.Postgres = os.Getpid(), s.proc.pid
-	return s, s.publish()
+	return s.publish()
 }
 
 // abandon undoes what a failed Start did.
@@ -110,10 +115,10 @@ func (s *Server) abandon() {
 	if s.socketDir != "" {
 		os.RemoveAll(s.socketDir)
 	}
+	if s.ephemeral && s.dataDir != "" {
+		os.RemoveAll(s.dataDir)
+	}
 	if s.lock != nil {
-		if s.ephemeral {
-			os.RemoveAll(s.dataDir)
-		}
 		s.lock.Close()
 	}
 }
