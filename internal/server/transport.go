@@ -14,7 +14,8 @@ type Execute func(ctx context.Context, p Params) Result
 
 // Params is a GraphQL request as HTTP carried it: well-formed, but nothing of it is parsed or validated yet.
 type Params struct {
-	// Query is the text of the document: valid UTF-8, at most as long as the limit on a body allows, never empty.
+	// Query is the text of the document: valid UTF-8 and no longer than the limit on a body. It can be empty, if that
+	// is what the client sent; such a document does not parse.
 	Query string
 	// OperationName picks an operation of the document. Empty if the request names none.
 	OperationName string
@@ -22,6 +23,8 @@ type Params struct {
 	Variables map[string]any
 	// Extensions is nil if the request has none. Numbers are json.Number.
 	Extensions map[string]any
+	// RequestID is the id under which this request is logged, for the log lines of Execute.
+	RequestID string
 	// ReadOnly says that the request came by a safe method (GET or HEAD): only a query may run, and anything else is
 	// answered with NotByGet.
 	ReadOnly bool
