@@ -9,5 +9,5 @@ import "embed"
 
 // FS holds every migration of this version of the program.
 //
-//go:embed *
+//go:embed *.sql
 var FS embed.FS

@@ -3,64 +3,72 @@ package pg
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/collegium/collegium/internal/errs"
 )
 
 // All asks sql and returns each row as a new T, a struct. A column belongs to the field with its name, or with its `db`
 // tag; underscores and case do not matter. A column without a field, or a field without a column (tag it `db:"-"`), is
-// an error. No rows give an empty slice, which is not an error.
+// an error. No rows give an empty slice, which is not an error. When ctx ended the statement, the error is ctx's too.
 func All[T any](ctx context.Context, q Querier, sql string, args ...any) ([]*T, error) {
-	rows, err := q.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToAddrOfStructByName[T])
+	return collect(ctx, q, sql, args, pgx.RowToAddrOfStructByName[T])
 }
 
 // One asks sql and returns its only row as a new T, by the rules of All. No row is errs.NotFound; a second row is
 // pgx.ErrTooManyRows, since it means that the statement does not say what was meant.
 func One[T any](ctx context.Context, q Querier, sql string, args ...any) (*T, error) {
-	rows, err := q.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, err
-	}
-	row, err := pgx.CollectExactlyOneRow(rows, pgx.RowToAddrOfStructByName[T])
-	if err != nil {
-		return nil, notFound(err)
-	}
-	return row, nil
+	return only(ctx, q, sql, args, pgx.RowToAddrOfStructByName[T])
 }
 
 // Scalars asks sql, which has one column, and returns that column. A T that can't be nil refuses NULL with an error.
 func Scalars[T any](ctx context.Context, q Querier, sql string, args ...any) ([]T, error) {
-	rows, err := q.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[T])
+	return collect(ctx, q, sql, args, pgx.RowTo[T])
 }
 
 // Scalar asks sql, which has one column and one row, and returns that value. No row is errs.NotFound.
 func Scalar[T any](ctx context.Context, q Querier, sql string, args ...any) (T, error) {
-	var zero T
-	rows, err := q.Query(ctx, sql, args...)
-	if err != nil {
-		return zero, err
-	}
-	v, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[T])
-	if err != nil {
-		return zero, notFound(err)
-	}
-	return v, nil
+	return only(ctx, q, sql, args, pgx.RowTo[T])
 }
 
-// notFound turns the driver's "no rows" into the house's word for it.
-func notFound(err error) error {
-	if errors.Is(err, pgx.ErrNoRows) {
-		return errs.NotFound
+func collect[T any](ctx context.Context, q Querier, sql string, args []any, row pgx.RowToFunc[T]) ([]T, error) {
+	rows, err := q.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, ended(ctx, err)
+	}
+	all, err := pgx.CollectRows(rows, row)
+	if err != nil {
+		return nil, ended(ctx, err)
+	}
+	return all, nil
+}
+
+func only[T any](ctx context.Context, q Querier, sql string, args []any, row pgx.RowToFunc[T]) (v T, err error) {
+	rows, err := q.Query(ctx, sql, args...)
+	if err != nil {
+		return v, ended(ctx, err)
+	}
+	v, err = pgx.CollectExactlyOneRow(rows, row)
+	switch {
+	case err == nil:
+		return v, nil
+	case errors.Is(err, pgx.ErrNoRows):
+		err = errs.NotFound
+	}
+	var zero T
+	return zero, ended(ctx, err)
+}
+
+// queryCanceled is PostgreSQL's code for a statement that was asked to end (appendix A, class 57).
+const queryCanceled = "57014"
+
+// ended adds ctx's error to that of a statement which the server ended because ctx did.
+func ended(ctx context.Context, err error) error {
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == queryCanceled && ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
 	return err
 }

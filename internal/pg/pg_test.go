@@ -1,0 +1,234 @@
+package pg_test
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/collegium/collegium/internal/errs"
+	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/pg/pgtest"
+)
+
+type colour string
+
+type thing struct {
+	ID      uuid.UUID
+	Parent  *uuid.UUID
+	Colour  colour
+	MadeAt  time.Time
+	Tags    []string
+	Note    *string
+	Unasked string `db:"-"`
+}
+
+const thingColumns = `id, parent, colour, made_at, tags, note`
+
+// things makes a table and two rows, the second the child of the first.
+func things(t *testing.T, q pg.Querier) (parent, child uuid.UUID) {
+	t.Helper()
+	parent, child = uuid.New(), uuid.New()
+	_, err := q.Exec(t.Context(), `
+		CREATE TABLE things (
+			id      uuid PRIMARY KEY,
+			parent  uuid CONSTRAINT things_parent_exists REFERENCES things (id),
+			colour  text NOT NULL CONSTRAINT things_colour_known CHECK (colour IN ('RED', 'BLUE')),
+			made_at timestamptz NOT NULL,
+			tags    text[] NOT NULL,
+			note    text
+		)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []pgx.StrictNamedArgs{
+		{"id": parent, "parent": nil, "colour": colour("RED"), "tags": []string{}, "note": nil},
+		{"id": child, "parent": &parent, "colour": colour("BLUE"), "tags": []string{"a", "b"}, "note": "x"},
+	} {
+		_, err := q.Exec(t.Context(), `
+			INSERT INTO things (id, parent, colour, made_at, tags, note)
+			VALUES (@id, @parent, @colour, '2024-02-29T12:00:00Z', @tags, @note)`, row)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return parent, child
+}
+
+func TestAllAndOne(t *testing.T) {
+	t.Parallel()
+	tx := pgtest.Tx(t)
+	parent, child := things(t, tx)
+	at := time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)
+	note := "x"
+	want := []*thing{
+		{ID: parent, Colour: "RED", MadeAt: at, Tags: []string{}},
+		{ID: child, Parent: &parent, Colour: "BLUE", MadeAt: at, Tags: []string{"a", "b"}, Note: &note},
+	}
+	got, err := pg.All[thing](t.Context(), tx, `
+		SELECT `+thingColumns+`
+		FROM things
+		WHERE id = ANY (@ids)
+		ORDER BY colour DESC`, pgx.StrictNamedArgs{"ids": []uuid.UUID{parent, child}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got, cmp.Comparer(time.Time.Equal)); diff != "" {
+		t.Errorf("All (-want +got):\n%s", diff)
+	}
+
+	one, err := pg.One[thing](t.Context(), tx, `SELECT `+thingColumns+` FROM things WHERE parent = @parent`, pgx.StrictNamedArgs{"parent": parent})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want[1], one, cmp.Comparer(time.Time.Equal)); diff != "" {
+		t.Errorf("One (-want +got):\n%s", diff)
+	}
+
+	none, err := pg.All[thing](t.Context(), tx, `SELECT `+thingColumns+` FROM things WHERE false`)
+	if err != nil || none == nil || len(none) != 0 {
+		t.Errorf("All without rows = %v, %v; want an empty slice", none, err)
+	}
+	if got, err := pg.One[thing](t.Context(), tx, `SELECT `+thingColumns+` FROM things WHERE false`); got != nil || !errors.Is(err, errs.NotFound) {
+		t.Errorf("One without a row = %v, %v; want errs.NotFound", got, err)
+	}
+	if got, err := pg.One[thing](t.Context(), tx, `SELECT `+thingColumns+` FROM things`); got != nil || !errors.Is(err, pgx.ErrTooManyRows) {
+		t.Errorf("One of two rows = %v, %v; want pgx.ErrTooManyRows", got, err)
+	}
+	if _, err := pg.All[thing](t.Context(), tx, `SELECT id, colour FROM things`); err == nil {
+		t.Error("All forgives a column that is missing")
+	}
+	if _, err := pg.All[thing](t.Context(), tx, `SELECT `+thingColumns+`, 1 AS extra FROM things`); err == nil {
+		t.Error("All forgives a column that has no field")
+	}
+}
+
+func TestScalars(t *testing.T) {
+	t.Parallel()
+	tx := pgtest.Tx(t)
+	parent, child := things(t, tx)
+	ids, err := pg.Scalars[uuid.UUID](t.Context(), tx, `SELECT id FROM things ORDER BY colour DESC`)
+	if diff := cmp.Diff([]uuid.UUID{parent, child}, ids); diff != "" || err != nil {
+		t.Errorf("Scalars %v (-want +got):\n%s", err, diff)
+	}
+	if c, err := pg.Scalar[colour](t.Context(), tx, `SELECT colour FROM things WHERE id = @id`, pgx.StrictNamedArgs{"id": child}); c != "BLUE" || err != nil {
+		t.Errorf("Scalar = %q, %v; want BLUE", c, err)
+	}
+	if _, err := pg.Scalar[int](t.Context(), tx, `SELECT 1 WHERE false`); !errors.Is(err, errs.NotFound) {
+		t.Errorf("Scalar without a row: %v, want errs.NotFound", err)
+	}
+	if _, err := pg.Scalars[string](t.Context(), tx, `SELECT note FROM things`); err == nil {
+		t.Error("Scalars takes NULL for a string")
+	}
+	if _, err := pg.Scalar[int](t.Context(), tx, `SELECT @a::int`, pgx.StrictNamedArgs{"a": 1, "b": 2}); err == nil {
+		t.Error("an argument that the statement doesn't name is forgiven")
+	}
+}
+
+func TestConstraint(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.New(t)
+	things(t, pool)
+	for sql, want := range map[string]string{
+		`INSERT INTO things VALUES (gen_random_uuid(), NULL, 'PINK', now(), '{}', NULL)`:             "things_colour_known",
+		`INSERT INTO things VALUES (gen_random_uuid(), gen_random_uuid(), 'RED', now(), '{}', NULL)`: "things_parent_exists",
+		`INSERT INTO things SELECT * FROM things`:                                                    "things_pkey",
+		`INSERT INTO things (id) VALUES (gen_random_uuid())`:                                         "",
+		`SELECT nonsense`: "",
+	} {
+		_, err := pool.Exec(t.Context(), sql)
+		if err == nil {
+			t.Fatalf("%s: no error", sql)
+		}
+		errs.Wrap(&err, "while testing")
+		if got := pg.Constraint(err); got != want {
+			t.Errorf("%s: constraint %q, want %q", sql, got, want)
+		}
+	}
+	if got := pg.Constraint(nil); got != "" {
+		t.Errorf("no error has the constraint %q", got)
+	}
+}
+
+func TestOpenSettings(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.EmptyDSN(t)
+	for name, tc := range map[string]struct {
+		add  string
+		o    pg.Options
+		want string // statement, lock and idle timeout, and the name
+	}{
+		"defaults":   {want: "15s 5s 30s collegium"},
+		"given":      {o: pg.Options{ApplicationName: "bench", StatementTimeout: time.Second, LockTimeout: 1, IdleInTransactionTimeout: time.Minute}, want: "1s 1ms 1min bench"},
+		"none":       {o: pg.Options{StatementTimeout: -1, LockTimeout: -1, IdleInTransactionTimeout: -1}, want: "0 0 0 collegium"},
+		"by the DSN": {add: "&statement_timeout=7s&application_name=mine", want: "7s 5s 30s mine"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pool, err := pg.Open(t.Context(), dsn+tc.add, tc.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer pool.Close()
+			got, err := pg.Scalar[string](t.Context(), pool, `
+				SELECT concat_ws(' ',
+				    current_setting('statement_timeout'),
+				    current_setting('lock_timeout'),
+				    current_setting('idle_in_transaction_session_timeout'),
+				    current_setting('application_name'))`)
+			if got != tc.want || err != nil {
+				t.Errorf("settings %q, %v; want %q", got, err, tc.want)
+			}
+		})
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.EmptyDSN(t)
+	_, err := pg.Open(t.Context(), dsn+"&default_query_exec_mode=simple_protocol", pg.Options{})
+	if err == nil || !strings.Contains(err.Error(), "simple_protocol is refused") {
+		t.Errorf("simple protocol: %v; want to be refused", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	for _, bad := range []string{"postgres://u:hush-hush@localhost:notaport/db", "postgres://u:hush-hush@127.0.0.1:1/db"} {
+		_, err := pg.Open(ctx, bad, pg.Options{})
+		if err == nil || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%s: %v; want an error without the password", bad, err)
+		}
+	}
+}
+
+// A caller that gave up costs neither the connection nor the server's time.
+func TestCancelledStatement(t *testing.T) {
+	t.Parallel()
+	u, err := url.Parse(pgtest.EmptyDSN(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool, err := pg.Open(t.Context(), u.String(), pg.Options{MaxConns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	before, err := pg.Scalar[int](t.Context(), pool, `SELECT pg_backend_pid()`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := pg.Scalars[string](ctx, pool, `SELECT pg_sleep(60)::text`); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("err = %v, want the deadline", err)
+	}
+	after, err := pg.Scalar[int](t.Context(), pool, `SELECT pg_backend_pid()`)
+	if err != nil || after != before {
+		t.Errorf("the next statement ran on connection %d, %v; want %d as before", after, err, before)
+	}
+}
