@@ -90,15 +90,21 @@ func (e *Executor) render(ctx context.Context, fc *graphql.FieldContext, root ro
 	if null {
 		return graphql.Null, nil
 	}
-	return rendered(r.buf), nil
+	return &rendered{json: r.buf, late: r.late}, nil
 }
 
 // rendered is the JSON of a root field.
-type rendered []byte
+type rendered struct {
+	json []byte
+	late []lateError
+}
 
 // MarshalGQL writes the JSON.
-func (b rendered) MarshalGQL(w io.Writer) {
-	w.Write(b) //nolint:errcheck // gqlgen's writer is a buffer; the interface has no error.
+func (v *rendered) MarshalGQL(w io.Writer) {
+	for _, e := range v.late {
+		graphql.AddError(e.ctx, e.err)
+	}
+	w.Write(v.json) //nolint:errcheck // gqlgen's writer is a buffer; the interface has no error.
 }
 
 // runs keeps what a run needs besides its buffer.

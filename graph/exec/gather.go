@@ -21,6 +21,7 @@ type run struct {
 
 	buf   []byte
 	stack []frame // where the writer is, below the root field
+	late  []lateError
 	ticks uint
 }
 
@@ -163,8 +164,8 @@ next:
 }
 
 // argumentsOf coerces the arguments of a method or an edge, once for each planned field.
-func (r *run) argumentsOf(f *planned) *arguments {
-	args := r.slots[f.slot].arguments()
+func (r *run) argumentsOf(f *planned) (args *arguments) {
+	args = r.slots[f.slot].arguments()
 	if args.known {
 		return args
 	}

@@ -1,7 +1,6 @@
 package exec
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -284,13 +283,12 @@ func (s floatPointer) write(r *run, sel *selection, v *float64) bool {
 	return float(s).write(r, sel, *v)
 }
 
-// marshalContext writes m with the context of the current field. An error is added there, and null
-// follows what m wrote before it, as gqlgen has it.
+// marshalContext writes m with the context of the current field. If it fails, null follows what it
+// wrote before.
 func (r *run) marshalContext(m graphql.ContextMarshaler) {
 	ctx := r.fieldContext()
-	marshal := func(ctx context.Context) error { return m.MarshalGQLContext(ctx, (*bufferWriter)(r)) }
-	if err := marshal(ctx); err != nil {
-		graphql.AddError(ctx, err)
+	if err := m.MarshalGQLContext(ctx, (*bufferWriter)(r)); err != nil {
+		r.late = append(r.late, lateError{ctx, err, len(r.buf)})
 		r.buf = append(r.buf, "null"...)
 	}
 }

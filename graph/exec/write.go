@@ -13,6 +13,22 @@ type frame struct {
 	index int
 }
 
+// lateError is an error of a value that was written to the buffer at that place. gqlgen writes last of
+// all, so such an error exists only if no null above took the value away.
+type lateError struct {
+	ctx context.Context
+	err error
+	at  int
+}
+
+// cut drops what was written from that place on.
+func (r *run) cut(at int) {
+	r.buf = r.buf[:at]
+	for len(r.late) > 0 && r.late[len(r.late)-1].at >= at {
+		r.late = r.late[:len(r.late)-1]
+	}
+}
+
 // abandon is the panic that ends a run whose context is done.
 type abandon struct{ err error }
 
@@ -71,7 +87,8 @@ func (r *run) object(t *typed, obj any) (null bool) {
 		buf = r.buf
 	}
 	if null {
-		r.buf = buf[:start]
+		r.buf = buf
+		r.cut(start)
 		return r.null()
 	}
 	if len(t.fields) == 0 {
@@ -94,7 +111,8 @@ func (r *run) fieldGuarded(f *planned, obj any) (null bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			rethrow(p)
-			r.buf, r.stack = r.buf[:start], r.stack[:depth]
+			r.cut(start)
+			r.stack = r.stack[:depth]
 			ctx := r.fieldContext()
 			r.oc.Error(ctx, r.oc.Recover(ctx, p))
 			null = r.null()
@@ -149,10 +167,11 @@ func (r *run) closeList(l openedList, elemNonNull bool) (null bool) {
 	}
 	switch {
 	case l.panicked: // gqlgen answers an empty list
-		r.buf = append(r.buf[:l.start], '[', ']')
+		r.cut(l.start)
+		r.buf = append(r.buf, '[', ']')
 		return false
 	case l.null && elemNonNull:
-		r.buf = r.buf[:l.start]
+		r.cut(l.start)
 		return r.null()
 	}
 	r.buf = append(r.buf, ']')
@@ -165,7 +184,8 @@ func guard[T any](r *run, s Shape[T], sel *selection, v T) (null, panicked bool)
 	defer func() {
 		if p := recover(); p != nil {
 			rethrow(p)
-			r.buf, r.stack = r.buf[:start], r.stack[:depth]
+			r.cut(start)
+			r.stack = r.stack[:depth]
 			ctx := r.fieldContext()
 			graphql.AddError(ctx, graphql.Recover(ctx, p))
 			null, panicked = r.null(), true
