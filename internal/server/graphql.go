@@ -1,0 +1,208 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/collegium/collegium/internal/pg"
+)
+
+// graphQLMethods are the methods of /graphql. HEAD is GET without the body (RFC 9110, section 9.3.2).
+const graphQLMethods = "GET, HEAD, POST"
+
+// graphQL is the GraphQL-over-HTTP transport: it reads a request, has it answered, and writes the answer as it came.
+//
+// Nothing is parsed for a client whose allowance is used up, and no turn is taken before the body has arrived, so a
+// slow client holds none.
+func (s *Server) graphQL(w http.ResponseWriter, r *http.Request) {
+	w.Header().Add("Vary", "Accept")
+	media, acceptable := negotiate(r.Header.Values("Accept"))
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost:
+	case http.MethodOptions:
+		w.Header().Set("Allow", graphQLMethods+", OPTIONS")
+		w.WriteHeader(http.StatusNoContent)
+		return
+	default:
+		s.refuse(w, r, media, methodNotAllowed(graphQLMethods))
+		return
+	}
+	if !acceptable {
+		s.refuse(w, r, media, &refusal{
+			status: http.StatusNotAcceptable, code: codeBadInput, reason: "not_acceptable",
+			message: "The answer can't be written in a media type that the request accepts. Accept " + mediaGraphQL + " or " + mediaJSON + ".",
+		})
+		return
+	}
+	client := clientKey(r, s.cfg.TrustedProxies)
+	if a, exhausted := s.limiter.Exhausted(client); exhausted {
+		s.refuse(w, r, media, rateLimited(a.ResetAt, time.Now()))
+		return
+	}
+	p, f := s.readParams(w, r)
+	if f != nil {
+		s.limiter.Take(client, 1)
+		if f.code == codeNotPersisted && media == mediaJSON {
+			f.status = http.StatusOK // the request is well-formed; only the document is missing
+		}
+		s.refuse(w, r, media, f)
+		return
+	}
+	if err := s.gate.enter(r.Context()); err != nil {
+		s.refuse(w, r, media, overloaded())
+		return
+	}
+	defer s.gate.leave()
+	s.execute(w, r, media, client, p)
+}
+
+// readParams reads the parameters of a request from where its method has them.
+func (s *Server) readParams(w http.ResponseWriter, r *http.Request) (Params, *refusal) {
+	if len(r.URL.RawQuery) > s.cfg.MaxBodyBytes {
+		f := tooLarge(s.cfg.MaxBodyBytes)
+		f.status = http.StatusRequestURITooLong
+		return Params{}, f
+	}
+	if r.Method != http.MethodPost {
+		return parseURL(r.URL.RawQuery)
+	}
+	if f := checkContentType(r.Header.Values("Content-Type")); f != nil {
+		return Params{}, f
+	}
+	if len(r.Header.Values("Content-Encoding")) > 0 {
+		return Params{}, unsupportedMedia("The request has a Content-Encoding, but only plain bodies are read. Send it without.")
+	}
+	if r.ContentLength > int64(s.cfg.MaxBodyBytes) {
+		return Params{}, tooLarge(s.cfg.MaxBodyBytes)
+	}
+	buf, _ := bodies.Get().(*bytes.Buffer)
+	defer bodies.Put(buf)
+	buf.Reset()
+	if f := s.readBody(w, r, buf); f != nil {
+		return Params{}, f
+	}
+	return parseBody(buf.Bytes())
+}
+
+// bodies holds buffers for request bodies. What parseBody returns is a copy.
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, into io.ReaderFrom) *refusal {
+	_, err := into.ReadFrom(http.MaxBytesReader(w, r.Body, int64(s.cfg.MaxBodyBytes)))
+	var tooLong *http.MaxBytesError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &tooLong):
+		return tooLarge(s.cfg.MaxBodyBytes)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &refusal{
+			status: http.StatusRequestTimeout, code: codeTimeout, reason: "slow",
+			message: "The body didn't arrive in time.",
+		}
+	default:
+		return badRequest("The body ended before its declared length.")
+	}
+}
+
+// execute has an operation answered and writes the answer.
+func (s *Server) execute(w http.ResponseWriter, r *http.Request, media, client string, p Params) {
+	info := infoFrom(r.Context())
+	p.RequestID = info.id
+	charged := false
+	p.Charge = func(points int) (Allowance, bool) {
+		charged = true
+		return s.limiter.Take(client, points)
+	}
+	ctx, cancel := context.WithTimeoutCause(r.Context(), s.cfg.OperationTimeout, errOperationTimeout)
+	defer cancel()
+	ctx, counter := pg.WithCounter(ctx)
+
+	begun := time.Now()
+	res := Result{Outcome: Failed} // what a panic leaves behind
+	func() {
+		defer func() {
+			if !charged {
+				s.limiter.Take(client, 1)
+			}
+			info.ran = true
+			info.operation = operationName(res.Operation)
+			info.operationType = res.OperationType
+			info.outcome = res.Outcome
+			info.errors = res.Errors
+			info.statements = counter.Statements()
+			s.metrics.operation(&res, info.statements, time.Since(begun))
+		}()
+		res = s.deps.Execute(ctx, p)
+	}()
+	if res.Release != nil {
+		defer res.Release()
+	}
+
+	if len(res.Body) == 0 {
+		panic(fmt.Sprintf("Execute returned no body, outcome %s", res.Outcome))
+	}
+	h := w.Header()
+	h.Set("Cache-Control", "private, no-store")
+	status := statusOf(res.Outcome, media)
+	switch status {
+	case http.StatusMethodNotAllowed:
+		h.Set("Allow", http.MethodPost)
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		h.Set("Retry-After", retryAfter(res.RetryAfter))
+	}
+	writeBody(w, media+"; charset=utf-8", status, res.Body)
+}
+
+// errOperationTimeout is the cause with which the context of an operation ends at its deadline.
+var errOperationTimeout = errors.New("the deadline of the operation has passed")
+
+// statusOf returns the status code of an answer. Under application/json it is 200 whenever the request was understood
+// as GraphQL over HTTP, for the clients that know nothing else; a refusal for other reasons than its content keeps its
+// code.
+//
+// An answer with data and errors is 200: the reference audit knows no other code for it.
+func statusOf(o Outcome, media string) int {
+	switch o {
+	case Executed:
+		return http.StatusOK
+	case Invalid:
+		if media == mediaJSON {
+			return http.StatusOK
+		}
+		return http.StatusBadRequest
+	case NotByGet:
+		return http.StatusMethodNotAllowed
+	case Unauthenticated:
+		return http.StatusUnauthorized
+	case Forbidden:
+		return http.StatusForbidden
+	case RateLimited:
+		return http.StatusTooManyRequests
+	case Unavailable:
+		return http.StatusServiceUnavailable
+	case TimedOut:
+		return http.StatusGatewayTimeout
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+func overloaded() *refusal {
+	return &refusal{
+		status: http.StatusServiceUnavailable, code: codeUnavailable, reason: "overload", retryAfter: time.Second,
+		message: "The server has more to do than it can. Try again when the time in Retry-After has passed.",
+	}
+}
+
+// operationName cuts a name to a length that fits a log line.
+func operationName(name string) string {
+	return name[:min(len(name), 64)]
+}

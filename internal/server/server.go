@@ -1,0 +1,207 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/klauspost/compress/gzhttp"
+)
+
+// Deps are the parts of the service that HTTP asks.
+type Deps struct {
+	// Execute answers GraphQL operations. Required.
+	Execute Execute
+	// Schema is the schema in the schema definition language, served at /schema.graphql. Required.
+	Schema string
+	// Ready returns nil if operations can be answered: the database is reached and its schema is current. Its error is
+	// logged, and not told to whoever asks. Required. Answers are kept for a fifth of a second.
+	Ready func(context.Context) error
+	// About tells what is served, for the start page. Nil or an error: the page names only the service. Answers are
+	// kept for some seconds.
+	About func(context.Context) (About, error)
+	// Pool returns the state of the connection pool for /metrics. May be nil.
+	Pool func() *pgxpool.Stat
+	// Log takes one line a request, and what goes wrong. Required.
+	Log *slog.Logger
+	// Version is the version of the program, for the start page. May be empty.
+	Version string
+}
+
+// About is what the start page says about what is served.
+type About struct {
+	// Name is the name of the professional body.
+	Name string
+	// Counts say how much of what there is, in the order in which they are shown.
+	Counts []Count
+}
+
+// Count is one number on the start page.
+type Count struct {
+	// Label is what is counted, in the plural, as "menu items".
+	Label string
+	// N is how many there are.
+	N int
+}
+
+// Server answers HTTP requests. It is an http.Handler, safe for concurrent use; Run serves it on a listener with the
+// timeouts of its configuration.
+type Server struct {
+	cfg     Config
+	deps    Deps
+	log     *slog.Logger
+	limiter *Limiter
+	gate    *gate
+	metrics *metrics
+	assets  *assets
+	pages   *pages
+	handler http.Handler
+
+	draining atomic.Bool
+	ready    kept[struct{}]
+	about    kept[About]
+}
+
+// The routes, as they stand in logs and metrics.
+const routeGraphQL = "/graphql"
+
+// New returns a server. Its error lists everything that is wrong with the configuration.
+func New(cfg Config, deps Deps) (*Server, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("server configuration: %w", err)
+	}
+	if deps.Execute == nil || deps.Ready == nil || deps.Log == nil || deps.Schema == "" {
+		return nil, errors.New("server: Execute, Schema, Ready and Log are required")
+	}
+	s := &Server{
+		cfg:     cfg,
+		deps:    deps,
+		log:     deps.Log,
+		limiter: NewLimiter(cfg.RatePoints, cfg.RateWindow),
+		gate:    newGate(cfg.MaxInFlight, cfg.MaxQueued, cfg.QueueTimeout),
+		ready:   kept[struct{}]{keep: 200 * time.Millisecond},
+		about:   kept[About]{keep: 5 * time.Second},
+	}
+	s.metrics = newMetrics(s.gate, deps.Pool)
+	var err error
+	if s.assets, err = loadAssets(); err != nil {
+		return nil, err
+	}
+	if s.pages, err = loadPages(s.assets); err != nil {
+		return nil, err
+	}
+	routes, err := s.routes()
+	if err != nil {
+		return nil, err
+	}
+	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(1024), gzhttp.EnableZstd(false))
+	if err != nil {
+		return nil, fmt.Errorf("server: compression: %w", err)
+	}
+	// From the outside in: every answer is logged and counted, compressed, and has the headers that protect a browser;
+	// a panic anywhere inside is answered like everything else.
+	s.handler = s.observe(compress(harden(s.recover(routes))))
+	return s, nil
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.handler.ServeHTTP(w, r)
+}
+
+func (s *Server) routes() (http.Handler, error) {
+	graph, err := s.crossOrigin(http.HandlerFunc(s.graphQL))
+	if err != nil {
+		return nil, err
+	}
+	schema, err := s.crossOrigin(s.get(s.schema))
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	handle := func(pattern, route string, h http.Handler) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			infoFrom(r.Context()).route = route
+			h.ServeHTTP(w, r)
+		})
+	}
+	handle("/graphql", routeGraphQL, graph)
+	handle("/schema.graphql", "/schema.graphql", schema)
+	handle("/{$}", "/", s.get(s.start))
+	if s.cfg.GraphiQL {
+		handle("/graphiql", "/graphiql", s.get(s.graphiQL))
+	}
+	handle("/assets/{name}", "/assets", s.get(s.asset))
+	handle("/healthz", "/healthz", s.get(s.healthz))
+	handle("/readyz", "/readyz", s.get(s.readyz))
+	handle("/metrics", "/metrics", s.get(s.metrics.handler().ServeHTTP))
+	handle("/", "other", http.HandlerFunc(s.notFound))
+	return mux, nil
+}
+
+// get keeps a handler to the methods GET and HEAD.
+func (s *Server) get(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Method {
+		case http.MethodGet, http.MethodHead:
+			next(w, r)
+		case http.MethodOptions:
+			w.Header().Set("Allow", "GET, HEAD, OPTIONS")
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			s.refuse(w, r, mediaJSON, methodNotAllowed("GET, HEAD"))
+		}
+	})
+}
+
+// Run serves on the listener until ctx is done, and then drains: /readyz answers 503, after DrainDelay no connection is
+// accepted any more, running requests get DrainTimeout to finish, and what is left then is cut off. It closes the
+// listener. It returns nil if everything finished, and otherwise an error that says what did not.
+func (s *Server) Run(ctx context.Context, ln net.Listener) error {
+	// Requests outlive ctx: they end by themselves, or when the time to drain is over.
+	requests, cutOff := context.WithCancel(context.WithoutCancel(ctx))
+	defer cutOff()
+	srv := &http.Server{
+		Handler:           s,
+		BaseContext:       func(net.Listener) context.Context { return requests },
+		ReadHeaderTimeout: s.cfg.ReadHeaderTimeout,
+		ReadTimeout:       s.cfg.ReadTimeout,
+		WriteTimeout:      s.cfg.WriteTimeout,
+		IdleTimeout:       s.cfg.IdleTimeout,
+		MaxHeaderBytes:    s.cfg.MaxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ln) }()
+
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
+	case <-ctx.Done():
+	}
+	s.draining.Store(true)
+	s.log.InfoContext(requests, "draining", "delay", s.cfg.DrainDelay.String(), "timeout", s.cfg.DrainTimeout.String())
+	if s.cfg.DrainDelay > 0 {
+		select {
+		case err := <-served:
+			return fmt.Errorf("serve %s: %w", ln.Addr(), err)
+		case <-time.After(s.cfg.DrainDelay):
+		}
+	}
+	timeout, cancel := context.WithTimeout(requests, s.cfg.DrainTimeout)
+	defer cancel()
+	if err := srv.Shutdown(timeout); err != nil {
+		running := s.gate.running.Load()
+		cutOff()
+		// The connections are closed whatever Close says about them.
+		_ = srv.Close()
+		return fmt.Errorf("drain: not everything finished within %v; cut off %d running operations", s.cfg.DrainTimeout, running)
+	}
+	return nil
+}
