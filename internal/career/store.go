@@ -101,13 +101,21 @@ func (s *Store) CaseStudies(ctx context.Context, v viewer.Viewer, f *Filter, arg
 	return c, nil
 }
 
-// Count returns how many case studies match the filter.
-func (s *Store) Count(ctx context.Context, v viewer.Viewer, f Filter) (_ int, err error) {
-	defer errs.Wrap(&err, "career.Count")
-	return pg.Scalar[int](ctx, s.DB, `
-		SELECT count(*)
-		FROM`+tables+`
-		WHERE `+matches, filterArgs(v, f))
+// Totals returns how many case studies each of the lists has, one statement
+// each: only the root has such a list, so there is one.
+func (s *Store) Totals(ctx context.Context, v viewer.Viewer, lists []*Connection) (_ []int, err error) {
+	defer errs.Wrap(&err, "career.Totals(%d)", len(lists))
+	totals := make([]int, len(lists))
+	for i, l := range lists {
+		totals[i], err = pg.Scalar[int](ctx, s.DB, `
+			SELECT count(*)
+			FROM`+tables+`
+			WHERE `+matches, filterArgs(v, l.Filter))
+		if err != nil {
+			return nil, err
+		}
+	}
+	return totals, nil
 }
 
 func filterArgs(v viewer.Viewer, f Filter) pgx.StrictNamedArgs {

@@ -17,29 +17,19 @@ type Store struct {
 	DB *pgxpool.Pool
 }
 
-// Access is who may read a thing in full.
-type Access string
-
-// The access levels.
-const (
-	AccessPublic  Access = "PUBLIC"
-	AccessMembers Access = "MEMBERS"
-	AccessStaff   Access = "STAFF"
-)
-
 // ViewerAccess is whether a viewer may read a thing in full, and if not, why.
 type ViewerAccess struct {
 	CanRead  bool
 	Reason   *string
-	Requires *Access
+	Requires *viewer.Access
 }
 
-func accessOf(v viewer.Viewer, a Access) ViewerAccess {
-	if v.CanRead(string(a)) {
+func accessOf(v viewer.Viewer, a viewer.Access) ViewerAccess {
+	if v.CanRead(a) {
 		return ViewerAccess{CanRead: true}
 	}
 	reason := "The body of this page is for members. Sign in as a member to read it."
-	if a == AccessStaff {
+	if a == viewer.ForStaff {
 		reason = "The body of this page is for staff."
 	}
 	return ViewerAccess{Reason: &reason, Requires: &a}
@@ -57,7 +47,7 @@ type Page struct {
 	Slug         string
 	Title        string
 	Summary      string
-	Access       Access
+	Access       viewer.Access
 	PublishedAt  *time.Time
 	UpdatedAt    time.Time
 	ReviewDueOn  *time.Time
@@ -86,7 +76,7 @@ type Document struct {
 	SizeLabel *string
 	SHA256    *string
 	URL       *string
-	Access    Access
+	Access    viewer.Access
 }
 
 // NodeID returns the opaque ID in the graph.

@@ -29,7 +29,8 @@ var (
 
 // Field is one thing wrong with an input.
 type Field struct {
-	// Path names the argument or the input field, as "first" or "input.slug".
+	// Path names the argument or the input field, as "first" or "input.slug";
+	// empty if the place is told otherwise.
 	Path string
 	// Message says what was wrong and what would be right.
 	Message string
@@ -45,7 +46,10 @@ type Invalid struct {
 func (e *Invalid) Error() string {
 	parts := make([]string, len(e.Fields))
 	for i, f := range e.Fields {
-		parts[i] = f.Path + ": " + f.Message
+		parts[i] = f.Message
+		if f.Path != "" {
+			parts[i] = f.Path + ": " + f.Message
+		}
 	}
 	return strings.Join(parts, "; ")
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/node"
 	"github.com/collegium/collegium/internal/slug"
+	"github.com/collegium/collegium/internal/viewer"
 )
 
 // Store reads menus.
@@ -93,7 +94,7 @@ type Item struct {
 	// Href is the current path of the target, or an address elsewhere.
 	Href        *string
 	IsCanonical bool
-	Access      string
+	Access      viewer.Access
 	// EntryID and EntryKind name the target of a PAGE item.
 	EntryID   *uuid.UUID
 	EntryKind *string

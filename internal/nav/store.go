@@ -2,6 +2,7 @@ package nav
 
 import (
 	"context"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -94,7 +95,7 @@ func (s *Store) read(ctx context.Context, sql string, args pgx.StrictNamedArgs) 
 			}
 			items = append(items, &Item{
 				ID: *r.ID, Label: *r.Label, Position: *r.Position, Kind: Kind(*r.Kind), Href: r.Href,
-				IsCanonical: *r.IsCanonical, Access: *r.Access, EntryID: r.EntryID, EntryKind: r.EntryKind, ActionName: r.ActionName,
+				IsCanonical: *r.IsCanonical, Access: viewer.Access(*r.Access), EntryID: r.EntryID, EntryKind: r.EntryKind, ActionName: r.ActionName,
 			})
 			if r.ParentID != nil {
 				parents[*r.ID] = *r.ParentID
@@ -172,18 +173,15 @@ func (s *Store) ItemsByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID)
 	if err != nil {
 		return nil, err
 	}
-	asked := make(map[uuid.UUID]*Item, len(ids))
-	for _, id := range ids {
-		asked[id] = nil
-	}
+	byID := make(map[uuid.UUID]*Item, len(ids))
 	for _, m := range menus {
 		for _, it := range m.items {
-			if _, ok := asked[it.ID]; ok {
-				asked[it.ID] = it
+			if slices.Contains(ids, it.ID) {
+				byID[it.ID] = it
 			}
 		}
 	}
-	return asked, nil
+	return byID, nil
 }
 
 // AlsoAt returns for each item the other placements of its target: those in its

@@ -13,6 +13,16 @@ const (
 	Staff
 )
 
+// Access is who may read a thing in full.
+type Access string
+
+// The access levels.
+const (
+	Public  Access = "PUBLIC"
+	Members Access = "MEMBERS"
+	ForStaff   Access = "STAFF"
+)
+
 // Viewer is who is asking. Its zero value is an anonymous visitor.
 type Viewer struct {
 	Role Role
@@ -40,9 +50,9 @@ func (v Viewer) Reach() []string {
 }
 
 // CanRead says whether content of the access level may be read.
-func (v Viewer) CanRead(access string) bool {
+func (v Viewer) CanRead(access Access) bool {
 	for _, a := range v.Reach() {
-		if a == access {
+		if a == string(access) {
 			return true
 		}
 	}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/collegium/collegium/internal/pack"
+	"github.com/collegium/collegium/internal/pg"
+)
+
+type importCmd struct {
+	databaseFlags `embed:""`
+
+	Pack    importPackCmd    `cmd:"" default:"withargs" help:"Write a content pack into the database: all or nothing; a second run changes nothing."`
+	Menu    importMenuCmd    `cmd:"" help:"Write a menu from an indented bullet outline, or from a captured page that holds one."`
+	Members importMembersCmd `cmd:"" help:"Add fictional members, for demos and benchmarks."`
+}
+
+// open migrates and opens the database of an import.
+func (f databaseFlags) openMigrated(ctx context.Context, s streams) (*database, error) {
+	// A large import is one statement that takes longer than any request may.
+	db, err := f.open(ctx, s, false, pg.Options{StatementTimeout: -1})
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err := pg.Migrate(ctx, db.dsn); err != nil {
+		db.close()
+		return nil, err
+	}
+	return db, nil
+}
+
+type importPackCmd struct {
+	Dir    string `arg:"" type:"existingdir" help:"Folder of the pack; docs/content-pack.md says what stands in it."`
+	DryRun bool   `help:"Say what would change, and change nothing."`
+}
+
+// Run imports a pack.
+func (c *importPackCmd) Run(ctx context.Context, s streams, m *cli) error {
+	p, err := pack.Read(os.DirFS(c.Dir))
+	if err != nil {
+		return err
+	}
+	for _, w := range p.Warnings() {
+		fmt.Fprintln(s.err, "warning:", w)
+	}
+	db, err := m.Import.openMigrated(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer db.close()
+	report, err := importWithBar(ctx, s, db, p, c.DryRun)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(s.out, report)
+	return nil
+}
+
+func importWithBar(ctx context.Context, s streams, db *database, p *pack.Pack, dryRun bool) (*pack.Report, error) {
+	var b bar
+	defer func() { b.finish() }()
+	total := 0
+	return pack.Import(ctx, db.pool, p, pack.ImportOptions{DryRun: dryRun, Progress: func(done, of int, what string) {
+		if of != total {
+			b.finish()
+			b, total = newBar(s, of, what), of
+		}
+		b.set(done)
+	}})
+}
+
+type importMenuCmd struct {
+	Handle string `required:"" placeholder:"NAME" help:"Handle of the menu, as main."`
+	File   string `arg:"" help:"The outline; - reads standard input."`
+	DryRun bool   `help:"Say what would change, and change nothing."`
+}
+
+// Run imports a menu.
+func (c *importMenuCmd) Run(ctx context.Context, s streams, m *cli) error {
+	var in io.Reader = os.Stdin
+	if c.File != "-" {
+		f, err := os.Open(c.File)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in = f
+	}
+	outline, err := pack.ReadOutline(in)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.File, err)
+	}
+	db, err := m.Import.openMigrated(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer db.close()
+	report, err := pack.ImportMenu(ctx, db.pool, c.Handle, outline, pack.MenuOptions{DryRun: c.DryRun})
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(s.out, outline, report)
+	return nil
+}
+
+type importMembersCmd struct {
+	Generate int    `required:"" placeholder:"N" help:"How many fictional members there shall be of this seed."`
+	Seed     uint64 `default:"1" placeholder:"S" help:"The same seed makes the same members."`
+}
+
+// Run adds fictional members.
+func (c *importMembersCmd) Run(ctx context.Context, s streams, m *cli) error {
+	db, err := m.Import.openMigrated(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer db.close()
+	b := newBar(s, c.Generate, "members")
+	report, err := pack.GenerateMembers(ctx, db.pool, c.Generate, c.Seed, b.set)
+	b.finish()
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(s.out, report)
+	return nil
+}
+
+type exportCmd struct {
+	databaseFlags `embed:""`
+
+	Dir string `arg:"" type:"path" help:"Folder to write: one that does not exist, is empty, or holds a pack, which is replaced."`
+}
+
+// Run exports the database.
+func (c *exportCmd) Run(ctx context.Context, s streams) error {
+	db, err := c.openMigrated(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer db.close()
+	if err := pack.Export(ctx, db.pool, c.Dir); err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "wrote %s\n", strings.TrimSuffix(filepath.ToSlash(c.Dir), "/"))
+	return nil
+}

@@ -1,0 +1,86 @@
+package graph_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+// TestGolden asks the queries of testdata/queries of the demo body, and of each
+// wants the answer that stands beside it. An archive holds query.graphql, maybe
+// variables.json, and want.json.
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/queries/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no golden queries: %v", err)
+	}
+	h := graphOn(t, demoDB(t))
+	asked := map[string]bool{}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			parts := map[string][]byte{}
+			for _, f := range archive.Files {
+				parts[f.Name] = f.Data
+			}
+			var variables map[string]any
+			if v := parts["variables.json"]; v != nil {
+				d := json.NewDecoder(bytes.NewReader(v))
+				d.UseNumber()
+				if err := d.Decode(&variables); err != nil {
+					t.Fatalf("variables.json: %v", err)
+				}
+			}
+			result := h.Execute(t.Context(), params(string(parts["query.graphql"]), variables))
+			var got bytes.Buffer
+			if err := json.Indent(&got, result.Body, "", "  "); err != nil {
+				t.Fatalf("the answer is no JSON: %v\n%s", err, result.Body)
+			}
+			got.WriteByte('\n')
+			for root := range decode(t, result.Body).Data {
+				asked[root] = true
+			}
+			if *update {
+				kept := archive.Files[:0]
+				for _, f := range archive.Files {
+					if f.Name != "want.json" {
+						kept = append(kept, f)
+					}
+				}
+				archive.Files = append(kept, txtar.File{Name: "want.json", Data: got.Bytes()})
+				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(string(parts["want.json"]), got.String()); diff != "" {
+				t.Errorf("answer (-want +got)\n%s", diff)
+			}
+		})
+	}
+	schema := parseSchema(t, "schema", mustRead(t, goldenSchema))
+	for _, f := range schema.Query.Fields {
+		if !strings.HasPrefix(f.Name, "__") && !asked[f.Name] {
+			t.Errorf("no golden query asks for %s", f.Name)
+		}
+	}
+}
+
+func mustRead(t testing.TB, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,239 @@
+package graph
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/executor"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/maypok86/otter/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/validator"
+
+	"github.com/collegium/collegium/graph/exec"
+	"github.com/collegium/collegium/graph/gen"
+	"github.com/collegium/collegium/graph/union"
+	"github.com/collegium/collegium/internal/guard"
+	"github.com/collegium/collegium/internal/server"
+)
+
+// Config says how operations are answered. Its zero value is not useful; begin
+// with DefaultConfig.
+type Config struct {
+	// Limits bound documents.
+	Limits guard.Limits
+	// PlainGqlgen runs the resolvers by gqlgen alone, without the batch executor.
+	// Answers are the same, slower.
+	PlainGqlgen bool
+	// Documents is how many checked documents are kept.
+	Documents int
+	// Log takes what went wrong; clients learn only that something did.
+	Log *slog.Logger
+}
+
+// DefaultConfig returns the limits for documents that anyone may send.
+func DefaultConfig() Config {
+	return Config{Limits: guard.Default(), Documents: 1000, Log: slog.Default()}
+}
+
+// Handler answers operations on the graph.
+type Handler struct {
+	schema    *ast.Schema
+	guard     *guard.Guard
+	executor  *executor.Executor
+	documents *otter.Cache[string, *ast.QueryDocument]
+	log       *slog.Logger
+}
+
+// NewHandler returns a handler over a database. An error means that a limit or a
+// cost hint of the schema is wrong.
+func NewHandler(db *pgxpool.Pool, c Config) (*Handler, error) {
+	resolvers := gen.Config{Resolvers: NewResolver(db)}
+	schema := gen.NewExecutableSchema(resolvers)
+	h := &Handler{
+		schema:    schema.Schema(),
+		executor:  executor.New(schema),
+		documents: otter.Must(&otter.Options[string, *ast.QueryDocument]{MaximumSize: max(1, c.Documents)}),
+		log:       c.Log,
+	}
+	var err error
+	if h.guard, err = guard.New(h.schema, c.Limits); err != nil {
+		return nil, err
+	}
+	h.executor.SetQueryCache(checkedDocument{})
+	h.executor.SetErrorPresenter(h.present)
+	h.executor.SetRecoverFunc(h.recovered)
+	if !c.PlainGqlgen {
+		h.executor.Use(exec.New(gen.NewExecTable(resolvers)))
+	}
+	return h, nil
+}
+
+// documentKey and rateLimitKey are the context keys of one operation.
+type (
+	documentKey  struct{}
+	rateLimitKey struct{}
+	requestKey   struct{}
+)
+
+// checkedDocument hands gqlgen the document that was checked for the operation:
+// gqlgen parses and validates nothing itself.
+type checkedDocument struct{}
+
+// Get returns the document of the operation.
+func (checkedDocument) Get(ctx context.Context, _ string) (*ast.QueryDocument, bool) {
+	doc, ok := ctx.Value(documentKey{}).(*ast.QueryDocument)
+	return doc, ok
+}
+
+// Add does nothing.
+func (checkedDocument) Add(context.Context, string, *ast.QueryDocument) {}
+
+// Execute answers one operation: parse, guard, validate, price, run. It is a
+// server.Execute.
+func (h *Handler) Execute(ctx context.Context, p server.Params) server.Result {
+	ctx = context.WithValue(ctx, requestKey{}, p.RequestID)
+	doc, price, refused := h.document(ctx, p)
+	if refused != nil {
+		return h.refuse(ctx, server.Invalid, nil, refused)
+	}
+	op := doc.Operations.ForName(p.OperationName)
+	if op == nil {
+		return h.refuse(ctx, server.Invalid, nil, gqlerror.List{noOperation(doc, p.OperationName)})
+	}
+	if p.ReadOnly && op.Operation != ast.Query {
+		return h.refuse(ctx, server.NotByGet, op, gqlerror.List{coded(BadUserInput, "a %s can't be sent by GET; send it by POST", op.Operation)})
+	}
+	left, ok := p.Charge(price.Cost)
+	if !ok {
+		r := h.refuse(ctx, server.RateLimited, op, gqlerror.List{coded(RateLimited,
+			"the operation costs %d points and %d are left until %s; wait, or ask for less", price.Cost, left.Remaining, left.ResetAt.UTC().Format(time.RFC3339))})
+		r.RetryAfter = time.Until(left.ResetAt)
+		return r
+	}
+	ctx = context.WithValue(ctx, documentKey{}, doc)
+	ctx = context.WithValue(ctx, rateLimitKey{}, &union.RateLimit{
+		Cost: price.Cost, Limit: left.Limit, Remaining: left.Remaining, ResetAt: left.ResetAt,
+	})
+	ctx = graphql.StartOperationTrace(ctx)
+	opCtx, failed := h.executor.CreateOperationContext(ctx, &graphql.RawParams{
+		Query: p.Query, OperationName: p.OperationName, Variables: p.Variables, Extensions: p.Extensions,
+	})
+	if len(failed) > 0 {
+		for _, e := range failed {
+			setCode(e, BadUserInput)
+		}
+		return h.refuse(ctx, server.Invalid, op, failed)
+	}
+	opCtx.DisableIntrospection = false // the schema is public
+	responses, ctx := h.executor.DispatchOperation(ctx, opCtx)
+	resp := responses(ctx)
+	if resp == nil { // the context ended before anything ran
+		return h.refuse(ctx, server.TimedOut, op, gqlerror.List{coded(Timeout, "the operation took too long; ask for less")})
+	}
+	r := result(server.Executed, op, resp.Errors)
+	r.Body = body(resp.Data, resp.Errors)
+	return r
+}
+
+// document returns the document of a request, checked, and what the operation
+// costs. A document is validated once and kept.
+func (h *Handler) document(ctx context.Context, p server.Params) (*ast.QueryDocument, guard.Price, gqlerror.List) {
+	if doc, ok := h.documents.GetIfPresent(p.Query); ok {
+		price, err := h.guard.Price(doc, p.OperationName, p.Variables)
+		if err != nil {
+			return nil, price, refusal(err)
+		}
+		return doc, price, nil
+	}
+	doc, err := h.guard.Parse(p.Query)
+	if err != nil {
+		return nil, guard.Price{}, refusal(err)
+	}
+	if len(doc.Operations) == 0 {
+		return nil, guard.Price{}, gqlerror.List{coded(ValidationFailed, "the document holds no operation; send a query, as {menus{handle}}")}
+	}
+	price, err := h.guard.Check(doc, p.OperationName, p.Variables)
+	if err != nil {
+		return nil, price, refusal(err)
+	}
+	if list := validator.ValidateWithRules(h.schema, doc, guard.Rules()); len(list) > 0 {
+		for _, e := range list {
+			setCode(e, ValidationFailed)
+		}
+		return nil, price, list
+	}
+	h.documents.Set(p.Query, doc)
+	return doc, price, nil
+}
+
+func noOperation(doc *ast.QueryDocument, name string) *gqlerror.Error {
+	if name == "" {
+		return coded(ValidationFailed, "the document holds %d operations; name one in operationName", len(doc.Operations))
+	}
+	return coded(ValidationFailed, "the document has no operation named %.80q; name one that it has", name)
+}
+
+// refuse answers an operation of which nothing ran.
+func (h *Handler) refuse(ctx context.Context, outcome server.Outcome, op *ast.OperationDefinition, list gqlerror.List) server.Result {
+	resp := h.executor.DispatchError(ctx, list)
+	r := result(outcome, op, resp.Errors)
+	r.Body = body(nil, resp.Errors)
+	return r
+}
+
+func result(outcome server.Outcome, op *ast.OperationDefinition, errors gqlerror.List) server.Result {
+	r := server.Result{Outcome: outcome, Errors: len(errors)}
+	if op != nil {
+		r.Operation, r.OperationType = op.Name, string(op.Operation)
+	}
+	return r
+}
+
+// maxErrors bounds the errors of one answer.
+const maxErrors = 20
+
+// body writes the response. Data is nil if nothing ran, and then left out, as the
+// specification asks (October 2021, section 7.1).
+func body(data []byte, errors gqlerror.List) []byte {
+	b := make([]byte, 0, len(data)+32+256*len(errors[:min(len(errors), maxErrors)]))
+	b = append(b, '{')
+	if len(errors) > 0 {
+		b = append(b, `"errors":`...)
+		b = appendErrors(b, errors)
+		if data != nil {
+			b = append(b, ',')
+		}
+	}
+	if data != nil {
+		b = append(b, `"data":`...)
+		b = append(b, data...)
+	}
+	return append(b, '}')
+}
+
+func appendErrors(b []byte, list gqlerror.List) []byte {
+	b = append(b, '[')
+	for i, e := range list {
+		if i == maxErrors {
+			b = append(b, `,{"message":"`...)
+			b = strconv.AppendInt(b, int64(len(list)-maxErrors), 10)
+			b = append(b, ` more errors are left out"}`...)
+			break
+		}
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, errorJSON(e)...)
+	}
+	return append(b, ']')
+}
+
+// rateLimit returns what the operation costs and what is left to its client.
+func rateLimit(ctx context.Context) *union.RateLimit {
+	return ctx.Value(rateLimitKey{}).(*union.RateLimit)
+}

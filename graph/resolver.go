@@ -1,0 +1,35 @@
+// Package graph is the edge: the GraphQL schema, its resolvers, and the handler
+// that answers operations. It is the only place that joins features.
+package graph
+
+import (
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/collegium/collegium/internal/career"
+	"github.com/collegium/collegium/internal/content"
+	"github.com/collegium/collegium/internal/member"
+	"github.com/collegium/collegium/internal/nav"
+	"github.com/collegium/collegium/internal/unit"
+)
+
+//go:generate go run ./generate -config ../gqlgen.yml
+
+// Resolver holds the stores that the resolvers ask.
+type Resolver struct {
+	nav     nav.Store
+	content content.Store
+	units   unit.Store
+	career  career.Store
+	members member.Store
+}
+
+// NewResolver returns the resolvers over a database.
+func NewResolver(db *pgxpool.Pool) *Resolver {
+	return &Resolver{
+		nav:     nav.Store{DB: db},
+		content: content.Store{DB: db},
+		units:   unit.Store{DB: db},
+		career:  career.Store{DB: db},
+		members: member.Store{DB: db},
+	}
+}

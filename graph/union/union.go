@@ -1,0 +1,30 @@
+// Package union names what can be one of several types in the graph. The types
+// belong to the features; only the graph joins them.
+package union
+
+import (
+	"time"
+
+	"github.com/collegium/collegium/internal/node"
+)
+
+// Node is anything with an ID.
+type Node = node.Node
+
+// MenuTarget is what a menu item can lead to: a *content.Page, *unit.Section,
+// *unit.Region, *career.CaseStudy, *content.Document, *nav.ExternalLink or
+// *nav.Action.
+type MenuTarget any
+
+// RouteContent is what can stand at a path: a *content.Page, *unit.Section,
+// *unit.Region, *career.CaseStudy or *content.Document.
+type RouteContent any
+
+// RateLimit is what an operation costs, and the allowance of its client, in
+// points.
+type RateLimit struct {
+	Cost      int
+	Limit     int
+	Remaining int
+	ResetAt   time.Time
+}
