@@ -27,8 +27,14 @@ const panicMessage = "internal system error"
 
 // New returns a server for a schema with the given extensions. It keeps parsed documents.
 func New(schema graphql.ExecutableSchema, extensions ...graphql.HandlerExtension) *Server {
+	s := NewForgetful(schema, extensions...)
+	s.exec.SetQueryCache(&documents{})
+	return s
+}
+
+// NewForgetful returns a server that parses each document anew.
+func NewForgetful(schema graphql.ExecutableSchema, extensions ...graphql.HandlerExtension) *Server {
 	e := executor.New(schema)
-	e.SetQueryCache(&documents{})
 	e.SetRecoverFunc(func(context.Context, any) error { return gqlerror.Errorf(panicMessage) })
 	for _, x := range extensions {
 		e.Use(x)
@@ -60,6 +66,7 @@ func (s *Server) Do(ctx context.Context, query string, variables map[string]any)
 	if errs != nil {
 		return s.exec.DispatchError(graphql.WithOperationContext(ctx, oc), errs)
 	}
+	oc.DisableIntrospection = false
 	responses, ctx := s.exec.DispatchOperation(ctx, oc)
 	return responses(ctx)
 }
