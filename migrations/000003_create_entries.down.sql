@@ -7,3 +7,4 @@ DROP TABLE pages;
 DROP TABLE routes;
 DROP TABLE entries;
 DROP FUNCTION entries_check_no_cycle();
+DROP FUNCTION entries_lock_tree();

@@ -36,12 +36,23 @@ CREATE INDEX entries_kind_position ON entries (kind, position);
 CREATE TRIGGER entries_touch_revision BEFORE UPDATE ON entries
     FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION touch_revision();
 
--- A page tree stays a tree. Moves of entries take one lock, so that two moves
--- that are harmless alone cannot close a circle together.
-CREATE FUNCTION entries_check_no_cycle() RETURNS trigger
+-- A page tree stays a tree. Statements that can move entries take one lock before
+-- they touch a row, so that two moves that are harmless alone cannot close a circle
+-- together, and no two movers wait for each other.
+CREATE FUNCTION entries_lock_tree() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('entries.parent_id'));
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER entries_lock_tree BEFORE INSERT OR UPDATE OF parent_id ON entries
+    FOR EACH STATEMENT EXECUTE FUNCTION entries_lock_tree();
+
+CREATE FUNCTION entries_check_no_cycle() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
     IF EXISTS (
         WITH RECURSIVE up AS (
             SELECT e.id, e.parent_id FROM entries e WHERE e.id = NEW.parent_id

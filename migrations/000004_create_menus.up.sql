@@ -59,18 +59,19 @@ CREATE INDEX menu_items_parent_id ON menu_items (parent_id);
 CREATE INDEX menu_items_entry_id ON menu_items (entry_id);
 CREATE UNIQUE INDEX menu_items_one_canonical_per_entry ON menu_items (entry_id) WHERE is_canonical;
 
--- A menu stays a tree under concurrent moves: a move locks its menu first, so
--- the walk up sees every move before it.
-CREATE FUNCTION menu_items_lock_menu() RETURNS trigger
+-- Writes to items come one after another: a statement takes the lock before it
+-- touches a row, so that the walk up sees every move before it, two moves that are
+-- harmless alone cannot close a circle together, and no two writers wait for each other.
+CREATE FUNCTION menu_items_lock() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM 1 FROM menus m WHERE m.id = NEW.menu_id FOR NO KEY UPDATE;
-    RETURN NEW;
+    PERFORM pg_advisory_xact_lock(hashtext('menu_items'));
+    RETURN NULL;
 END
 $$;
 
-CREATE TRIGGER menu_items_lock_menu BEFORE UPDATE OF parent_id, menu_id ON menu_items
-    FOR EACH ROW EXECUTE FUNCTION menu_items_lock_menu();
+CREATE TRIGGER menu_items_lock BEFORE INSERT OR UPDATE OR DELETE ON menu_items
+    FOR EACH STATEMENT EXECUTE FUNCTION menu_items_lock();
 
 CREATE FUNCTION menu_items_check_no_cycle() RETURNS trigger
 LANGUAGE plpgsql AS $$
