@@ -1,0 +1,315 @@
+package member_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"pgregory.net/rapid"
+
+	"github.com/collegium/collegium/internal/errs"
+	"github.com/collegium/collegium/internal/member"
+	"github.com/collegium/collegium/internal/page"
+	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/pg/pgtest"
+	"github.com/collegium/collegium/internal/viewer"
+)
+
+var (
+	london  = uuid.MustParse("00000000-0000-4000-8000-000000000001")
+	wales   = uuid.MustParse("00000000-0000-4000-8000-000000000002")
+	housing = uuid.MustParse("00000000-0000-4000-8000-000000000003")
+)
+
+func run(t testing.TB, db pg.Querier, sql string, args ...any) {
+	t.Helper()
+	if _, err := db.Exec(context.Background(), sql, args...); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// units makes two regions and a section.
+func units(ctx context.Context, db *pgxpool.Pool) error {
+	_, err := db.Exec(ctx, `
+		WITH e AS (
+			INSERT INTO entries (id, key, kind, slug, title)
+			VALUES
+				('00000000-0000-4000-8000-000000000001', 'r1', 'REGION', 'london', 'London'),
+				('00000000-0000-4000-8000-000000000002', 'r2', 'REGION', 'wales', 'Wales'),
+				('00000000-0000-4000-8000-000000000003', 's1', 'SPECIALIST_SECTION', 'housing', 'Housing')
+			RETURNING id, kind, slug, title
+		)
+		INSERT INTO units (id, kind, slug, name, short_name, position, nation)
+		SELECT e.id, e.kind, e.slug, e.title, e.title, row_number() OVER (ORDER BY e.slug),
+			CASE WHEN e.kind = 'REGION' THEN 'ENGLAND' END
+		FROM e`)
+	return err
+}
+
+// add makes a member all of whose fields are for the audience.
+func add(t testing.TB, db pg.Querier, name, audience string, region uuid.UUID, sections ...uuid.UUID) uuid.UUID {
+	t.Helper()
+	id := uuid.New()
+	run(t, db, `
+		INSERT INTO members (id, key, display_name, sort_name, pronouns, headline, bio, grade, region_id, joined_on,
+			listing_audience, pronouns_audience, headline_audience, bio_audience, grade_audience, region_audience,
+			joined_on_audience, sections_audience)
+		VALUES ($1, $2, $3, $3, 'they/them', $4, 'bio of ' || $3, 'PROFESSIONAL', $5, DATE '2020-01-01', $6, $6, $6, $6, $6, $6, $6, $6)`,
+		id, id.String(), name, "headline of "+name, region, audience)
+	for _, s := range sections {
+		run(t, db, `INSERT INTO section_memberships (member_id, section_id, starts_on) VALUES ($1, $2, DATE '2021-01-01')`, id, s)
+	}
+	return id
+}
+
+func names(c *member.Connection) []string {
+	out := []string{}
+	for _, m := range c.Nodes() {
+		out = append(out, m.DisplayName)
+	}
+	return out
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// TestEveryFieldHasItsAudience shows a member to everyone and then takes the
+// fields back one by one: each becomes null, and only that one.
+func TestEveryFieldHasItsAudience(t *testing.T) {
+	t.Parallel()
+	db := pgtest.NewWith(t, "units", units)
+	store := member.Store{DB: db}
+	id := add(t, db, "Ada", "PUBLIC", london, housing)
+	read := func(v viewer.Viewer) *member.Member {
+		byID, err := store.ByID(t.Context(), v, []uuid.UUID{id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return byID[id]
+	}
+	whole := read(viewer.Viewer{})
+	if whole == nil || whole.Pronouns == nil || whole.Headline == nil || whole.Bio == nil || whole.Grade == nil ||
+		whole.JoinedOn == nil || whole.RegionID == nil || !whole.ShowsSections {
+		t.Fatalf("a public member is not whole: %+v", whole)
+	}
+	fields := map[string]func(*member.Member){
+		"pronouns":  func(m *member.Member) { m.Pronouns = nil },
+		"headline":  func(m *member.Member) { m.Headline = nil },
+		"bio":       func(m *member.Member) { m.Bio = nil },
+		"grade":     func(m *member.Member) { m.Grade = nil },
+		"joined_on": func(m *member.Member) { m.JoinedOn = nil },
+		"region":    func(m *member.Member) { m.RegionID = nil },
+		"sections":  func(m *member.Member) { m.ShowsSections = false },
+	}
+	for field, take := range fields {
+		for _, audience := range []string{"MEMBERS", "SECTION", "COMMITTEE", "STAFF", "NOBODY"} {
+			run(t, db, fmt.Sprintf(`UPDATE members SET %s_audience = $1`, field), audience)
+			want := *whole
+			take(&want)
+			if diff := cmp.Diff(&want, read(viewer.Viewer{})); diff != "" {
+				t.Errorf("%s for %s, seen by anyone (-want +got)\n%s", field, audience, diff)
+			}
+			if audience == "MEMBERS" || audience == "NOBODY" {
+				want = *whole
+				if audience == "NOBODY" {
+					take(&want)
+				}
+				if diff := cmp.Diff(&want, read(viewer.Viewer{Role: viewer.Member})); diff != "" {
+					t.Errorf("%s for %s, seen by a member (-want +got)\n%s", field, audience, diff)
+				}
+			}
+		}
+		run(t, db, fmt.Sprintf(`UPDATE members SET %s_audience = 'PUBLIC'`, field))
+	}
+	run(t, db, `UPDATE members SET listing_audience = 'MEMBERS'`)
+	if m := read(viewer.Viewer{}); m != nil {
+		t.Errorf("who does not want to be found is found: %+v", m)
+	}
+	if read(viewer.Viewer{Role: viewer.Member}) == nil {
+		t.Error("a member does not find who wants to be found by members")
+	}
+}
+
+// TestHiddenIsNotFiltered asserts that no filter, order, count or cursor tells
+// what a member keeps from the viewer.
+func TestHiddenIsNotFiltered(t *testing.T) {
+	t.Parallel()
+	db := pgtest.NewWith(t, "units", units)
+	store := member.Store{DB: db}
+	add(t, db, "Ada", "PUBLIC", london, housing)
+	secret := add(t, db, "Bea", "NOBODY", london, housing)
+	run(t, db, `UPDATE members SET listing_audience = 'PUBLIC' WHERE id = $1`, secret)
+	everything := func() []string {
+		var out []string
+		for _, f := range []*member.Filter{
+			nil,
+			{Region: ptr("london")},
+			{Region: ptr("wales")},
+			{Section: ptr("housing")},
+			{Grade: ptr(member.Grade("PROFESSIONAL"))},
+			{Grade: ptr(member.Grade("RETIRED"))},
+			{Text: ptr("headline of")},
+			{Text: ptr("changed")},
+		} {
+			for _, order := range []*member.Order{nil, ptr(member.ByJoinedOnDesc)} {
+				c, err := store.Members(t.Context(), viewer.Viewer{}, f, order, page.Args{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				totals, err := store.Totals(t.Context(), viewer.Viewer{}, []*member.Connection{c})
+				if err != nil {
+					t.Fatal(err)
+				}
+				out = append(out, fmt.Sprint(names(c), totals, c.PageInfo.HasNextPage))
+				for _, e := range c.Edges {
+					out = append(out, e.Cursor)
+				}
+			}
+		}
+		of, err := store.OfRegions(t.Context(), viewer.Viewer{}, []uuid.UUID{london, wales}, page.Args{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := store.OfSections(t.Context(), viewer.Viewer{}, []uuid.UUID{housing}, page.Args{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		totals, err := store.Totals(t.Context(), viewer.Viewer{}, []*member.Connection{of[london], of[wales], in[housing]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return append(out, fmt.Sprint(names(of[london]), names(of[wales]), names(in[housing]), totals))
+	}
+	before := everything()
+	run(t, db, `
+		UPDATE members
+		SET region_id = $2, grade = 'RETIRED', headline = 'changed', bio = 'changed', pronouns = 'changed', joined_on = DATE '2024-01-01'
+		WHERE id = $1`, secret, wales)
+	run(t, db, `DELETE FROM section_memberships WHERE member_id = $1`, secret)
+	if diff := cmp.Diff(before, everything()); diff != "" {
+		t.Errorf("a private value shows (-before +after)\n%s", diff)
+	}
+}
+
+func TestFilters(t *testing.T) {
+	t.Parallel()
+	db := pgtest.NewWith(t, "units", units)
+	store := member.Store{DB: db}
+	add(t, db, "Émile", "PUBLIC", london, housing)
+	add(t, db, "Zoë", "PUBLIC", wales)
+	add(t, db, "Alan_", "PUBLIC", wales, housing)
+	for name, tt := range map[string]struct {
+		filter *member.Filter
+		want   []string
+	}{
+		"by name as people sort": {nil, []string{"Alan_", "Émile", "Zoë"}},
+		"region":                 {&member.Filter{Region: ptr("Wales")}, []string{"Alan_", "Zoë"}},
+		"section":                {&member.Filter{Section: ptr("housing")}, []string{"Alan_", "Émile"}},
+		"both":                   {&member.Filter{Region: ptr("wales"), Section: ptr("housing")}, []string{"Alan_"}},
+		"text, any case":         {&member.Filter{Text: ptr("éMILE")}, []string{"Émile"}},
+		"a wildcard is a letter": {&member.Filter{Text: ptr("_")}, []string{"Alan_"}},
+		"nobody":                 {&member.Filter{Region: ptr("nothing")}, []string{}},
+	} {
+		c, err := store.Members(t.Context(), viewer.Viewer{}, tt.filter, nil, page.Args{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(tt.want, names(c)); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", name, diff)
+		}
+	}
+	var invalid *errs.Invalid
+	if _, err := store.Members(t.Context(), viewer.Viewer{}, &member.Filter{Text: ptr("  ")}, nil, page.Args{}); !errors.As(err, &invalid) {
+		t.Errorf("an empty text: got %v, want bad input", err)
+	}
+}
+
+// TestPages walks every list by pages of random sizes, both ways, while members
+// are added; it finds each member that was there once, in one order.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	db := pgtest.NewWith(t, "units", units)
+	store := member.Store{DB: db}
+	for i := range 57 {
+		id := add(t, db, fmt.Sprintf("%c%d", 'A'+rand.IntN(26), i%7), "PUBLIC", london, housing)
+		run(t, db, `UPDATE members SET joined_on = $2, joined_on_audience = $3 WHERE id = $1`,
+			id, time.Date(2000+i%5, 1, 1, 0, 0, 0, 0, time.UTC), []string{"PUBLIC", "NOBODY"}[i%2])
+	}
+	lists := map[string]func(page.Args) (*member.Connection, error){
+		"by name": func(a page.Args) (*member.Connection, error) {
+			return store.Members(context.Background(), viewer.Viewer{}, nil, nil, a)
+		},
+		"by day": func(a page.Args) (*member.Connection, error) {
+			return store.Members(context.Background(), viewer.Viewer{}, nil, ptr(member.ByJoinedOnDesc), a)
+		},
+		"of a region": func(a page.Args) (*member.Connection, error) {
+			of, err := store.OfRegions(context.Background(), viewer.Viewer{}, []uuid.UUID{london}, a)
+			return of[london], err
+		},
+		"of a section": func(a page.Args) (*member.Connection, error) {
+			of, err := store.OfSections(context.Background(), viewer.Viewer{}, []uuid.UUID{housing}, a)
+			return of[housing], err
+		},
+	}
+	for name, list := range lists {
+		first, err := list(page.Args{First: ptr(100)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := first.Nodes()
+		rapid.Check(t, func(rt *rapid.T) {
+			size := rapid.IntRange(1, 30).Draw(rt, "size")
+			backward := rapid.Bool().Draw(rt, "backward")
+			var got []*member.Member
+			args := page.Args{First: &size}
+			if backward {
+				args = page.Args{Last: &size}
+			}
+			for {
+				c, err := list(args)
+				if err != nil {
+					rt.Fatal(err)
+				}
+				if backward {
+					got = append(c.Nodes(), got...)
+					if !c.PageInfo.HasPreviousPage {
+						break
+					}
+					args.Before = c.PageInfo.StartCursor
+				} else {
+					got = append(got, c.Nodes()...)
+					if !c.PageInfo.HasNextPage {
+						break
+					}
+					args.After = c.PageInfo.EndCursor
+				}
+			}
+			same := slices.EqualFunc(want, got, func(a, b *member.Member) bool { return a.ID == b.ID })
+			if !same {
+				rt.Fatalf("%s: %d members by pages of %d, want %d in the same order", name, len(got), size, len(want))
+			}
+		})
+	}
+}
+
+// TestStatements asks for the members of one unit and of many in one statement.
+func TestStatements(t *testing.T) {
+	t.Parallel()
+	db := pgtest.NewWith(t, "units", units)
+	store := member.Store{DB: db}
+	for _, regions := range [][]uuid.UUID{{london}, {london, wales}} {
+		ctx, counter := pg.WithCounter(t.Context())
+		if _, err := store.OfRegions(ctx, viewer.Viewer{}, regions, page.Args{}); err != nil {
+			t.Fatal(err)
+		}
+		if n := counter.Statements(); n != 1 {
+			t.Errorf("%d regions: %d statements, want 1", len(regions), n)
+		}
+	}
+}
