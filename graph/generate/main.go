@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -36,5 +37,13 @@ func run(file string) error {
 	if err != nil {
 		return fmt.Errorf("read gqlgen.yml: %w", err)
 	}
-	return api.Generate(cfg, api.AddPlugin(&tablegen.Plugin{}))
+
+	// The plugin removes the table of the last run first; after a failure the tree should still build.
+	table := filepath.Join(cfg.Exec.Dir(), tablegen.Filename)
+	last, readErr := os.ReadFile(table)
+	err = api.Generate(cfg, api.AddPlugin(&tablegen.Plugin{}))
+	if _, statErr := os.Stat(table); err != nil && readErr == nil && statErr != nil {
+		err = errors.Join(err, os.WriteFile(table, last, 0o644))
+	}
+	return err
 }
