@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -188,11 +189,20 @@ func (s *search) probe(ctx context.Context, dir string) (*programs, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, p.postgres, "--version")
-	cmd.Dir = "/"
-	cmd.Env = childEnv(os.Environ())
-	cmd.SysProcAttr = s.acct.attr()
-	out, err := cmd.CombinedOutput()
+	var out []byte
+	var err error
+	for range 100 {
+		cmd := exec.CommandContext(ctx, p.postgres, "--version")
+		cmd.Dir = "/"
+		cmd.Env = childEnv(os.Environ())
+		cmd.SysProcAttr = s.acct.attr()
+		out, err = cmd.CombinedOutput()
+		// A program just unpacked is busy while a child that another goroutine forks still holds it open for writing.
+		if !errors.Is(err, syscall.ETXTBSY) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s does not run as user %s: %w %s", p.postgres, s.acct.name, err, strings.TrimSpace(string(out)))
 	}

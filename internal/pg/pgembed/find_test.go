@@ -1,3 +1,5 @@
+//go:build unix
+
 package pgembed
 
 import (
@@ -23,16 +25,6 @@ func fakePrograms(t *testing.T, acct account, versions ...string) *search {
 		s.globs = append(s.globs, dir)
 	}
 	return s
-}
-
-func writeProgram(t *testing.T, name, script string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(name, []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func TestFind(t *testing.T) {

@@ -17,14 +17,14 @@ type janitor struct {
 	proc *process
 }
 
-// janitorScript has the arguments: pid of the server, its pid file, and, after these, the folders to remove. The pid
-// file vanishes when the server ends in good order, which tells sooner than its pid whether it is gone.
+// janitorScript has the arguments: the signal for the server, its pid, its pid file, and after these the folders to
+// remove. The pid file vanishes when the server ends in good order, which tells sooner than the pid that it is gone.
 const janitorScript = `
 read -r _
-pid=$1; file=$2; shift 2
-kill -INT "$pid" 2>/dev/null
+signal=$1; pid=$2; file=$3; shift 3
+kill -"$signal" "$pid" 2>/dev/null
 n=0
-while [ -e "$file" ] && kill -0 "$pid" 2>/dev/null && [ "$n" -lt 100 ]; do
+while [ -e "$file" ] && kill -0 "$pid" 2>/dev/null && [ "$n" -lt 200 ]; do
 	sleep 0.05
 	n=$((n + 1))
 done
@@ -36,11 +36,12 @@ func watch(s *Server, clusterDir string) (*janitor, error) {
 	if !s.ephemeral && runtime.GOOS == "linux" {
 		return nil, nil
 	}
-	pid := strconv.Itoa(s.proc.pid)
-	args := []string{"-c", janitorScript, "collegium-janitor", pid, filepath.Join(clusterDir, "postmaster.pid")}
+	signal, folders := "INT", []string(nil)
 	if s.ephemeral {
-		args = append(args, s.dataDir, s.socketDir)
+		signal, folders = "QUIT", []string{s.dataDir, s.socketDir}
 	}
+	args := []string{"-c", janitorScript, "collegium-janitor", signal, strconv.Itoa(s.proc.pid), filepath.Join(clusterDir, "postmaster.pid")}
+	args = append(args, folders...)
 	cmd := exec.Command("/bin/sh", args...)
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{}

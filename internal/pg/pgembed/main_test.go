@@ -1,3 +1,5 @@
+//go:build unix
+
 package pgembed
 
 import (
@@ -6,11 +8,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -25,7 +27,45 @@ func TestMain(m *testing.M) {
 	if options := os.Getenv(helperVar); options != "" {
 		os.Exit(helper(options))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if usedDir != "" {
+		os.RemoveAll(usedDir)
+	}
+	os.Exit(code)
+}
+
+// usedDir is a data folder in which a server ran and stopped.
+var usedDir string
+
+var makeUsedDir = sync.OnceValue(func() error {
+	var err error
+	if usedDir, err = os.MkdirTemp("", "pgembed-test-"); err != nil {
+		return err
+	}
+	if err := os.Chmod(usedDir, 0o755); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	s, err := Start(ctx, Options{DataDir: filepath.Join(usedDir, "data"), FsyncOff: true})
+	if err != nil {
+		return err
+	}
+	return s.Stop(ctx)
+})
+
+// dataDir is a copy of a data folder that was used before, which saves tests about other things an initdb.
+func dataDir(t *testing.T) string {
+	t.Helper()
+	needPostgres(t)
+	if err := makeUsedDir(); err != nil {
+		t.Fatal(err)
+	}
+	dir := tempDir(t)
+	if out, err := exec.Command("cp", "-Rp", filepath.Join(usedDir, "data"), dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return filepath.Join(dir, "data")
 }
 
 // helper starts a server, says on standard output how to reach it, and runs until SIGTERM.
@@ -37,7 +77,7 @@ func helper(options string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	s, err := Start(ctx, o)
 	if err != nil {
@@ -107,25 +147,31 @@ func (p *program) kill(t *testing.T) {
 // testBinary is a copy of this test's program where every account can run it.
 func testBinary(t *testing.T) string {
 	t.Helper()
-	src, err := os.Open("/proc/self/exe")
+	self, err := os.Executable()
 	if err != nil {
-		if src, err = os.Open(os.Args[0]); err != nil {
-			t.Fatal(err)
-		}
+		t.Fatal(err)
 	}
-	defer src.Close()
+	program, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
 	name := filepath.Join(tempDir(t), "program")
-	dst, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o755)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.Copy(dst, src); err != nil {
-		t.Fatal(err)
-	}
-	if err := dst.Close(); err != nil {
-		t.Fatal(err)
-	}
+	writeProgram(t, name, program)
 	return name
+}
+
+// writeProgram writes a program while no other goroutine can fork: a child would hold the file open for writing for a
+// moment, in which the kernel refuses to run it.
+func writeProgram[S ~string | ~[]byte](t *testing.T, name string, program S) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	if err := os.WriteFile(name, []byte(program), 0o755); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // tempDir is a temporary folder that every account can enter, unlike t.TempDir's.
@@ -163,7 +209,7 @@ func needPostgres(t *testing.T) {
 // mustStart starts a server in this process that ends with the test.
 func mustStart(t *testing.T, o Options) *Server {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	s, err := Start(ctx, o)
 	if err != nil {
@@ -180,7 +226,7 @@ func mustStart(t *testing.T, o Options) *Server {
 // ask runs one statement at dsn and returns its answer as text.
 func ask(t *testing.T, dsn, sql string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
@@ -198,7 +244,7 @@ func ask(t *testing.T, dsn, sql string) string {
 // eventually waits for cond, which becomes true within a fraction of the time given if it does at all.
 func eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if cond() {
 			return
 		}

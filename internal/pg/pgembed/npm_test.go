@@ -1,3 +1,5 @@
+//go:build unix
+
 package pgembed
 
 import (
@@ -50,7 +52,7 @@ func TestNpm(t *testing.T) {
 	for _, name := range []string{"one", "two"} {
 		wg.Go(func() {
 			s := &Server{}
-			err := s.start(ctx, Options{DataDir: filepath.Join(base, name), Progress: progress}, &search{acct: acct, npm: npm, cacheDir: cache})
+			err := s.start(ctx, Options{DataDir: filepath.Join(base, name), FsyncOff: true, Progress: progress}, &search{acct: acct, npm: npm, cacheDir: cache})
 			if err != nil {
 				s.abandon()
 				t.Error(err)

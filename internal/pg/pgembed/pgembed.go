@@ -141,7 +141,11 @@ func (s *Server) Stop(ctx context.Context) error {
 		return nil
 	}
 	s.janitor.dismiss()
-	err := s.proc.stop(ctx)
+	sig := stopFast
+	if s.ephemeral {
+		sig = stopImmediate // nothing to write
+	}
+	err := s.proc.stop(ctx, sig)
 	os.RemoveAll(s.socketDir)
 	os.Remove(filepath.Join(s.dataDir, infoFile))
 	if s.ephemeral {

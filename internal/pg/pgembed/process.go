@@ -48,14 +48,14 @@ func startProcess(cmd *exec.Cmd, onDeath syscall.Signal) (*process, error) {
 	return p, nil
 }
 
-// stop ends a server and waits for it: politely, then when ctx ends at once, then with force.
-func (p *process) stop(ctx context.Context) error {
+// stop ends a server with sig and waits for it: when ctx ends it stops the server at once, and then with force.
+func (p *process) stop(ctx context.Context, sig syscall.Signal) error {
 	select {
 	case <-p.done:
 		return nil
 	default:
 	}
-	_ = signalServer(p.pid, stopFast)
+	_ = signalServer(p.pid, sig)
 	select {
 	case <-p.done:
 		return nil

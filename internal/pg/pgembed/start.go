@@ -110,7 +110,7 @@ func (s *Server) abandon() {
 	if s.proc != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		_ = s.proc.stop(ctx)
+		_ = s.proc.stop(ctx, stopFast)
 	}
 	if s.socketDir != "" {
 		os.RemoveAll(s.socketDir)
@@ -197,7 +197,7 @@ func (c *cluster) launch(ctx context.Context, socketDir string) (*process, error
 			return proc, nil
 		}
 		stopCtx, cancelStop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		_ = proc.stop(stopCtx)
+		_ = proc.stop(stopCtx, stopFast)
 		cancelStop()
 
 		said := tail(c.log.Name(), offset)

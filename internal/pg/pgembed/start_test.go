@@ -1,3 +1,5 @@
+//go:build unix
+
 package pgembed
 
 import (
@@ -86,7 +88,7 @@ func TestRoot(t *testing.T) {
 				t.Skip(err)
 			}
 			s := &Server{}
-			if err := s.start(t.Context(), Options{DataDir: filepath.Join(tempDir(t), "data")}, newSearch(acct)); err != nil {
+			if err := s.start(t.Context(), Options{DataDir: filepath.Join(tempDir(t), "data"), FsyncOff: true}, newSearch(acct)); err != nil {
 				s.abandon()
 				t.Fatal(err)
 			}
@@ -149,7 +151,7 @@ func TestNonRoot(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p := startProgram(t, Options{}, acct, "XDG_DATA_HOME="+base, "HOME=/nonexistent")
+	p := startProgram(t, Options{FsyncOff: true}, acct, "XDG_DATA_HOME="+base, "HOME=/nonexistent")
 	if want := filepath.Join(base, "collegium"); p.Dir != want {
 		t.Errorf("data in %s, want %s", p.Dir, want)
 	}
@@ -165,12 +167,13 @@ func TestNonRoot(t *testing.T) {
 
 func TestSecondProcess(t *testing.T) {
 	t.Parallel()
-	needPostgres(t)
-	dir := filepath.Join(tempDir(t), "data")
-	if _, err := Join(t.Context(), dir); !errors.Is(err, ErrNotRunning) {
-		t.Errorf("Join of a folder that isn't there: %v, want ErrNotRunning", err)
+	dir := dataDir(t)
+	for _, idle := range []string{dir, filepath.Join(dir, "not-there")} {
+		if _, err := Join(t.Context(), idle); !errors.Is(err, ErrNotRunning) {
+			t.Errorf("Join where nothing runs: %v, want ErrNotRunning", err)
+		}
 	}
-	p := startProgram(t, Options{DataDir: dir}, account{})
+	p := startProgram(t, Options{DataDir: dir, FsyncOff: true}, account{})
 
 	_, err := Start(t.Context(), Options{DataDir: dir})
 	if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), strconv.Itoa(p.cmd.Process.Pid)) || !strings.Contains(err.Error(), dir) {
