@@ -19,8 +19,8 @@ const graphQLMethods = "GET, HEAD, POST"
 
 // graphQL is the GraphQL-over-HTTP transport: it reads a request, has it answered, and writes the answer as it came.
 //
-// Nothing is parsed for a client whose allowance is used up, and no turn is taken before the body has arrived, so a
-// slow client holds none.
+// Nothing is parsed for a client whose allowance is used up. No turn is taken before the body has arrived, so a client
+// that sends slowly holds none.
 func (s *Server) graphQL(w http.ResponseWriter, r *http.Request) {
 	w.Header().Add("Vary", "Accept")
 	media, acceptable := negotiate(r.Header.Values("Accept"))
@@ -59,8 +59,23 @@ func (s *Server) graphQL(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, media, overloaded())
 		return
 	}
-	defer s.gate.leave()
-	s.execute(w, r, media, client, p)
+	res := s.execute(r, client, p)
+	if res.Release != nil {
+		defer res.Release()
+	}
+	if len(res.Body) == 0 {
+		panic(fmt.Sprintf("Execute returned no body, outcome %s", res.Outcome))
+	}
+	h := w.Header()
+	h.Set("Cache-Control", "private, no-store")
+	status := statusOf(res.Outcome, media)
+	switch status {
+	case http.StatusMethodNotAllowed:
+		h.Set("Allow", http.MethodPost)
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		h.Set("Retry-After", retryAfter(res.RetryAfter))
+	}
+	writeBody(w, media+"; charset=utf-8", status, res.Body)
 }
 
 // readParams reads the parameters of a request from where its method has them.
@@ -112,8 +127,10 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, into io.Reader
 	}
 }
 
-// execute has an operation answered and writes the answer.
-func (s *Server) execute(w http.ResponseWriter, r *http.Request, media, client string, p Params) {
+// execute has an operation answered, in its turn and within its time. The turn ends here, before the answer is written,
+// so that a client that reads slowly holds none.
+func (s *Server) execute(r *http.Request, client string, p Params) Result {
+	defer s.gate.leave()
 	info := infoFrom(r.Context())
 	p.RequestID = info.id
 	charged := false
@@ -126,39 +143,21 @@ func (s *Server) execute(w http.ResponseWriter, r *http.Request, media, client s
 	ctx, counter := pg.WithCounter(ctx)
 
 	begun := time.Now()
-	res := Result{Outcome: Failed} // what a panic leaves behind
-	func() {
-		defer func() {
-			if !charged {
-				s.limiter.Take(client, 1)
-			}
-			info.ran = true
-			info.operation = operationName(res.Operation)
-			info.operationType = res.OperationType
-			info.outcome = res.Outcome
-			info.errors = res.Errors
-			info.statements = counter.Statements()
-			s.metrics.operation(&res, info.statements, time.Since(begun))
-		}()
-		res = s.deps.Execute(ctx, p)
+	res := Result{Outcome: Failed} // what is counted after a panic
+	defer func() {
+		if !charged {
+			s.limiter.Take(client, 1)
+		}
+		info.ran = true
+		info.operation = operationName(res.Operation)
+		info.operationType = res.OperationType
+		info.outcome = res.Outcome
+		info.errors = res.Errors
+		info.statements = counter.Statements()
+		s.metrics.operation(&res, info.statements, time.Since(begun))
 	}()
-	if res.Release != nil {
-		defer res.Release()
-	}
-
-	if len(res.Body) == 0 {
-		panic(fmt.Sprintf("Execute returned no body, outcome %s", res.Outcome))
-	}
-	h := w.Header()
-	h.Set("Cache-Control", "private, no-store")
-	status := statusOf(res.Outcome, media)
-	switch status {
-	case http.StatusMethodNotAllowed:
-		h.Set("Allow", http.MethodPost)
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		h.Set("Retry-After", retryAfter(res.RetryAfter))
-	}
-	writeBody(w, media+"; charset=utf-8", status, res.Body)
+	res = s.deps.Execute(ctx, p)
+	return res
 }
 
 // errOperationTimeout is the cause with which the context of an operation ends at its deadline.

@@ -36,7 +36,7 @@ type Deps struct {
 
 // About is what the start page says about what is served.
 type About struct {
-	// Name is the name of the professional body.
+	// Name is the name of the professional body; empty if none is loaded.
 	Name string
 	// Counts say how much of what there is, in the order in which they are shown.
 	Counts []Count
