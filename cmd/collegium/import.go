@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/collegium/collegium/internal/pack"
 	"github.com/collegium/collegium/internal/pg"
@@ -143,9 +141,10 @@ func (c *exportCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer db.close()
-	if err := pack.Export(ctx, db.pool, c.Dir); err != nil {
+	files, err := pack.Export(ctx, db.pool, c.Dir)
+	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "wrote %s\n", strings.TrimSuffix(filepath.ToSlash(c.Dir), "/"))
+	fmt.Fprintf(s.out, "wrote %d files to %s\n", files, c.Dir)
 	return nil
 }

@@ -1918,10 +1918,10 @@ func _WebinarBlock_title(ctx context.Context, ec *executionContext, field graphq
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
-			return marshalNString2string(ctx, ec, selections, v)
+			return marshalOString2string(ctx, ec, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func fieldContext_WebinarBlock_title(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -3432,7 +3432,7 @@ func _WebinarBlock(ctx context.Context, ec *executionContext, sel ast.SelectionS
 			out.Values[i] = graphql.MarshalString("WebinarBlock")
 		case "title":
 			out.Values[i] = _WebinarBlock_title(ctx, ec, field, obj)
-			if out.Values[i] == graphql.Null {
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "html":

@@ -83,7 +83,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	s9 := exec.Values(s8, true)
 	s10 := exec.Pointer[page.Info](tPageInfo, true)
 	s11 := exec.Scalar(true, true, func(dst []byte, v int) []byte {
-		return exec.AppendMarshaler(dst, scalar.MarshalInt(v))
+		return scalar.AppendInt(dst, v)
 	})
 	s12 := exec.Interface("Unit", false, func(v unit.Unit) (*exec.Type, any) {
 		switch v := v.(type) {
@@ -453,7 +453,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Leaf(tCareerLevel, "position", func(dst []byte, obj any) []byte {
 		v := obj.(*career.CareerLevel).Position
-		return exec.AppendMarshaler(dst, scalar.MarshalInt(v))
+		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
 	exec.Leaf(tCareerLevel, "title", func(dst []byte, obj any) []byte {
 		v := obj.(*career.CareerLevel).Title
@@ -602,7 +602,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		if v == nil {
 			return dst
 		}
-		return exec.AppendMarshaler(dst, scalar.MarshalInt(*v))
+		return scalar.AppendInt(dst, *v)
 	}, exec.Guarded)
 	exec.Leaf(tDocument, "sizeLabel", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Document).SizeLabel
@@ -623,7 +623,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		if v == nil {
 			return dst
 		}
-		return exec.AppendMarshaler(dst, scalar.MarshalURL(*v))
+		return scalar.AppendURL(dst, *v)
 	}, exec.Guarded)
 	exec.Leaf(tDocument, "access", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Document).Access
@@ -657,7 +657,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		if v == nil {
 			return dst
 		}
-		return exec.AppendMarshaler(dst, scalar.MarshalURL(*v))
+		return scalar.AppendURL(dst, *v)
 	}, exec.Guarded)
 
 	// FaqItem
@@ -696,7 +696,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	// HeadingBlock
 	exec.Leaf(tHeadingBlock, "level", func(dst []byte, obj any) []byte {
 		v := obj.(*content.HeadingBlock).Level
-		return exec.AppendMarshaler(dst, scalar.MarshalInt(v))
+		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
 	exec.Leaf(tHeadingBlock, "text", func(dst []byte, obj any) []byte {
 		v := obj.(*content.HeadingBlock).Text
@@ -714,7 +714,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Leaf(tLink, "href", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Link).Href
-		return exec.AppendMarshaler(dst, scalar.MarshalURL(v))
+		return scalar.AppendURL(dst, v)
 	}, exec.NonNull, exec.Guarded)
 
 	// LinkListBlock
@@ -779,7 +779,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		if v == nil {
 			return dst
 		}
-		return exec.AppendMarshaler(dst, scalar.MarshalDate(*v))
+		return scalar.AppendDate(dst, *v)
 	}, exec.Guarded)
 	exec.Edge(tMember, "region", func(ctx context.Context, objs []*member.Member) ([]*unit.Region, error) {
 		return resolvers.Member().Region(ctx, objs)
@@ -826,11 +826,11 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Leaf(tMenu, "revision", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Menu).Revision
-		return exec.AppendMarshaler(dst, scalar.MarshalInt(v))
+		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
 	exec.Leaf(tMenu, "itemCount", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Menu).ItemCount()
-		return exec.AppendMarshaler(dst, scalar.MarshalInt(v))
+		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
 	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s32, exec.NonNull)
 	exec.Method(tMenu, "items", func(ctx context.Context, obj *nav.Menu) (v []*nav.Item, ok bool, err error) {
@@ -850,11 +850,11 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Leaf(tMenuItem, "depth", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).Depth
-		return exec.AppendMarshaler(dst, scalar.MarshalInt(v))
+		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
 	exec.Leaf(tMenuItem, "position", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).Position
-		return exec.AppendMarshaler(dst, scalar.MarshalInt(v))
+		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
 	exec.Leaf(tMenuItem, "parentId", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).ParentID()
@@ -870,7 +870,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, s32, exec.NonNull, exec.Guarded)
 	exec.Leaf(tMenuItem, "descendantCount", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).DescendantCount
-		return exec.AppendMarshaler(dst, scalar.MarshalInt(v))
+		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
 	exec.Leaf(tMenuItem, "kind", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).Kind
@@ -881,7 +881,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		if v == nil {
 			return dst
 		}
-		return exec.AppendMarshaler(dst, scalar.MarshalURL(*v))
+		return scalar.AppendURL(dst, *v)
 	}, exec.Guarded)
 	exec.Edge(tMenuItem, "target", func(ctx context.Context, objs []*nav.Item) ([]union.MenuTarget, error) {
 		return resolvers.MenuItem().Target(ctx, objs)
@@ -944,7 +944,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		if v == nil {
 			return dst
 		}
-		return exec.AppendMarshaler(dst, scalar.MarshalInt(*v))
+		return scalar.AppendInt(dst, *v)
 	}, exec.Guarded)
 
 	// OrganisationContact
@@ -1039,18 +1039,18 @@ func NewExecTable(cfg Config) *exec.Table {
 		if v == nil {
 			return dst
 		}
-		return exec.AppendMarshaler(dst, scalar.MarshalDateTime(*v))
+		return scalar.AppendDateTime(dst, *v)
 	}, exec.Guarded)
 	exec.Leaf(tPage, "updatedAt", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Page).UpdatedAt
-		return exec.AppendMarshaler(dst, scalar.MarshalDateTime(v))
+		return scalar.AppendDateTime(dst, v)
 	}, exec.NonNull, exec.Guarded)
 	exec.Leaf(tPage, "reviewDueOn", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Page).ReviewDueOn
 		if v == nil {
 			return dst
 		}
-		return exec.AppendMarshaler(dst, scalar.MarshalDate(*v))
+		return scalar.AppendDate(dst, *v)
 	}, exec.Guarded)
 	exec.Leaf(tPage, "subKind", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Page).SubKind
@@ -1123,7 +1123,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Leaf(tPost, "seats", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Post).Seats
-		return exec.AppendMarshaler(dst, scalar.MarshalInt(v))
+		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
 	exec.Edge(tPost, "holders", func(ctx context.Context, objs []*unit.Post) ([][]*unit.Term, error) {
 		fc := graphql.GetFieldContext(ctx)
@@ -1140,19 +1140,19 @@ func NewExecTable(cfg Config) *exec.Table {
 	// RateLimit
 	exec.Leaf(tRateLimit, "cost", func(dst []byte, obj any) []byte {
 		v := obj.(*union.RateLimit).Cost
-		return exec.AppendMarshaler(dst, scalar.MarshalInt(v))
+		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
 	exec.Leaf(tRateLimit, "limit", func(dst []byte, obj any) []byte {
 		v := obj.(*union.RateLimit).Limit
-		return exec.AppendMarshaler(dst, scalar.MarshalInt(v))
+		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
 	exec.Leaf(tRateLimit, "remaining", func(dst []byte, obj any) []byte {
 		v := obj.(*union.RateLimit).Remaining
-		return exec.AppendMarshaler(dst, scalar.MarshalInt(v))
+		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
 	exec.Leaf(tRateLimit, "resetAt", func(dst []byte, obj any) []byte {
 		v := obj.(*union.RateLimit).ResetAt
-		return exec.AppendMarshaler(dst, scalar.MarshalDateTime(v))
+		return scalar.AppendDateTime(dst, v)
 	}, exec.NonNull, exec.Guarded)
 
 	// RedirectRoute
@@ -1162,11 +1162,11 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Leaf(tRedirectRoute, "location", func(dst []byte, obj any) []byte {
 		v := obj.(*content.RedirectRoute).Location
-		return exec.AppendMarshaler(dst, scalar.MarshalURL(v))
+		return scalar.AppendURL(dst, v)
 	}, exec.NonNull, exec.Guarded)
 	exec.Leaf(tRedirectRoute, "statusCode", func(dst []byte, obj any) []byte {
 		v := obj.(*content.RedirectRoute).StatusCode
-		return exec.AppendMarshaler(dst, scalar.MarshalInt(v))
+		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
 
 	// Region
@@ -1250,14 +1250,14 @@ func NewExecTable(cfg Config) *exec.Table {
 		if v == nil {
 			return dst
 		}
-		return exec.AppendMarshaler(dst, scalar.MarshalDate(*v))
+		return scalar.AppendDate(dst, *v)
 	}, exec.Guarded)
 	exec.Leaf(tSpecialistSection, "dissolvedOn", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Section).DissolvedOn
 		if v == nil {
 			return dst
 		}
-		return exec.AppendMarshaler(dst, scalar.MarshalDate(*v))
+		return scalar.AppendDate(dst, *v)
 	}, exec.Guarded)
 	exec.Edge(tSpecialistSection, "successor", func(ctx context.Context, objs []*unit.Section) ([]*unit.Section, error) {
 		return resolvers.SpecialistSection().Successor(ctx, objs)
@@ -1284,14 +1284,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	// Term
 	exec.Leaf(tTerm, "startsOn", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Term).StartsOn
-		return exec.AppendMarshaler(dst, scalar.MarshalDate(v))
+		return scalar.AppendDate(dst, v)
 	}, exec.NonNull, exec.Guarded)
 	exec.Leaf(tTerm, "endsOn", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Term).EndsOn
 		if v == nil {
 			return dst
 		}
-		return exec.AppendMarshaler(dst, scalar.MarshalDate(*v))
+		return scalar.AppendDate(dst, *v)
 	}, exec.Guarded)
 	exec.Edge(tTerm, "member", func(ctx context.Context, objs []*unit.Term) ([]*member.Member, error) {
 		return resolvers.Term().Member(ctx, objs)
@@ -1324,7 +1324,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tWebinarBlock, "title", func(dst []byte, obj any) []byte {
 		v := obj.(*content.WebinarBlock).Title
 		return exec.AppendString(dst, v)
-	}, exec.NonNull)
+	})
 	exec.Leaf(tWebinarBlock, "html", func(dst []byte, obj any) []byte {
 		v := obj.(*content.WebinarBlock).HTML
 		return exec.AppendString(dst, v)
@@ -1339,14 +1339,14 @@ func NewExecTable(cfg Config) *exec.Table {
 		if v == nil {
 			return dst
 		}
-		return exec.AppendMarshaler(dst, scalar.MarshalURL(*v))
+		return scalar.AppendURL(dst, *v)
 	}, exec.Guarded)
 	exec.Leaf(tWebinarBlock, "thumbnailUrl", func(dst []byte, obj any) []byte {
 		v := obj.(*content.WebinarBlock).ThumbnailURL
 		if v == nil {
 			return dst
 		}
-		return exec.AppendMarshaler(dst, scalar.MarshalURL(*v))
+		return scalar.AppendURL(dst, *v)
 	}, exec.Guarded)
 	exec.Leaf(tWebinarBlock, "captionsNote", func(dst []byte, obj any) []byte {
 		v := obj.(*content.WebinarBlock).CaptionsNote

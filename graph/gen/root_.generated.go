@@ -2289,11 +2289,11 @@ type MenuItem implements Node {
   "The ID of the parent, null at the top."
   parentId: ID
   "The item it stands under, null at the top."
-  parent: MenuItem @listSize(assumedSize: 1, scope: "menu")
+  parent: MenuItem @cost(weight: 0)
   "The items under it, in order."
   children: [MenuItem!]! @listSize(assumedSize: 312, scope: "menu")
   "The items it stands under, from the top down, without itself."
-  ancestors: [MenuItem!]! @listSize(assumedSize: 4, scope: "menu")
+  ancestors: [MenuItem!]! @listSize(assumedSize: 4)
   "How many items stand under it, at all depths."
   descendantCount: Int!
   "What the item does."
@@ -2537,8 +2537,8 @@ type CaseStudyListBlock {
 
 "A recorded webinar."
 type WebinarBlock {
-  "The title."
-  title: String!
+  "The title. It always has one; the type is that of the titles of other blocks, so that one query can ask for all of them."
+  title: String
   "What it is about, as sanitised HTML."
   html: String!
   "The same without markup."
