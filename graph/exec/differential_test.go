@@ -34,6 +34,7 @@ var pools = map[string][]any{
 	"Day":                 {"2020-02-29", "1999-01-01", "nonsense", "panic"},
 	"Author.books.since":  {"2020-02-29", "1999-01-01", "nonsense"},
 	"BookFilter.minPages": {-1, 0, 200, 1500},
+	"Grams":               {0, 5, "heavy"},
 	"Box.made.n":          {0, 1, 2, 4},
 	"Book.parts.depth":    {-1, 0, 2},
 	"Query.authors.first": {0, 2, 5, 10},

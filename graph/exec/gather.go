@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"sync"
@@ -207,11 +208,15 @@ func (r *run) newFieldContext(f *planned) *graphql.FieldContext {
 		Field:      f.ast,
 		IsMethod:   f.kind == kindMethod || f.kind == kindEdge,
 		IsResolver: f.kind == kindEdge,
-		Child: func(context.Context, graphql.CollectedField) (*graphql.FieldContext, error) {
-			return nil, fmt.Errorf("field contexts below %s.%s aren't available", f.owner.name, f.name)
-		},
+		Child:      noChild,
 	}
 }
+
+func noChild(context.Context, graphql.CollectedField) (*graphql.FieldContext, error) {
+	return nil, errNoChild
+}
+
+var errNoChild = errors.New("exec: there are no field contexts below a rendered field")
 
 type edge[P, T any] struct {
 	call  func(ctx context.Context, parents []P) ([]T, error)

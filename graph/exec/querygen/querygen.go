@@ -139,7 +139,7 @@ func (d *document) typename() string {
 	if d.chance(80) {
 		return "__typename" + d.directives()
 	}
-	return "kind: __typename" + d.directives()
+	return d.key("typename", "__typename") + ": __typename" + d.directives()
 }
 
 func (d *document) inlineFragment(def *ast.Definition, depth int, indent string) string {
@@ -250,17 +250,7 @@ func (d *document) field(def *ast.Definition, depth int, indent string) string {
 	if d.split(def, f) {
 		key += "Of" + def.Name
 	}
-	for n := 0; ; n++ {
-		alias := key
-		if n > 0 || d.chance(10) {
-			alias = fmt.Sprintf("%s_%d", key, n+d.rand.IntN(3))
-		}
-		if known, taken := d.keys[alias]; !taken || known == meaning {
-			key = alias
-			d.keys[alias] = meaning
-			break
-		}
-	}
+	key = d.key(key, meaning)
 	line := f.Name
 	if key != f.Name {
 		line = key + ": " + f.Name
@@ -270,6 +260,20 @@ func (d *document) field(def *ast.Definition, depth int, indent string) string {
 		line += " " + d.selectionSet(sub, depth+1, indent)
 	}
 	return line
+}
+
+// key returns a response key, by and large the given one, that means nothing else in the document.
+func (d *document) key(base, meaning string) string {
+	for n := 0; ; n++ {
+		alias := base
+		if n > 0 || d.chance(10) {
+			alias = fmt.Sprintf("%s_%d", base, n+d.rand.IntN(3))
+		}
+		if known, taken := d.keys[alias]; !taken || known == meaning {
+			d.keys[alias] = meaning
+			return alias
+		}
+	}
 }
 
 // fields returns the fields of def that may be selected at that depth.

@@ -22,6 +22,7 @@ func schema(t *testing.T) *ast.Schema {
 		t.Fatal(err)
 	}
 	return gqlparser.MustLoadSchema(&ast.Source{Name: "schema.graphqls", Input: string(text) + `
+		extend type Chapter { typename: Int! }
 		extend type Query { pick(by: Pick!, tags: [[String!]]!): Shelf! }
 		input Pick @oneOf { id: ID name: String genres: [Genre!] }`})
 }
