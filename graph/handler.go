@@ -31,13 +31,15 @@ type Config struct {
 	PlainGqlgen bool
 	// Documents is how many checked documents are kept.
 	Documents int
+	// MaxErrors is how many errors an answer lists; the rest is counted.
+	MaxErrors int
 	// Log takes what went wrong; clients learn only that something did.
 	Log *slog.Logger
 }
 
 // DefaultConfig returns the limits for documents that anyone may send.
 func DefaultConfig() Config {
-	return Config{Limits: guard.Default(), Documents: 1000, Log: slog.Default()}
+	return Config{Limits: guard.Default(), Documents: 1000, MaxErrors: 20, Log: slog.Default()}
 }
 
 // Handler answers operations on the graph.
@@ -46,6 +48,7 @@ type Handler struct {
 	guard     *guard.Guard
 	executor  *executor.Executor
 	documents *otter.Cache[string, *ast.QueryDocument]
+	maxErrors int
 	log       *slog.Logger
 }
 
@@ -58,6 +61,7 @@ func NewHandler(db *pgxpool.Pool, c Config) (*Handler, error) {
 		schema:    schema.Schema(),
 		executor:  executor.New(schema),
 		documents: otter.Must(&otter.Options[string, *ast.QueryDocument]{MaximumSize: max(1, c.Documents)}),
+		maxErrors: c.MaxErrors,
 		log:       c.Log,
 	}
 	var err error
@@ -136,7 +140,7 @@ func (h *Handler) Execute(ctx context.Context, p server.Params) server.Result {
 		return h.refuse(ctx, server.TimedOut, op, gqlerror.List{coded(Timeout, "the operation took too long; ask for less")})
 	}
 	r := result(server.Executed, op, resp.Errors)
-	r.Body = body(resp.Data, resp.Errors)
+	r.Body = h.body(resp.Data, resp.Errors)
 	return r
 }
 
@@ -182,7 +186,7 @@ func noOperation(doc *ast.QueryDocument, name string) *gqlerror.Error {
 func (h *Handler) refuse(ctx context.Context, outcome server.Outcome, op *ast.OperationDefinition, list gqlerror.List) server.Result {
 	resp := h.executor.DispatchError(ctx, list)
 	r := result(outcome, op, resp.Errors)
-	r.Body = body(nil, resp.Errors)
+	r.Body = h.body(nil, resp.Errors)
 	return r
 }
 
@@ -194,17 +198,14 @@ func result(outcome server.Outcome, op *ast.OperationDefinition, errors gqlerror
 	return r
 }
 
-// maxErrors bounds the errors of one answer.
-const maxErrors = 20
-
 // body writes the response. Data is nil if nothing ran, and then left out, as the
 // specification asks (October 2021, section 7.1).
-func body(data []byte, errors gqlerror.List) []byte {
-	b := make([]byte, 0, len(data)+32+256*len(errors[:min(len(errors), maxErrors)]))
+func (h *Handler) body(data []byte, errors gqlerror.List) []byte {
+	b := make([]byte, 0, len(data)+32+256*len(errors[:min(len(errors), h.maxErrors)]))
 	b = append(b, '{')
 	if len(errors) > 0 {
 		b = append(b, `"errors":`...)
-		b = appendErrors(b, errors)
+		b = h.appendErrors(b, errors)
 		if data != nil {
 			b = append(b, ',')
 		}
@@ -216,12 +217,12 @@ func body(data []byte, errors gqlerror.List) []byte {
 	return append(b, '}')
 }
 
-func appendErrors(b []byte, list gqlerror.List) []byte {
+func (h *Handler) appendErrors(b []byte, list gqlerror.List) []byte {
 	b = append(b, '[')
 	for i, e := range list {
-		if i == maxErrors {
+		if i == h.maxErrors {
 			b = append(b, `,{"message":"`...)
-			b = strconv.AppendInt(b, int64(len(list)-maxErrors), 10)
+			b = strconv.AppendInt(b, int64(len(list)-h.maxErrors), 10)
 			b = append(b, ` more errors are left out"}`...)
 			break
 		}

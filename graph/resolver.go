@@ -9,6 +9,7 @@ import (
 	"github.com/collegium/collegium/internal/content"
 	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/nav"
+	"github.com/collegium/collegium/internal/search"
 	"github.com/collegium/collegium/internal/unit"
 )
 
@@ -21,6 +22,7 @@ type Resolver struct {
 	units   unit.Store
 	career  career.Store
 	members member.Store
+	search  search.Store
 }
 
 // NewResolver returns the resolvers over a database.
@@ -31,5 +33,6 @@ func NewResolver(db *pgxpool.Pool) *Resolver {
 		units:   unit.Store{DB: db},
 		career:  career.Store{DB: db},
 		members: member.Store{DB: db},
+		search:  search.Store{DB: db},
 	}
 }

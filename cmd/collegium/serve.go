@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -84,13 +85,15 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 	}
 	c.announce(log, db, listener)
 
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var died atomic.Bool
 	if db.embedded != nil {
 		go func() {
 			select {
 			case <-db.embedded.Done():
-				cancel(fmt.Errorf("the private PostgreSQL ended; its log is postgres.log in %s", db.embedded.DataDir()))
+				died.Store(true)
+				cancel()
 			case <-ctx.Done():
 			}
 		}()
@@ -98,8 +101,8 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 	if err := srv.Run(ctx, listener); err != nil {
 		return err
 	}
-	if cause := context.Cause(ctx); cause != nil && cause != context.Canceled {
-		return cause
+	if died.Load() {
+		return fmt.Errorf("the private PostgreSQL ended; its log is postgres.log in %s", db.embedded.DataDir())
 	}
 	return nil
 }

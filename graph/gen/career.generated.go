@@ -1117,7 +1117,7 @@ func _CareerLevel(ctx context.Context, ec *executionContext, sel ast.SelectionSe
 	return out
 }
 
-var caseStudyImplementors = []string{"CaseStudy", "MenuTarget", "RouteContent", "Node"}
+var caseStudyImplementors = []string{"CaseStudy", "Node", "RouteContent", "MenuTarget"}
 
 func _CaseStudy(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *career.CaseStudy) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, caseStudyImplementors)

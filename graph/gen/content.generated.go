@@ -2379,7 +2379,7 @@ func _CaseStudyListBlock(ctx context.Context, ec *executionContext, sel ast.Sele
 	return out
 }
 
-var documentImplementors = []string{"Document", "MenuTarget", "RouteContent", "Node"}
+var documentImplementors = []string{"Document", "RouteContent", "Node", "MenuTarget"}
 
 func _Document(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *content.Document) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, documentImplementors)
@@ -2897,7 +2897,7 @@ func _NotFoundRoute(ctx context.Context, ec *executionContext, sel ast.Selection
 	return out
 }
 
-var pageImplementors = []string{"Page", "MenuTarget", "RouteContent", "Node"}
+var pageImplementors = []string{"Page", "RouteContent", "Node", "MenuTarget"}
 
 func _Page(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *content.Page) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, pageImplementors)

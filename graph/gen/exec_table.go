@@ -15,6 +15,7 @@ import (
 	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/nav"
 	"github.com/collegium/collegium/internal/page"
+	"github.com/collegium/collegium/internal/search"
 	"github.com/collegium/collegium/internal/unit"
 )
 
@@ -31,12 +32,12 @@ func NewExecTable(cfg Config) *exec.Table {
 	tBreadcrumb := table.Object("Breadcrumb")
 	tCalloutBlock := table.Object("CalloutBlock", "Block")
 	tCareerLevel := table.Object("CareerLevel")
-	tCaseStudy := table.Object("CaseStudy", "MenuTarget", "RouteContent", "Node")
+	tCaseStudy := table.Object("CaseStudy", "Node", "RouteContent", "MenuTarget")
 	tCaseStudyConnection := table.Object("CaseStudyConnection")
 	tCaseStudyEdge := table.Object("CaseStudyEdge")
 	tCaseStudyListBlock := table.Object("CaseStudyListBlock", "Block")
 	tCommittee := table.Object("Committee", "Node")
-	tDocument := table.Object("Document", "MenuTarget", "RouteContent", "Node")
+	tDocument := table.Object("Document", "RouteContent", "Node", "MenuTarget")
 	tDocumentConnection := table.Object("DocumentConnection")
 	tDocumentEdge := table.Object("DocumentEdge")
 	tExternalLink := table.Object("ExternalLink", "MenuTarget")
@@ -57,15 +58,20 @@ func NewExecTable(cfg Config) *exec.Table {
 	tOrganisation := table.Object("Organisation")
 	tOrganisationContact := table.Object("OrganisationContact")
 	tOrganisationRegistration := table.Object("OrganisationRegistration")
-	tPage := table.Object("Page", "MenuTarget", "RouteContent", "Node")
+	tPage := table.Object("Page", "RouteContent", "Node", "MenuTarget")
 	tPageInfo := table.Object("PageInfo")
 	tPageRoute := table.Object("PageRoute", "RouteResult")
 	tPost := table.Object("Post", "Node")
 	tRateLimit := table.Object("RateLimit")
 	tRedirectRoute := table.Object("RedirectRoute", "RouteResult")
-	tRegion := table.Object("Region", "MenuTarget", "RouteContent", "Node", "Unit")
+	tRegion := table.Object("Region", "RouteContent", "MenuTarget", "Node", "Unit")
 	tRichTextBlock := table.Object("RichTextBlock", "Block")
-	tSpecialistSection := table.Object("SpecialistSection", "MenuTarget", "RouteContent", "Node", "Unit")
+	tSearchConnection := table.Object("SearchConnection")
+	tSearchEdge := table.Object("SearchEdge")
+	tSearchFacet := table.Object("SearchFacet")
+	tSearchHit := table.Object("SearchHit")
+	tSpecialistSection := table.Object("SpecialistSection", "RouteContent", "MenuTarget", "Node", "Unit")
+	tSuggestion := table.Object("Suggestion")
 	tTerm := table.Object("Term")
 	tViewerAccess := table.Object("ViewerAccess")
 	tWebinarBlock := table.Object("WebinarBlock", "Block")
@@ -302,6 +308,13 @@ func NewExecTable(cfg Config) *exec.Table {
 		return field_Region_members_args(ctx, ec, raw)
 	}
 	s60 := exec.Pointer[member.Connection](tMemberConnection, true)
+	s61 := exec.Pointer[search.Edge](tSearchEdge, true)
+	s62 := exec.Values(s61, true)
+	s63 := exec.Pointer[search.Hit](tSearchHit, true)
+	s64 := exec.List(s63, true, false)
+	s65 := exec.Pointer[search.Facet](tSearchFacet, true)
+	s66 := exec.List(s65, true, false)
+	s67 := exec.Float(true)
 	args_field_SpecialistSection_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		ec := newExecutionContext(graphql.GetOperationContext(ctx), schema, nil)
 		return field_SpecialistSection_subPages_args(ctx, ec, raw)
@@ -314,7 +327,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		ec := newExecutionContext(graphql.GetOperationContext(ctx), schema, nil)
 		return field_SpecialistSection_members_args(ctx, ec, raw)
 	}
-	s64 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
+	s71 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *unit.Section:
 			if v == nil {
@@ -369,13 +382,12 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s65 := exec.List(s64, true, false)
-	s66 := exec.Pointer[union.RateLimit](tRateLimit, true)
-	s67 := exec.Pointer[content.Organisation](tOrganisation, true)
-	s68 := exec.Pointer[nav.Menu](tMenu, true)
-	s69 := exec.List(s68, true, false)
-	s70 := exec.Pointer[nav.Context](tNavigationContext, true)
-	s71 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
+	s72 := exec.List(s71, true, false)
+	s73 := exec.Pointer[union.RateLimit](tRateLimit, true)
+	s74 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
+	s75 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
+	s76 := exec.List(s75, true, false)
+	s77 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.RedirectRoute:
 			if v == nil {
@@ -400,14 +412,18 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s72 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
-	s73 := exec.List(s23, true, false)
-	s74 := exec.Pointer[unit.Region](tRegion, true)
-	s75 := exec.List(s74, true, false)
-	s76 := exec.List(s53, true, false)
-	s77 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
-	s78 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
-	s79 := exec.List(s78, true, false)
+	s78 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
+	s79 := exec.Pointer[nav.Menu](tMenu, true)
+	s80 := exec.List(s79, true, false)
+	s81 := exec.Pointer[nav.Context](tNavigationContext, true)
+	s82 := exec.Pointer[content.Organisation](tOrganisation, true)
+	s83 := exec.Pointer[search.Connection](tSearchConnection, true)
+	s84 := exec.Pointer[search.Suggestion](tSuggestion, true)
+	s85 := exec.List(s84, true, false)
+	s86 := exec.List(s23, true, false)
+	s87 := exec.Pointer[unit.Region](tRegion, true)
+	s88 := exec.List(s87, true, false)
+	s89 := exec.List(s53, true, false)
 
 	// Action
 	exec.Leaf(tAction, "name", func(dst []byte, obj any) []byte {
@@ -1224,6 +1240,75 @@ func NewExecTable(cfg Config) *exec.Table {
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
 
+	// SearchConnection
+	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s62, exec.NonNull)
+	exec.Method(tSearchConnection, "nodes", func(ctx context.Context, obj *search.Connection) (v []*search.Hit, ok bool, err error) {
+		return obj.Nodes(), true, nil
+	}, s64, exec.NonNull, exec.Guarded)
+	exec.Plain(tSearchConnection, "pageInfo", func(obj *search.Connection) *page.Info { return &obj.PageInfo }, s10, exec.NonNull)
+	exec.Leaf(tSearchConnection, "totalCount", func(dst []byte, obj any) []byte {
+		v := obj.(*search.Connection).TotalCount
+		return scalar.AppendInt(dst, v)
+	}, exec.NonNull, exec.Guarded)
+	exec.Leaf(tSearchConnection, "isCapped", func(dst []byte, obj any) []byte {
+		v := obj.(*search.Connection).IsCapped
+		return exec.AppendBool(dst, v)
+	}, exec.NonNull)
+	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s66, exec.NonNull)
+	exec.Leaf(tSearchConnection, "didYouMean", func(dst []byte, obj any) []byte {
+		v := obj.(*search.Connection).DidYouMean
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
+
+	// SearchEdge
+	exec.Leaf(tSearchEdge, "cursor", func(dst []byte, obj any) []byte {
+		v := obj.(*page.Edge[*search.Hit]).Cursor
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s63, exec.NonNull)
+
+	// SearchFacet
+	exec.Leaf(tSearchFacet, "kind", func(dst []byte, obj any) []byte {
+		v := obj.(*search.Facet).Kind
+		return exec.AppendString(dst, string(v))
+	}, exec.NonNull)
+	exec.Leaf(tSearchFacet, "count", func(dst []byte, obj any) []byte {
+		v := obj.(*search.Facet).Count
+		return scalar.AppendInt(dst, v)
+	}, exec.NonNull, exec.Guarded)
+
+	// SearchHit
+	exec.Leaf(tSearchHit, "kind", func(dst []byte, obj any) []byte {
+		v := obj.(*search.Hit).Kind
+		return exec.AppendString(dst, string(v))
+	}, exec.NonNull)
+	exec.Leaf(tSearchHit, "title", func(dst []byte, obj any) []byte {
+		v := obj.(*search.Hit).Title
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tSearchHit, "titleHtml", func(dst []byte, obj any) []byte {
+		v := obj.(*search.Hit).TitleHTML
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tSearchHit, "snippetHtml", func(dst []byte, obj any) []byte {
+		v := obj.(*search.Hit).SnippetHTML
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tSearchHit, "path", func(dst []byte, obj any) []byte {
+		v := obj.(*search.Hit).Path
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
+	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s67, exec.NonNull)
+	exec.Edge(tSearchHit, "target", func(ctx context.Context, objs []*search.Hit) ([]union.RouteContent, error) {
+		return resolvers.SearchHit().Target(ctx, objs)
+	}, s49, exec.NonNull)
+
 	// SpecialistSection
 	exec.Leaf(tSpecialistSection, "id", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Section).NodeID()
@@ -1280,6 +1365,23 @@ func NewExecTable(cfg Config) *exec.Table {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 	}, s60, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
+
+	// Suggestion
+	exec.Leaf(tSuggestion, "title", func(dst []byte, obj any) []byte {
+		v := obj.(*search.Suggestion).Title
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tSuggestion, "kind", func(dst []byte, obj any) []byte {
+		v := obj.(*search.Suggestion).Kind
+		return exec.AppendString(dst, string(v))
+	}, exec.NonNull)
+	exec.Leaf(tSuggestion, "path", func(dst []byte, obj any) []byte {
+		v := obj.(*search.Suggestion).Path
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
 
 	// Term
 	exec.Leaf(tTerm, "startsOn", func(dst []byte, obj any) []byte {
@@ -1357,26 +1459,28 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// The roots.
-	exec.Root(table, "Query", "node", s64)
-	exec.Root(table, "Query", "nodes", s65)
-	exec.Root(table, "Query", "rateLimit", s66)
-	exec.Root(table, "Query", "organisation", s67)
-	exec.Root(table, "Query", "menu", s36)
-	exec.Root(table, "Query", "menus", s69)
-	exec.Root(table, "Query", "navigationContext", s70)
-	exec.Root(table, "Query", "route", s71)
-	exec.Root(table, "Query", "page", s46)
-	exec.Root(table, "Query", "documents", s72)
-	exec.Root(table, "Query", "specialistSection", s5)
-	exec.Root(table, "Query", "specialistSections", s73)
-	exec.Root(table, "Query", "region", s6)
-	exec.Root(table, "Query", "regions", s75)
-	exec.Root(table, "Query", "committee", s57)
-	exec.Root(table, "Query", "committees", s76)
+	exec.Root(table, "Query", "node", s71)
+	exec.Root(table, "Query", "nodes", s72)
+	exec.Root(table, "Query", "rateLimit", s73)
 	exec.Root(table, "Query", "caseStudy", s7)
-	exec.Root(table, "Query", "caseStudies", s77)
-	exec.Root(table, "Query", "careerLevels", s79)
+	exec.Root(table, "Query", "caseStudies", s74)
+	exec.Root(table, "Query", "careerLevels", s76)
+	exec.Root(table, "Query", "route", s77)
+	exec.Root(table, "Query", "page", s46)
+	exec.Root(table, "Query", "documents", s78)
 	exec.Root(table, "Query", "member", s4)
 	exec.Root(table, "Query", "members", s60)
+	exec.Root(table, "Query", "menu", s36)
+	exec.Root(table, "Query", "menus", s80)
+	exec.Root(table, "Query", "navigationContext", s81)
+	exec.Root(table, "Query", "organisation", s82)
+	exec.Root(table, "Query", "search", s83)
+	exec.Root(table, "Query", "suggest", s85)
+	exec.Root(table, "Query", "specialistSection", s5)
+	exec.Root(table, "Query", "specialistSections", s86)
+	exec.Root(table, "Query", "region", s6)
+	exec.Root(table, "Query", "regions", s88)
+	exec.Root(table, "Query", "committee", s57)
+	exec.Root(table, "Query", "committees", s89)
 	return table
 }

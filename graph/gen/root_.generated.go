@@ -13,6 +13,7 @@ import (
 	"github.com/collegium/collegium/internal/career"
 	"github.com/collegium/collegium/internal/content"
 	"github.com/collegium/collegium/internal/member"
+	"github.com/collegium/collegium/internal/search"
 	"github.com/collegium/collegium/internal/unit"
 	gqlparser "github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -41,6 +42,7 @@ type ResolverRoot interface {
 	Post() PostResolver
 	Query() QueryResolver
 	Region() RegionResolver
+	SearchHit() SearchHitResolver
 	SpecialistSection() SpecialistSectionResolver
 	Term() TermResolver
 }
@@ -340,8 +342,10 @@ type ComplexityRoot struct {
 		Region             func(childComplexity int, slug string) int
 		Regions            func(childComplexity int, nation *unit.Nation) int
 		Route              func(childComplexity int, path string) int
+		Search             func(childComplexity int, query string, kinds []search.Kind, first *int, after *string) int
 		SpecialistSection  func(childComplexity int, slug string) int
 		SpecialistSections func(childComplexity int, status *unit.Status) int
+		Suggest            func(childComplexity int, prefix string, first *int) int
 	}
 
 	RateLimit struct {
@@ -377,6 +381,36 @@ type ComplexityRoot struct {
 		PlainText func(childComplexity int) int
 	}
 
+	SearchConnection struct {
+		DidYouMean func(childComplexity int) int
+		Edges      func(childComplexity int) int
+		Facets     func(childComplexity int) int
+		IsCapped   func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	SearchEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	SearchFacet struct {
+		Count func(childComplexity int) int
+		Kind  func(childComplexity int) int
+	}
+
+	SearchHit struct {
+		Kind        func(childComplexity int) int
+		Path        func(childComplexity int) int
+		Score       func(childComplexity int) int
+		SnippetHTML func(childComplexity int) int
+		Target      func(childComplexity int) int
+		Title       func(childComplexity int) int
+		TitleHTML   func(childComplexity int) int
+	}
+
 	SpecialistSection struct {
 		Committee     func(childComplexity int) int
 		DissolvedOn   func(childComplexity int) int
@@ -391,6 +425,12 @@ type ComplexityRoot struct {
 		Status        func(childComplexity int) int
 		SubPages      func(childComplexity int, kind *content.SubPageKind) int
 		Successor     func(childComplexity int) int
+	}
+
+	Suggestion struct {
+		Kind  func(childComplexity int) int
+		Path  func(childComplexity int) int
+		Title func(childComplexity int) int
 	}
 
 	Term struct {
@@ -1689,6 +1729,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Route(childComplexity, args["path"].(string)), true
+	case "Query.search":
+		if e.ComplexityRoot.Query.Search == nil {
+			break
+		}
+
+		args, err := field_Query_search_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Search(childComplexity, args["query"].(string), args["kinds"].([]search.Kind), args["first"].(*int), args["after"].(*string)), true
 	case "Query.specialistSection":
 		if e.ComplexityRoot.Query.SpecialistSection == nil {
 			break
@@ -1711,6 +1762,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.SpecialistSections(childComplexity, args["status"].(*unit.Status)), true
+	case "Query.suggest":
+		if e.ComplexityRoot.Query.Suggest == nil {
+			break
+		}
+
+		args, err := field_Query_suggest_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Suggest(childComplexity, args["prefix"].(string), args["first"].(*int)), true
 
 	case "RateLimit.cost":
 		if e.ComplexityRoot.RateLimit.Cost == nil {
@@ -1857,6 +1919,118 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RichTextBlock.PlainText(childComplexity), true
 
+	case "SearchConnection.didYouMean":
+		if e.ComplexityRoot.SearchConnection.DidYouMean == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchConnection.DidYouMean(childComplexity), true
+	case "SearchConnection.edges":
+		if e.ComplexityRoot.SearchConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchConnection.Edges(childComplexity), true
+	case "SearchConnection.facets":
+		if e.ComplexityRoot.SearchConnection.Facets == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchConnection.Facets(childComplexity), true
+	case "SearchConnection.isCapped":
+		if e.ComplexityRoot.SearchConnection.IsCapped == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchConnection.IsCapped(childComplexity), true
+	case "SearchConnection.nodes":
+		if e.ComplexityRoot.SearchConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchConnection.Nodes(childComplexity), true
+	case "SearchConnection.pageInfo":
+		if e.ComplexityRoot.SearchConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchConnection.PageInfo(childComplexity), true
+	case "SearchConnection.totalCount":
+		if e.ComplexityRoot.SearchConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchConnection.TotalCount(childComplexity), true
+
+	case "SearchEdge.cursor":
+		if e.ComplexityRoot.SearchEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchEdge.Cursor(childComplexity), true
+	case "SearchEdge.node":
+		if e.ComplexityRoot.SearchEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchEdge.Node(childComplexity), true
+
+	case "SearchFacet.count":
+		if e.ComplexityRoot.SearchFacet.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFacet.Count(childComplexity), true
+	case "SearchFacet.kind":
+		if e.ComplexityRoot.SearchFacet.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchFacet.Kind(childComplexity), true
+
+	case "SearchHit.kind":
+		if e.ComplexityRoot.SearchHit.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchHit.Kind(childComplexity), true
+	case "SearchHit.path":
+		if e.ComplexityRoot.SearchHit.Path == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchHit.Path(childComplexity), true
+	case "SearchHit.score":
+		if e.ComplexityRoot.SearchHit.Score == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchHit.Score(childComplexity), true
+	case "SearchHit.snippetHtml":
+		if e.ComplexityRoot.SearchHit.SnippetHTML == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchHit.SnippetHTML(childComplexity), true
+	case "SearchHit.target":
+		if e.ComplexityRoot.SearchHit.Target == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchHit.Target(childComplexity), true
+	case "SearchHit.title":
+		if e.ComplexityRoot.SearchHit.Title == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchHit.Title(childComplexity), true
+	case "SearchHit.titleHtml":
+		if e.ComplexityRoot.SearchHit.TitleHTML == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SearchHit.TitleHTML(childComplexity), true
+
 	case "SpecialistSection.committee":
 		if e.ComplexityRoot.SpecialistSection.Committee == nil {
 			break
@@ -1950,6 +2124,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SpecialistSection.Successor(childComplexity), true
+
+	case "Suggestion.kind":
+		if e.ComplexityRoot.Suggestion.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Suggestion.Kind(childComplexity), true
+	case "Suggestion.path":
+		if e.ComplexityRoot.Suggestion.Path == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Suggestion.Path(childComplexity), true
+	case "Suggestion.title":
+		if e.ComplexityRoot.Suggestion.Title == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Suggestion.Title(childComplexity), true
 
 	case "Term.endsOn":
 		if e.ComplexityRoot.Term.EndsOn == nil {
@@ -2113,7 +2306,7 @@ type Query {
   "The thing with this ID, or null if there is none that you may see."
   node("An ID that the graph returned." id: ID!): Node
   "The things with these IDs, in the order asked, null where there is none that you may see."
-  nodes("At most 100 IDs that the graph returned." ids: [ID!]!): [Node]! @listSize(assumedSize: 10)
+  nodes("At most 100 IDs that the graph returned." ids: [ID!]!): [Node]! @listSize(slicingArguments: ["ids"])
   "What this request costs, and how much of its client's allowance is left."
   rateLimit: RateLimit!
 }
@@ -2129,6 +2322,8 @@ directive @listSize(
   slicingArguments: [String!]
   "The name of a tree. Lists of the same tree inside each other are counted once, at the assumed size, and not multiplied."
   scope: String
+  "True if the list repeats objects that other lists of the tree hold too, so that what is asked below it counts again."
+  overlaps: Boolean = false
 ) on FIELD_DEFINITION
 
 "A day in the Gregorian calendar, as 2024-05-31 (RFC 3339 full-date)."
@@ -2190,171 +2385,109 @@ type RateLimit {
   resetAt: DateTime!
 }
 `, BuiltIn: false},
-	{Name: "../organisation.graphqls", Input: `extend type Query {
-  "The professional body that this service belongs to."
-  organisation: Organisation!
+	{Name: "../career.graphqls", Input: `extend type Query {
+  "The case study with this slug; null if there is none."
+  caseStudy("As in its slug." slug: String!): CaseStudy
+  "Career case studies, up the ladder of levels, then in the editors' order."
+  caseStudies("Which ones; all if left out." filter: CaseStudyFilter, "The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): CaseStudyConnection! @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
+  "The ladder of practice levels, from the first step up, each with its case studies."
+  careerLevels: [CareerLevel!]! @listSize(assumedSize: 6)
 }
 
-"The professional body itself."
-type Organisation {
-  "The full name."
-  name: String!
-  "The name it goes by."
-  shortName: String!
-  "Where to write, call or visit."
-  contact: OrganisationContact!
-  "Under which numbers it is registered."
-  registration: OrganisationRegistration!
-  "The words that invite visitors to join."
-  joinCallToAction: String
-  "The year of the copyright notice."
-  copyrightYear: Int
+"Which case studies. All conditions must hold."
+input CaseStudyFilter {
+  "Filed under this level."
+  level: PracticeLevel
+  "About work in this specialist section, by slug."
+  section: String
+  "About work in this region, by slug."
+  region: String
 }
 
-"How to reach the body."
-type OrganisationContact {
-  "The postal address, a line each, without the postcode."
-  addressLines: [String!]!
-  "The postcode."
-  postcode: String
-  "The telephone number, as printed."
-  telephone: String
-  "The e-mail address for enquiries."
-  email: String
+"The levels of practice at which case studies are filed."
+enum PracticeLevel {
+  "In the first years after qualifying."
+  NEWLY_QUALIFIED
+  "An experienced practitioner."
+  EXPERIENCED
+  "An advanced practitioner."
+  ADVANCED
+  "Manages a team or service."
+  OPERATIONAL_MANAGER
+  "Leads several teams or services."
+  OPERATIONAL_STRATEGIC
+  "A consultant or principal occupational therapist."
+  CONSULTANT_PRINCIPAL
 }
 
-"The registrations of the body."
-type OrganisationRegistration {
-  "The charity number in England and Wales."
-  charityNumber: String
-  "The charity number in Scotland, as the register writes it."
-  scottishCharityNumber: String
-  "The charity number in Scotland, as the body prints it."
-  scottishCharityNumberAsPrinted: String
-  "The company number."
-  companyNumber: String
-  "The VAT registration number."
-  vatNumber: String
-}
-`, BuiltIn: false},
-	{Name: "../nav.graphqls", Input: `extend type Query {
-  "The menu with this handle: on this site main, utility, footer or social. Null if there is none."
-  menu("The name of the menu in code." handle: String!): Menu
-  "The menus with these handles, in the order asked; all menus if none are named. Unknown handles are left out."
-  menus("The names of the menus, at most 20." handles: [String!]): [Menu!]! @listSize(assumedSize: 4)
-  "Where a path stands in a menu: the current item, its trail and its neighbours. A path that is in no item of the menu has no current item, and that is no error."
-  navigationContext("A path of the site. Case and a trailing slash do not matter." path: String!, "The handle of the menu." menu: String! = "main"): NavigationContext!
-}
-
-"A menu of the site: a tree of items, always whole."
-type Menu implements Node {
-  "Opaque. The same in every answer, and after a new import of the same content."
-  id: ID!
-  "The name of the menu in code."
-  handle: String!
-  "The name of the menu for people and screen readers."
-  title: String!
-  "Goes up with every change to the menu."
-  revision: Int!
-  "How many items of the menu you may see, at all depths. Equal to the length of items."
-  itemCount: Int!
-  "The items at the top, each with its children."
-  roots: [MenuItem!]! @listSize(assumedSize: 312, scope: "menu")
-  "The same items flat, each before its children, so that one query reads a tree of any depth."
-  items("Leave out items deeper than this; 1 is the top." maxDepth: Int, "Only this item and those below it." rootId: ID): [MenuItem!]! @listSize(assumedSize: 312, scope: "menu")
-}
-
-"What a menu item does."
-enum MenuItemKind {
-  "Leads to something this site publishes."
-  PAGE
-  "Leads to another site."
-  EXTERNAL
-  "Groups the items below it and leads nowhere."
-  HEADING
-  "Starts something in the client, like signing in."
-  ACTION
-}
-
-"One placement in a menu. The same thing can be placed more than once."
-type MenuItem implements Node {
-  "Opaque. The same in every answer, and after a new import of the same content."
-  id: ID!
-  "The words of the item, as the editors wrote them. Labels repeat: never use one as a key."
-  label: String!
-  "How deep the item stands; 1 is the top."
-  depth: Int!
-  "The place among its siblings, from 0."
+"One step of the ladder."
+type CareerLevel {
+  "The step."
+  level: PracticeLevel!
+  "The place on the ladder, from 1."
   position: Int!
-  "The ID of the parent, null at the top."
-  parentId: ID
-  "The item it stands under, null at the top."
-  parent: MenuItem @cost(weight: 0)
-  "The items under it, in order."
-  children: [MenuItem!]! @listSize(assumedSize: 312, scope: "menu")
-  "The items it stands under, from the top down, without itself."
-  ancestors: [MenuItem!]! @listSize(assumedSize: 4)
-  "How many items stand under it, at all depths."
-  descendantCount: Int!
-  "What the item does."
-  kind: MenuItemKind!
-  "Where the item leads: the current path of its target on this site, or an address elsewhere. Null for headings and actions, and for another site whose address is not known."
-  href: URL
-  "What the item leads to; null for headings."
-  target: MenuTarget @cost(weight: 0)
-  "True if this placement counts as the target's own. A target has at most one such placement in all menus."
-  isCanonical: Boolean!
-  "The other placements of the same target, in all menus."
-  alsoAt: [MenuItem!]! @listSize(assumedSize: 1)
-  "Who sees the item."
-  access: Access!
+  "The name of the step."
+  title: String!
+  "The case studies filed under it, in the editors' order."
+  caseStudies: [CaseStudy!]! @listSize(assumedSize: 3)
+  "The step below; null at the bottom."
+  previous: CareerLevel
+  "The step above; null at the top."
+  next: CareerLevel
 }
 
-"What a menu item can lead to."
-union MenuTarget = Page | SpecialistSection | Region | CaseStudy | Document | ExternalLink | Action
-
-"An address on another site."
-type ExternalLink {
-  "The words of the link."
-  label: String!
-  "The address; null if it is not known."
-  url: URL
-}
-
-"Something a client does itself."
-type Action {
-  "Which one."
-  name: ActionName!
-}
-
-"The things a menu can ask a client to do."
-enum ActionName {
-  "Open the sign-in form."
-  LOG_IN
-  "Open the search box."
-  SEARCH
-}
-
-"Where a path stands in a menu."
-type NavigationContext {
-  "The path asked for, normalised."
+"A person's account of their career."
+type CaseStudy implements Node {
+  "Opaque. The same in every answer, and after a new import of the same content."
+  id: ID!
+  "The name of the case study in code and in addresses."
+  slug: String!
+  "The current path."
   path: String!
-  "The menu; null if there is none with the handle."
-  menu: Menu
-  "The item for the path: of several placements the one whose labels spell the path, else the canonical one, else the first. Null if the menu does not place it."
-  current: MenuItem
-  "The placement's breadcrumb: the items above the current one from the top down, and the current one. Empty without a current item."
-  trail: [MenuItem!]! @listSize(assumedSize: 4)
-  "The items beside the current one, itself included, in order."
-  siblings: [MenuItem!]! @listSize(assumedSize: 20)
-  "The items under the current one, in order."
-  children: [MenuItem!]! @listSize(assumedSize: 20)
-  "The sibling before the current item."
-  previous: MenuItem
-  "The sibling after the current item."
-  next: MenuItem
-  "The other placements of the same target, in all menus."
-  otherPlacements: [MenuItem!]! @listSize(assumedSize: 1)
+  "The person, as published: some go by a single name."
+  person: String!
+  "The headline, as published. It can name another level than the one it is filed under."
+  headline: String!
+  "The level it is filed under."
+  level: PracticeLevel!
+  "The level in the words in which it is printed."
+  levelLabel: String!
+  "Where the person works, if known."
+  setting: String
+  "What it is about."
+  summary: String!
+  "The account itself, as a file."
+  document: Document
+  "The person as a member, if they are one and let you see it."
+  member: Member
+  "The specialist section it is about, if any."
+  section: SpecialistSection
+  "The region it is about, if any."
+  region: Region
+  "The case study before it on the ladder."
+  previous: CaseStudy
+  "The case study after it on the ladder."
+  next: CaseStudy
+}
+
+"A page of case studies."
+type CaseStudyConnection {
+  "The rows with their cursors."
+  edges: [CaseStudyEdge!]!
+  "The rows."
+  nodes: [CaseStudy!]!
+  "Where this page stands in the list."
+  pageInfo: PageInfo!
+  "How many case studies match; counted only when asked for."
+  totalCount: Int!
+}
+
+"One case study with its cursor."
+type CaseStudyEdge {
+  "Where the row stands in the list."
+  cursor: String!
+  "The row."
+  node: CaseStudy!
 }
 `, BuiltIn: false},
 	{Name: "../content.graphqls", Input: `extend type Query {
@@ -2613,6 +2746,356 @@ type DocumentEdge {
   node: Document!
 }
 `, BuiltIn: false},
+	{Name: "../member.graphqls", Input: `extend type Query {
+  "The member with this ID; null if there is none whom you may see."
+  member("An ID that the graph returned." id: ID!): Member
+  "The directory: the members who chose to be found by you. What a member keeps from you cannot be filtered by, sorted by or counted."
+  members("Which ones; all if left out." filter: MemberFilter, "In which order; by name if left out." orderBy: MemberOrder, "The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): MemberConnection! @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
+}
+
+"Which members. All conditions must hold; a condition on a field holds only for members who let you see that field."
+input MemberFilter {
+  "In this region, by slug."
+  region: String
+  "In this specialist section today, by slug."
+  section: String
+  "Of this grade."
+  grade: MemberGrade
+  "With these words in the name or the headline."
+  text: String
+}
+
+"In which order members are listed."
+enum MemberOrder {
+  "By family name."
+  NAME
+  "The newest members first, then those who keep the day to themselves, by name."
+  JOINED_ON_DESC
+}
+
+"The grades of membership."
+enum MemberGrade {
+  "A registered practitioner."
+  PROFESSIONAL
+  "A learner."
+  STUDENT
+  "Works in the field without being a registered practitioner."
+  ASSOCIATE
+  "A practitioner who works for themselves."
+  SELF_EMPLOYED
+  "A practitioner abroad."
+  OVERSEAS
+  "A practitioner on a career break."
+  CAREER_BREAK
+  "A practitioner who has retired."
+  RETIRED
+}
+
+"A member, as far as they let you see them. A field they keep from you is null."
+type Member implements Node {
+  "Opaque. The same in every answer, and after a new import of the same content."
+  id: ID!
+  "The name they go by."
+  displayName: String!
+  "The pronouns they use."
+  pronouns: String
+  "What they do, in a line."
+  headline: String
+  "About them, as plain text."
+  bio: String
+  "Their grade of membership."
+  grade: MemberGrade
+  "The day they joined."
+  joinedOn: Date
+  "Their region."
+  region: Region
+  "The specialist sections they belong to today, in the body's order; null if they keep them from you."
+  sections: [SpecialistSection!] @listSize(assumedSize: 3)
+  "The posts they hold today. Holding a post is public."
+  roles: [Term!]! @listSize(assumedSize: 1)
+  "The career case studies about them."
+  caseStudies: [CaseStudy!]! @listSize(assumedSize: 1)
+}
+
+"A page of members."
+type MemberConnection {
+  "The rows with their cursors."
+  edges: [MemberEdge!]!
+  "The rows."
+  nodes: [Member!]!
+  "Where this page stands in the list."
+  pageInfo: PageInfo!
+  "How many members match among those you may see; counted only when asked for."
+  totalCount: Int! @cost(weight: 5)
+}
+
+"One member with their cursor."
+type MemberEdge {
+  "Where the row stands in the list."
+  cursor: String!
+  "The row."
+  node: Member!
+}
+`, BuiltIn: false},
+	{Name: "../nav.graphqls", Input: `extend type Query {
+  "The menu with this handle: on this site main, utility, footer or social. Null if there is none."
+  menu("The name of the menu in code." handle: String!): Menu
+  "The menus with these handles, in the order asked; all menus if none are named. Unknown handles are left out."
+  menus("The names of the menus, at most 20." handles: [String!]): [Menu!]! @listSize(assumedSize: 4, slicingArguments: ["handles"])
+  "Where a path stands in a menu: the current item, its trail and its neighbours. A path that is in no item of the menu has no current item, and that is no error."
+  navigationContext("A path of the site. Case and a trailing slash do not matter." path: String!, "The handle of the menu." menu: String! = "main"): NavigationContext!
+}
+
+"A menu of the site: a tree of items, always whole."
+type Menu implements Node {
+  "Opaque. The same in every answer, and after a new import of the same content."
+  id: ID!
+  "The name of the menu in code."
+  handle: String!
+  "The name of the menu for people and screen readers."
+  title: String!
+  "Goes up with every change to the menu."
+  revision: Int!
+  "How many items of the menu you may see, at all depths. Equal to the length of items."
+  itemCount: Int!
+  "The items at the top, each with its children."
+  roots: [MenuItem!]! @listSize(assumedSize: 312, scope: "menu")
+  "The same items flat, each before its children, so that one query reads a tree of any depth."
+  items("Leave out items deeper than this; 1 is the top." maxDepth: Int, "Only this item and those below it." rootId: ID): [MenuItem!]! @listSize(assumedSize: 312, scope: "menu", overlaps: true)
+}
+
+"What a menu item does."
+enum MenuItemKind {
+  "Leads to something this site publishes."
+  PAGE
+  "Leads to another site."
+  EXTERNAL
+  "Groups the items below it and leads nowhere."
+  HEADING
+  "Starts something in the client, like signing in."
+  ACTION
+}
+
+"One placement in a menu. The same thing can be placed more than once."
+type MenuItem implements Node {
+  "Opaque. The same in every answer, and after a new import of the same content."
+  id: ID!
+  "The words of the item, as the editors wrote them. Labels repeat: never use one as a key."
+  label: String!
+  "How deep the item stands; 1 is the top."
+  depth: Int!
+  "The place among its siblings, from 0."
+  position: Int!
+  "The ID of the parent, null at the top."
+  parentId: ID
+  "The item it stands under, null at the top."
+  parent: MenuItem @cost(weight: 0)
+  "The items under it, in order."
+  children: [MenuItem!]! @listSize(assumedSize: 312, scope: "menu")
+  "The items it stands under, from the top down, without itself."
+  ancestors: [MenuItem!]! @listSize(assumedSize: 4)
+  "How many items stand under it, at all depths."
+  descendantCount: Int!
+  "What the item does."
+  kind: MenuItemKind!
+  "Where the item leads: the current path of its target on this site, or an address elsewhere. Null for headings and actions, and for another site whose address is not known."
+  href: URL
+  "What the item leads to; null for headings."
+  target: MenuTarget @cost(weight: 0)
+  "True if this placement counts as the target's own. A target has at most one such placement in all menus."
+  isCanonical: Boolean!
+  "The other placements of the same target, in all menus."
+  alsoAt: [MenuItem!]! @listSize(assumedSize: 1)
+  "Who sees the item."
+  access: Access!
+}
+
+"What a menu item can lead to."
+union MenuTarget = Page | SpecialistSection | Region | CaseStudy | Document | ExternalLink | Action
+
+"An address on another site."
+type ExternalLink {
+  "The words of the link."
+  label: String!
+  "The address; null if it is not known."
+  url: URL
+}
+
+"Something a client does itself."
+type Action {
+  "Which one."
+  name: ActionName!
+}
+
+"The things a menu can ask a client to do."
+enum ActionName {
+  "Open the sign-in form."
+  LOG_IN
+  "Open the search box."
+  SEARCH
+}
+
+"Where a path stands in a menu."
+type NavigationContext {
+  "The path asked for, normalised."
+  path: String!
+  "The menu; null if there is none with the handle."
+  menu: Menu
+  "The item for the path: of several placements the one whose labels spell the path, else the canonical one, else the first. Null if the menu does not place it."
+  current: MenuItem
+  "The placement's breadcrumb: the items above the current one from the top down, and the current one. Empty without a current item."
+  trail: [MenuItem!]! @listSize(assumedSize: 4)
+  "The items beside the current one, itself included, in order."
+  siblings: [MenuItem!]! @listSize(assumedSize: 20)
+  "The items under the current one, in order."
+  children: [MenuItem!]! @listSize(assumedSize: 20)
+  "The sibling before the current item."
+  previous: MenuItem
+  "The sibling after the current item."
+  next: MenuItem
+  "The other placements of the same target, in all menus."
+  otherPlacements: [MenuItem!]! @listSize(assumedSize: 1)
+}
+`, BuiltIn: false},
+	{Name: "../organisation.graphqls", Input: `extend type Query {
+  "The professional body that this service belongs to."
+  organisation: Organisation!
+}
+
+"The professional body itself."
+type Organisation {
+  "The full name."
+  name: String!
+  "The name it goes by."
+  shortName: String!
+  "Where to write, call or visit."
+  contact: OrganisationContact!
+  "Under which numbers it is registered."
+  registration: OrganisationRegistration!
+  "The words that invite visitors to join."
+  joinCallToAction: String
+  "The year of the copyright notice."
+  copyrightYear: Int
+}
+
+"How to reach the body."
+type OrganisationContact {
+  "The postal address, a line each, without the postcode."
+  addressLines: [String!]!
+  "The postcode."
+  postcode: String
+  "The telephone number, as printed."
+  telephone: String
+  "The e-mail address for enquiries."
+  email: String
+}
+
+"The registrations of the body."
+type OrganisationRegistration {
+  "The charity number in England and Wales."
+  charityNumber: String
+  "The charity number in Scotland, as the register writes it."
+  scottishCharityNumber: String
+  "The charity number in Scotland, as the body prints it."
+  scottishCharityNumberAsPrinted: String
+  "The company number."
+  companyNumber: String
+  "The VAT registration number."
+  vatNumber: String
+}
+`, BuiltIn: false},
+	{Name: "../search.graphqls", Input: `extend type Query {
+  "Search everything that is published, the best match first."
+  search(
+    "Words; \"a phrase\" in quotes, or between words, - before a word to leave it out. Accents and case do not matter. 1 to 200 characters."
+    query: String!,
+    "Only these kinds. Facets count all kinds all the same."
+    kinds: [SearchKind!],
+    "The page size, 1 to 100."
+    first: Int,
+    "The cursor before the page."
+    after: String
+  ): SearchConnection! @cost(weight: 10) @listSize(assumedSize: 20, slicingArguments: ["first"])
+  "Titles that begin with, or have a word that begins with, what was typed so far; the best known first."
+  suggest("What was typed so far, 1 to 100 characters." prefix: String!, "How many, 1 to 20; 8 if left out." first: Int): [Suggestion!]! @cost(weight: 2) @listSize(assumedSize: 8, slicingArguments: ["first"])
+}
+
+"The kinds of thing that search finds."
+enum SearchKind {
+  "Pages."
+  PAGE
+  "Specialist sections."
+  SPECIALIST_SECTION
+  "Regions."
+  REGION
+  "Career case studies."
+  CASE_STUDY
+  "Documents."
+  DOCUMENT
+}
+
+"A page of search hits."
+type SearchConnection {
+  "The hits with their cursors."
+  edges: [SearchEdge!]!
+  "The hits."
+  nodes: [SearchHit!]!
+  "Where this page stands in the list."
+  pageInfo: PageInfo!
+  "How many hits there are in the kinds asked for, as far as they were counted."
+  totalCount: Int!
+  "True if there are more matches than are ranked and counted: add a word to narrow the search."
+  isCapped: Boolean!
+  "How many hits there are of each kind, the kinds not asked for included; kinds without a hit are left out."
+  facets: [SearchFacet!]!
+  "The query with misspelled words put right; null if no word looks misspelled. If the query itself finds nothing, the hits are those of this one."
+  didYouMean: String
+}
+
+"One hit with its cursor."
+type SearchEdge {
+  "Where the hit stands in the list."
+  cursor: String!
+  "The hit."
+  node: SearchHit!
+}
+
+"One thing that search found."
+type SearchHit {
+  "What kind of thing it is."
+  kind: SearchKind!
+  "Its title."
+  title: String!
+  "Its title as HTML in which the words that were found stand in mark elements and everything else is escaped."
+  titleHtml: String!
+  "The passage that fits best, as HTML in which the words that were found stand in mark elements and everything else is escaped."
+  snippetHtml: String!
+  "Its current path; null for a document without a page."
+  path: String
+  "How well it fits; only to be compared within one answer."
+  score: Float!
+  "The thing itself."
+  target: RouteContent!
+}
+
+"How many hits there are of one kind."
+type SearchFacet {
+  "The kind."
+  kind: SearchKind!
+  "How many, as far as they were counted."
+  count: Int!
+}
+
+"One way to complete what was typed."
+type Suggestion {
+  "The title."
+  title: String!
+  "What kind of thing it is."
+  kind: SearchKind!
+  "Its current path; null for a document without a page."
+  path: String
+}
+`, BuiltIn: false},
 	{Name: "../unit.graphqls", Input: `extend type Query {
   "The specialist section with this slug; null if there is none."
   specialistSection("As in its slug, or an earlier slug of it." slug: String!): SpecialistSection
@@ -2757,202 +3240,6 @@ type Term {
   member: Member
   "The post."
   post: Post!
-}
-`, BuiltIn: false},
-	{Name: "../career.graphqls", Input: `extend type Query {
-  "The case study with this slug; null if there is none."
-  caseStudy("As in its slug." slug: String!): CaseStudy
-  "Career case studies, up the ladder of levels, then in the editors' order."
-  caseStudies("Which ones; all if left out." filter: CaseStudyFilter, "The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): CaseStudyConnection! @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
-  "The ladder of practice levels, from the first step up, each with its case studies."
-  careerLevels: [CareerLevel!]! @listSize(assumedSize: 6)
-}
-
-"Which case studies. All conditions must hold."
-input CaseStudyFilter {
-  "Filed under this level."
-  level: PracticeLevel
-  "About work in this specialist section, by slug."
-  section: String
-  "About work in this region, by slug."
-  region: String
-}
-
-"The levels of practice at which case studies are filed."
-enum PracticeLevel {
-  "In the first years after qualifying."
-  NEWLY_QUALIFIED
-  "An experienced practitioner."
-  EXPERIENCED
-  "An advanced practitioner."
-  ADVANCED
-  "Manages a team or service."
-  OPERATIONAL_MANAGER
-  "Leads several teams or services."
-  OPERATIONAL_STRATEGIC
-  "A consultant or principal occupational therapist."
-  CONSULTANT_PRINCIPAL
-}
-
-"One step of the ladder."
-type CareerLevel {
-  "The step."
-  level: PracticeLevel!
-  "The place on the ladder, from 1."
-  position: Int!
-  "The name of the step."
-  title: String!
-  "The case studies filed under it, in the editors' order."
-  caseStudies: [CaseStudy!]! @listSize(assumedSize: 3)
-  "The step below; null at the bottom."
-  previous: CareerLevel
-  "The step above; null at the top."
-  next: CareerLevel
-}
-
-"A person's account of their career."
-type CaseStudy implements Node {
-  "Opaque. The same in every answer, and after a new import of the same content."
-  id: ID!
-  "The name of the case study in code and in addresses."
-  slug: String!
-  "The current path."
-  path: String!
-  "The person, as published: some go by a single name."
-  person: String!
-  "The headline, as published. It can name another level than the one it is filed under."
-  headline: String!
-  "The level it is filed under."
-  level: PracticeLevel!
-  "The level in the words in which it is printed."
-  levelLabel: String!
-  "Where the person works, if known."
-  setting: String
-  "What it is about."
-  summary: String!
-  "The account itself, as a file."
-  document: Document
-  "The person as a member, if they are one and let you see it."
-  member: Member
-  "The specialist section it is about, if any."
-  section: SpecialistSection
-  "The region it is about, if any."
-  region: Region
-  "The case study before it on the ladder."
-  previous: CaseStudy
-  "The case study after it on the ladder."
-  next: CaseStudy
-}
-
-"A page of case studies."
-type CaseStudyConnection {
-  "The rows with their cursors."
-  edges: [CaseStudyEdge!]!
-  "The rows."
-  nodes: [CaseStudy!]!
-  "Where this page stands in the list."
-  pageInfo: PageInfo!
-  "How many case studies match; counted only when asked for."
-  totalCount: Int!
-}
-
-"One case study with its cursor."
-type CaseStudyEdge {
-  "Where the row stands in the list."
-  cursor: String!
-  "The row."
-  node: CaseStudy!
-}
-`, BuiltIn: false},
-	{Name: "../member.graphqls", Input: `extend type Query {
-  "The member with this ID; null if there is none whom you may see."
-  member("An ID that the graph returned." id: ID!): Member
-  "The directory: the members who chose to be found by you. What a member keeps from you cannot be filtered by, sorted by or counted."
-  members("Which ones; all if left out." filter: MemberFilter, "In which order; by name if left out." orderBy: MemberOrder, "The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): MemberConnection! @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
-}
-
-"Which members. All conditions must hold; a condition on a field holds only for members who let you see that field."
-input MemberFilter {
-  "In this region, by slug."
-  region: String
-  "In this specialist section today, by slug."
-  section: String
-  "Of this grade."
-  grade: MemberGrade
-  "With these words in the name or the headline."
-  text: String
-}
-
-"In which order members are listed."
-enum MemberOrder {
-  "By family name."
-  NAME
-  "The newest members first, then those who keep the day to themselves, by name."
-  JOINED_ON_DESC
-}
-
-"The grades of membership."
-enum MemberGrade {
-  "A registered practitioner."
-  PROFESSIONAL
-  "A learner."
-  STUDENT
-  "Works in the field without being a registered practitioner."
-  ASSOCIATE
-  "A practitioner who works for themselves."
-  SELF_EMPLOYED
-  "A practitioner abroad."
-  OVERSEAS
-  "A practitioner on a career break."
-  CAREER_BREAK
-  "A practitioner who has retired."
-  RETIRED
-}
-
-"A member, as far as they let you see them. A field they keep from you is null."
-type Member implements Node {
-  "Opaque. The same in every answer, and after a new import of the same content."
-  id: ID!
-  "The name they go by."
-  displayName: String!
-  "The pronouns they use."
-  pronouns: String
-  "What they do, in a line."
-  headline: String
-  "About them, as plain text."
-  bio: String
-  "Their grade of membership."
-  grade: MemberGrade
-  "The day they joined."
-  joinedOn: Date
-  "Their region."
-  region: Region
-  "The specialist sections they belong to today, in the body's order; null if they keep them from you."
-  sections: [SpecialistSection!] @listSize(assumedSize: 3)
-  "The posts they hold today. Holding a post is public."
-  roles: [Term!]! @listSize(assumedSize: 1)
-  "The career case studies about them."
-  caseStudies: [CaseStudy!]! @listSize(assumedSize: 1)
-}
-
-"A page of members."
-type MemberConnection {
-  "The rows with their cursors."
-  edges: [MemberEdge!]!
-  "The rows."
-  nodes: [Member!]!
-  "Where this page stands in the list."
-  pageInfo: PageInfo!
-  "How many members match among those you may see; counted only when asked for."
-  totalCount: Int! @cost(weight: 5)
-}
-
-"One member with their cursor."
-type MemberEdge {
-  "Where the row stands in the list."
-  cursor: String!
-  "The row."
-  node: Member!
 }
 `, BuiltIn: false},
 }
@@ -3438,6 +3725,66 @@ func childFields_Region(ctx context.Context, ec *executionContext, field graphql
 	return nil, fmt.Errorf("no field named %q was found under type Region", field.Name)
 }
 
+func childFields_SearchConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_SearchConnection_edges(ctx, ec, field)
+	case "nodes":
+		return fieldContext_SearchConnection_nodes(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_SearchConnection_pageInfo(ctx, ec, field)
+	case "totalCount":
+		return fieldContext_SearchConnection_totalCount(ctx, ec, field)
+	case "isCapped":
+		return fieldContext_SearchConnection_isCapped(ctx, ec, field)
+	case "facets":
+		return fieldContext_SearchConnection_facets(ctx, ec, field)
+	case "didYouMean":
+		return fieldContext_SearchConnection_didYouMean(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchConnection", field.Name)
+}
+
+func childFields_SearchEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return fieldContext_SearchEdge_cursor(ctx, ec, field)
+	case "node":
+		return fieldContext_SearchEdge_node(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchEdge", field.Name)
+}
+
+func childFields_SearchFacet(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return fieldContext_SearchFacet_kind(ctx, ec, field)
+	case "count":
+		return fieldContext_SearchFacet_count(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchFacet", field.Name)
+}
+
+func childFields_SearchHit(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return fieldContext_SearchHit_kind(ctx, ec, field)
+	case "title":
+		return fieldContext_SearchHit_title(ctx, ec, field)
+	case "titleHtml":
+		return fieldContext_SearchHit_titleHtml(ctx, ec, field)
+	case "snippetHtml":
+		return fieldContext_SearchHit_snippetHtml(ctx, ec, field)
+	case "path":
+		return fieldContext_SearchHit_path(ctx, ec, field)
+	case "score":
+		return fieldContext_SearchHit_score(ctx, ec, field)
+	case "target":
+		return fieldContext_SearchHit_target(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SearchHit", field.Name)
+}
+
 func childFields_SpecialistSection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -3468,6 +3815,18 @@ func childFields_SpecialistSection(ctx context.Context, ec *executionContext, fi
 		return fieldContext_SpecialistSection_members(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SpecialistSection", field.Name)
+}
+
+func childFields_Suggestion(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "title":
+		return fieldContext_Suggestion_title(ctx, ec, field)
+	case "kind":
+		return fieldContext_Suggestion_kind(ctx, ec, field)
+	case "path":
+		return fieldContext_Suggestion_path(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Suggestion", field.Name)
 }
 
 func childFields_Term(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {

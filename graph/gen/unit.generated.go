@@ -2219,7 +2219,7 @@ func _Post(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj 
 	return out
 }
 
-var regionImplementors = []string{"Region", "MenuTarget", "RouteContent", "Node", "Unit"}
+var regionImplementors = []string{"Region", "RouteContent", "MenuTarget", "Node", "Unit"}
 
 func _Region(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *unit.Region) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, regionImplementors)
@@ -2477,7 +2477,7 @@ func _Region(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 	return out
 }
 
-var specialistSectionImplementors = []string{"SpecialistSection", "MenuTarget", "RouteContent", "Node", "Unit"}
+var specialistSectionImplementors = []string{"SpecialistSection", "RouteContent", "MenuTarget", "Node", "Unit"}
 
 func _SpecialistSection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *unit.Section) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, specialistSectionImplementors)
