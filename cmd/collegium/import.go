@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/collegium/collegium/internal/pack"
 	"github.com/collegium/collegium/internal/pg"
@@ -55,7 +56,8 @@ func (c *importPackCmd) Run(ctx context.Context, s streams, m *cli) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(s.out, report)
+	printReports(s, report)
+	sayDryRun(s, c.DryRun)
 	return nil
 }
 
@@ -102,7 +104,8 @@ func (c *importMenuCmd) Run(ctx context.Context, s streams, m *cli) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(s.out, outline, report)
+	printReports(s, outline, report)
+	sayDryRun(s, c.DryRun)
 	return nil
 }
 
@@ -124,7 +127,7 @@ func (c *importMembersCmd) Run(ctx context.Context, s streams, m *cli) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(s.out, report)
+	printReports(s, report)
 	return nil
 }
 
@@ -147,4 +150,17 @@ func (c *exportCmd) Run(ctx context.Context, s streams) error {
 	}
 	fmt.Fprintf(s.out, "wrote %d files to %s\n", files, c.Dir)
 	return nil
+}
+
+// printReports writes each report, ended by one line end.
+func printReports(s streams, reports ...fmt.Stringer) {
+	for _, r := range reports {
+		fmt.Fprintln(s.out, strings.TrimRight(r.String(), "\n"))
+	}
+}
+
+func sayDryRun(s streams, dryRun bool) {
+	if dryRun {
+		fmt.Fprintln(s.out, "dry run: nothing was written")
+	}
 }
