@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"github.com/collegium/collegium/graph"
 	"github.com/collegium/collegium/graph/exec/querygen"
@@ -215,7 +216,7 @@ var perEdge = map[string]int{
 // selects, whatever the number of parents.
 func budget(t *testing.T, schema *ast.Schema, edges map[string]bool, query string) int {
 	t.Helper()
-	doc, errs := gqlparser.LoadQuery(schema, query)
+	doc, errs := gqlparser.LoadQueryWithRules(schema, query, rules.NewDefaultRules())
 	if errs != nil {
 		t.Fatalf("a generated document is not valid: %v\n%s", errs, query)
 	}

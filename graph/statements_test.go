@@ -39,8 +39,7 @@ func TestStatementsDoNotGrow(t *testing.T) {
 		members(first: 100) { nodes { id } }
 	}`, nil)
 	ids := map[string][]any{}
-	var collect func(typeName string, l []any)
-	collect = func(typeName string, l []any) {
+	collect := func(typeName string, l []any) {
 		for _, e := range l {
 			ids[typeName] = append(ids[typeName], at(e, "id"))
 		}

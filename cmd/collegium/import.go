@@ -56,6 +56,7 @@ func (c *importPackCmd) Run(ctx context.Context, s streams, m *cli) error {
 	if err != nil {
 		return err
 	}
+	fmt.Fprintln(s.out, p.Name())
 	printReports(s, report)
 	sayDryRun(s, c.DryRun)
 	return nil

@@ -232,7 +232,7 @@ func about(ctx context.Context, db *pgxpool.Pool) (server.About, error) {
 // logger returns the log of a server: lines for people on a terminal, else JSON.
 func logger(s streams, format string) *slog.Logger {
 	if format == "text" || format == "auto" && isTerminal(s.err) {
-		return slog.New(tint.NewHandler(s.err, &tint.Options{TimeFormat: time.TimeOnly, NoColor: !isTerminal(s.err)}))
+		return slog.New(tint.NewTextHandler(s.err, &tint.Options{TimeFormat: time.TimeOnly, NoColor: !isTerminal(s.err)}))
 	}
 	return slog.New(slog.NewJSONHandler(s.err, nil))
 }

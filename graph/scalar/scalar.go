@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -88,9 +90,22 @@ func UnmarshalDateTime(v any) (time.Time, error) {
 // MarshalURL writes an address.
 func MarshalURL(s string) graphql.Marshaler { return graphql.MarshalString(s) }
 
-// UnmarshalURL reads an address. No argument takes one yet; the code generator
-// asks for the pair.
-func UnmarshalURL(v any) (string, error) { return graphql.UnmarshalString(v) }
+// UnmarshalURL reads an address: absolute with http or https, or a path of this
+// site (RFC 3986).
+func UnmarshalURL(v any) (string, error) {
+	s, ok := v.(string)
+	if !ok {
+		return "", invalidf("%s is not a string; pass a URL, as \"https://www.example.org/page\"", describe(v))
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err != nil, u.User != nil,
+		u.Scheme == "" && (u.Host != "" || !strings.HasPrefix(s, "/")),
+		u.Scheme != "" && (u.Scheme != "http" && u.Scheme != "https" || u.Host == ""):
+		return "", invalidf("%.80q is no address; pass one with http or https, as \"https://www.example.org/page\", or a path, as \"/about-us\"", s)
+	}
+	return s, nil
+}
 
 // describe names a value of the wrong type without repeating it at length.
 func describe(v any) string {

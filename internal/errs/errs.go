@@ -4,6 +4,8 @@
 // anything else into "internal error".
 package errs
 
+//lint:file-ignore ST1012 errs.NotFound says what errs.ErrNotFound says.
+
 import (
 	"errors"
 	"fmt"
