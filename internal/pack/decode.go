@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -161,24 +162,15 @@ func fieldsOf(v reflect.Value) []yamlField {
 	return fields
 }
 
-// join names a field within another.
-func join(within, name string) string {
-	if within == "" {
-		return name
-	}
-	return within + "." + name
-}
-
-func (d *decoder) structure(n ast.Node, v reflect.Value, within string) {
-	entries, ok := d.mapping(n, within)
+func (d *decoder) structure(n ast.Node, v reflect.Value, name string) {
+	entries, ok := d.mapping(n, name)
 	if !ok {
 		return
 	}
 	fields := fieldsOf(v)
 	given := map[string]bool{}
 	for _, e := range entries {
-		name := e.Key.GetToken().Value
-		at := d.pos(e.Key)
+		name, at := e.Key.GetToken().Value, d.pos(e.Key)
 		i := 0
 		for i < len(fields) && fields[i].name != name {
 			i++
@@ -189,15 +181,15 @@ func (d *decoder) structure(n ast.Node, v reflect.Value, within string) {
 			for i, f := range fields {
 				known[i] = f.name
 			}
-			d.problems.add(at, "%.80q is not a key that is known here; known are %s", join(within, name), strings.Join(known, ", "))
+			d.problems.add(at, "%.80q is not a key that is known here; known are %s", name, strings.Join(known, ", "))
 			continue
 		case given[name]:
-			d.problems.add(at, "%s: stands here a second time; write it once", join(within, name))
+			d.problems.add(at, "%s: stands here a second time; write it once", name)
 			continue
 		}
 		given[name] = true
 		d.at[fields[i].value.Addr().Interface()] = at
-		d.value(e.Value, at, fields[i].value, join(within, name))
+		d.value(e.Value, at, fields[i].value, name)
 	}
 	d.finish(v, d.pos(n), given)
 }
@@ -235,7 +227,7 @@ func setDefaults(f yamlField) {
 }
 
 // mapping returns the pairs of a mapping, or reports that it is none.
-func (d *decoder) mapping(n ast.Node, within string) ([]*ast.MappingValueNode, bool) {
+func (d *decoder) mapping(n ast.Node, name string) ([]*ast.MappingValueNode, bool) {
 	var entries []*ast.MappingValueNode
 	switch n := n.(type) {
 	case *ast.MappingNode:
@@ -243,19 +235,19 @@ func (d *decoder) mapping(n ast.Node, within string) ([]*ast.MappingValueNode, b
 	case *ast.MappingValueNode:
 		entries = []*ast.MappingValueNode{n}
 	default:
-		d.wrong(n, d.pos(n), within, "keys with values")
+		d.wrong(n, d.pos(n), name, "keys with values")
 		return nil, false
 	}
-	ok := true
-	for _, e := range entries {
-		if _, plain := e.Key.(*ast.StringNode); !plain {
-			if _, number := e.Key.(*ast.IntegerNode); !number {
-				d.problems.add(d.pos(e.Key), "a key is a word without an anchor, a tag or a merge sign")
-				ok = false
-			}
+	// Without the keys that are none, so that the others are judged.
+	entries = slices.DeleteFunc(slices.Clone(entries), func(e *ast.MappingValueNode) bool {
+		switch e.Key.(type) {
+		case *ast.StringNode, *ast.IntegerNode, *ast.BoolNode, *ast.NullNode, *ast.FloatNode:
+			return false
 		}
-	}
-	return entries, ok
+		d.problems.add(d.pos(e.Key), "a key is a word without an anchor, a tag or a merge sign")
+		return true
+	})
+	return entries, true
 }
 
 // wrong reports that a node is not what was expected.
@@ -403,11 +395,11 @@ func (d *decoder) dictionary(n ast.Node, v reflect.Value, name string) {
 	for _, e := range entries {
 		key := reflect.ValueOf(e.Key.GetToken().Value)
 		if v.MapIndex(key).IsValid() {
-			d.problems.add(d.pos(e.Key), "%s: stands here a second time; write it once", join(name, key.String()))
+			d.problems.add(d.pos(e.Key), "%s: stands here a second time; write it once", key.String())
 			continue
 		}
 		value := reflect.New(v.Type().Elem())
-		d.value(e.Value, d.pos(e.Key), value.Elem(), join(name, key.String()))
+		d.value(e.Value, d.pos(e.Key), value.Elem(), key.String())
 		v.SetMapIndex(key, value.Elem())
 	}
 	if v.Len() == 0 {

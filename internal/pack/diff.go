@@ -1,6 +1,8 @@
 package pack
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -64,6 +66,14 @@ func (p *Pack) things() []*thing {
 		}
 		return list
 	}
+	// A section or region is referred to by its page too: slugs can be swapped.
+	units := p.unitsBySlug()
+	ref := func(name string, kind entryKind, slug Slug) field {
+		if u := units[unitID{kind, slug}]; u != nil {
+			return field{name, string(u.entry)}
+		}
+		return field{name, ""}
+	}
 	if p.organisation.Name != "" {
 		add(organisationKind, "organisation", facts(p.organisation))
 	}
@@ -75,23 +85,26 @@ func (p *Pack) things() []*thing {
 		add(pageKind, string(x.Key), facts(*x), more...)
 	}
 	for _, x := range p.caseStudies {
-		add(caseStudyKind, string(x.Key), facts(*x), published(&x.entry)...)
+		more := append(published(&x.entry), ref("section", "SPECIALIST_SECTION", x.Section), ref("region", "REGION", x.Region))
+		add(caseStudyKind, string(x.Key), facts(*x, "section", "region"), more...)
 	}
 	for _, x := range p.documents {
 		add(documentKind, string(x.Key), facts(*x), published(&x.entry)...)
 	}
 	for _, x := range p.units {
-		add(unitKind, string(x.entry), facts(*x, "page"), field{"kind", string(x.kind)}, field{"position", strconv.Itoa(x.position)})
+		add(unitKind, string(x.entry), facts(*x, "page", "successor"), field{"kind", string(x.kind)},
+			field{"position", strconv.Itoa(x.position)}, ref("successor", x.kind, x.Successor))
 	}
 	for _, x := range p.people {
-		var more []field
+		more := []field{ref("region", "REGION", x.Region)}
 		for _, m := range x.Sections {
-			more = append(more, field{"section " + string(m.Section) + " from " + string(m.From), "to " + string(m.To)})
+			section := ref("", "SPECIALIST_SECTION", m.Section)
+			more = append(more, field{"in " + section.value + " from " + string(m.From), "to " + cmp.Or(string(m.To), "today")})
 		}
-		add(personKind, string(x.Key), facts(*x), more...)
+		add(personKind, string(x.Key), facts(*x, "region"), more...)
 	}
 	for _, c := range p.committees {
-		add(committeeKind, string(c.Key), facts(*c))
+		add(committeeKind, string(c.Key), facts(*c, "section", "region"), ref("section", "SPECIALIST_SECTION", c.Section), ref("region", "REGION", c.Region))
 		for _, x := range c.Posts {
 			add(postKind, string(x.Key), facts(*x), field{"committee", string(c.Key)}, field{"position", strconv.Itoa(x.position)})
 			for _, t := range x.Terms {
@@ -173,12 +186,13 @@ func facts(v any, without ...string) []field {
 
 // fact returns all that a block says.
 func (b *block) fact() string {
-	data, err := b.stored()
-	if err != nil {
+	var s strings.Builder
+	s.WriteString(b.kind + " ")
+	out := json.NewEncoder(&s)
+	out.SetEscapeHTML(false)
+	if err := out.Encode(b.data); err != nil {
 		panic("pack: a block cannot be written as JSON: " + err.Error())
 	}
-	var s strings.Builder
-	fmt.Fprintf(&s, "%s %s", b.kind, data)
 	for _, l := range b.links {
 		fmt.Fprintf(&s, " → %s%s %q", l.entry, l.URL, string(l.Label))
 	}

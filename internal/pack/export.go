@@ -291,7 +291,7 @@ func (p *Pack) menuFiles(add func(name string, v any)) {
 			if mark, ok := marks[i]; ok {
 				item.Canonical = &mark
 			}
-			item.Children = written(i.Children, above+"/"+word)
+			item.Children = written(i.Children, below(above, word, unique, i))
 			list = append(list, &item)
 		}
 		return list

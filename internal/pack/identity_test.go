@@ -1,6 +1,7 @@
 package pack
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -10,8 +11,9 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"pgregory.net/rapid"
 
@@ -71,7 +73,7 @@ func identity(ctx context.Context, fatalf func(string, ...any), p *Pack, used, e
 	}
 	after, err := rowsOf(ctx, used)
 	must("read rows", err)
-	if d := cmp.Diff(before, after); d != "" {
+	if d := gocmp.Diff(before, after); d != "" {
 		fatalf("the second import wrote (-before +after):\n%s", d)
 	}
 
@@ -96,7 +98,7 @@ func identity(ctx context.Context, fatalf func(string, ...any), p *Pack, used, e
 	must("read rows", err)
 	there, err := rowsOf(ctx, empty, "revision", "updated_at")
 	must("read rows", err)
-	if d := cmp.Diff(here, there); d != "" {
+	if d := gocmp.Diff(here, there); d != "" {
 		fatalf("the other database differs (-here +there):\n%s", d)
 	}
 
@@ -104,7 +106,7 @@ func identity(ctx context.Context, fatalf func(string, ...any), p *Pack, used, e
 	must("export again", err)
 	twice, err := filesIn(dir)
 	must("read the export", err)
-	if d := cmp.Diff(files, twice); d != "" {
+	if d := gocmp.Diff(files, twice); d != "" {
 		fatalf("the second export has other bytes (-first +second):\n%s", d)
 	}
 }
@@ -114,7 +116,17 @@ func TestImportOfAnExportIsTheIdentity(t *testing.T) {
 	used, empty := pgtest.New(t), pgtest.New(t)
 	dir := t.TempDir()
 	n := 0
+	// As many packs as the time allows, at least ten; more with -rapid.checks and
+	// PACK_TEST_TIME.
+	allowed, err := time.ParseDuration(cmp.Or(os.Getenv("PACK_TEST_TIME"), "10s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := time.Now().Add(allowed)
 	rapid.Check(t, func(t *rapid.T) {
+		if n >= 10 && time.Now().After(end) {
+			return
+		}
 		files := randomPack(t)
 		p, err := Read(files)
 		if err != nil {

@@ -57,6 +57,20 @@ func render(source string) (safe, plain string) {
 // words returns the text of HTML: a line for each paragraph, item and row.
 func words(source string) string {
 	var b strings.Builder
+	// As a browser does, runs of white space become one space.
+	last := '\n'
+	write := func(text string, keep bool) {
+		for _, r := range text {
+			if !keep && (r == '\n' || r == '\t' || r == ' ') {
+				if last == ' ' || last == '\n' {
+					continue
+				}
+				r = ' '
+			}
+			b.WriteRune(r)
+			last = r
+		}
+	}
 	pre := 0
 	z := html.NewTokenizer(strings.NewReader(source))
 	for {
@@ -67,24 +81,20 @@ func words(source string) string {
 		t := z.Token()
 		switch kind {
 		case html.TextToken:
-			if pre > 0 {
-				b.WriteString(t.Data)
-			} else {
-				b.WriteString(strings.ReplaceAll(t.Data, "\n", " "))
-			}
+			write(t.Data, pre > 0)
 		case html.StartTagToken, html.SelfClosingTagToken, html.EndTagToken:
 			switch t.Data {
 			case "strong", "em", "del", "code", "a":
 			case "img":
 				for _, a := range t.Attr {
 					if a.Key == "alt" {
-						b.WriteString(a.Val)
+						write(a.Val, false)
 					}
 				}
 			case "th", "td":
-				b.WriteByte(' ')
+				write(" ", false)
 			default:
-				b.WriteByte('\n')
+				write("\n", true)
 			}
 			if t.Data == "pre" {
 				if kind == html.StartTagToken {

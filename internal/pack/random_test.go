@@ -96,7 +96,7 @@ func (g *packGenerator) key() Key {
 	if !g.flip("default key") {
 		return ""
 	}
-	k := rapid.StringMatching(`k[a-z0-9:/._-]{1,6}`).Draw(g.T, "key")
+	k := rapid.StringMatching(`k[a-z0-9:._-]{1,6}`).Draw(g.T, "key")
 	if g.taken[k] {
 		return ""
 	}

@@ -185,7 +185,8 @@ func (s *resolver) like(name string, known func(func(string) bool)) string {
 		return ""
 	}
 	s.guesses--
-	best, least := "", max(3, len(name)/4)
+	// Less than half of it may be wrong, and in long names not much.
+	best, least := "", min((len(name)+1)/2, max(4, len(name)/4))
 	for k := range known {
 		if d := levenshtein.ComputeDistance(name, k); d < least || d == least && best != "" && k < best {
 			best, least = k, d
@@ -315,7 +316,7 @@ func (s *resolver) menus() {
 					placements[i.entry] = append(placements[i.entry], i)
 				}
 				i.Children = given(i.Children)
-				walk(i.Children, above+"/"+word, depth+1)
+				walk(i.Children, below(above, word, unique, i), depth+1)
 			}
 		}
 		m.Items = given(m.Items)
@@ -333,6 +334,15 @@ func defaultWord(label Line, siblings map[string]bool) (word string, unique bool
 	unique = word != "" && !siblings[word]
 	siblings[word] = true
 	return word, unique
+}
+
+// below returns what the default keys of an item's children begin with: the slugs
+// from the top, or the item's own key if its slug would not tell it apart.
+func below(above, word string, unique bool, i *menuItem) string {
+	if unique {
+		return above + "/" + word
+	}
+	return string(i.Key)
 }
 
 // item checks what an item leads to.

@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/collegium/collegium/internal/slug"
 )
@@ -88,10 +87,11 @@ func (v *Text) parse(s string) string {
 // returns. The indentation of the first line stays.
 func trimBlankLines(s string) string {
 	s = strings.ReplaceAll(s, "\r\n", "\n")
-	s = strings.TrimRightFunc(s, unicode.IsSpace)
+	// A no-break space is a character to Markdown.
+	s = strings.TrimRight(s, " \t\r\n")
 	for {
 		line, rest, more := strings.Cut(s, "\n")
-		if !more || strings.TrimSpace(line) != "" {
+		if !more || strings.Trim(line, " \t\r") != "" {
 			return s
 		}
 		s = rest
