@@ -35,6 +35,10 @@ func Export(ctx context.Context, pool *pgxpool.Pool, dir string) (files int, err
 	if err != nil {
 		return 0, err
 	}
+	// Files take longer than a transaction should wait.
+	if err := tx.Rollback(ctx); err != nil {
+		return 0, err
+	}
 	if have.organisation.Name == "" {
 		return 0, fmt.Errorf("%w: the database holds no content; import a pack first", errs.Conflict)
 	}

@@ -38,11 +38,14 @@ func Import(ctx context.Context, pool *pgxpool.Pool, p *Pack, opts ImportOptions
 		return nil, err
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // after a commit it does nothing
-	// Editors wait, so that what is compared is what is changed. A statement of an
-	// import may take longer than one of a request.
-	if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = '5min'`); err != nil {
-		return nil, err
+	// A statement of an import, and the comparison between two, may take longer
+	// than those of a request.
+	for _, sql := range []string{`SET LOCAL statement_timeout = '5min'`, `SET LOCAL idle_in_transaction_session_timeout = '5min'`} {
+		if _, err := tx.Exec(ctx, sql); err != nil {
+			return nil, err
+		}
 	}
+	// Editors wait, so that what is compared is what is changed.
 	_, err = tx.Exec(ctx, `
 		LOCK TABLE organisation, entries, routes, pages, documents, blocks, block_entries, menus, menu_items, units, members,
 			section_memberships, committees, posts, terms, career_levels, case_studies
