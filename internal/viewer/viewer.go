@@ -18,9 +18,9 @@ type Access string
 
 // The access levels.
 const (
-	Public  Access = "PUBLIC"
-	Members Access = "MEMBERS"
-	ForStaff   Access = "STAFF"
+	Public   Access = "PUBLIC"
+	Members  Access = "MEMBERS"
+	ForStaff Access = "STAFF"
 )
 
 // Viewer is who is asking. Its zero value is an anonymous visitor.
