@@ -140,10 +140,10 @@ func New[T any](k Keyset, rows []T, key func(T) []string) Connection[T] {
 	// What lies beyond the cursor that was passed in is known to exist: the
 	// cursor was a row of the list when it was made.
 	if k.Backward {
-		c.PageInfo.HasPreviousPage = more
+		c.PageInfo.HasPreviousPage = more || k.After != nil
 		c.PageInfo.HasNextPage = k.Before != nil
 	} else {
-		c.PageInfo.HasNextPage = more
+		c.PageInfo.HasNextPage = more || k.Before != nil
 		c.PageInfo.HasPreviousPage = k.After != nil
 	}
 	if n := len(rows); n > 0 {

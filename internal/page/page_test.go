@@ -93,6 +93,24 @@ func TestPaging(t *testing.T) {
 	})
 }
 
+// TestWindow asks for what lies between two rows: whatever the page size, the list
+// goes on at both ends.
+func TestWindow(t *testing.T) {
+	t.Parallel()
+	rows := []int{0, 1, 2, 3, 4, 5}
+	for _, args := range []page.Args{{First: ptr(2)}, {First: ptr(10)}, {Last: ptr(2)}, {Last: ptr(10)}} {
+		args.After, args.Before = ptr(page.Cursor("0")), ptr(page.Cursor("4"))
+		k, err := args.Keyset(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := page.New(k, answer(rows, k), func(n int) []string { return []string{strconv.Itoa(n)} })
+		if !c.PageInfo.HasNextPage || !c.PageInfo.HasPreviousPage {
+			t.Errorf("%v: hasNextPage %v, hasPreviousPage %v, want both", c.Nodes(), c.PageInfo.HasNextPage, c.PageInfo.HasPreviousPage)
+		}
+	}
+}
+
 // answer is what a statement returns for the keyset: Limit+1 rows beyond the key,
 // in reverse order for a backward page.
 func answer(rows []int, k page.Keyset) []int {
