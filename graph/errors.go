@@ -20,14 +20,16 @@ const (
 	ParseFailed      = "GRAPHQL_PARSE_FAILED"
 	ValidationFailed = "GRAPHQL_VALIDATION_FAILED"
 	BadUserInput     = "BAD_USER_INPUT"
-	Unauthenticated  = "UNAUTHENTICATED"
-	Forbidden        = "FORBIDDEN"
-	NotFound         = "NOT_FOUND"
-	Conflict         = "CONFLICT"
-	RateLimited      = "RATE_LIMITED"
-	Timeout          = "TIMEOUT"
-	Unavailable      = "UNAVAILABLE"
-	Internal         = "INTERNAL_SERVER_ERROR"
+	// PersistedQueryNotFound says that a document was named and isn't known.
+	PersistedQueryNotFound = "PERSISTED_QUERY_NOT_FOUND"
+	Unauthenticated        = "UNAUTHENTICATED"
+	Forbidden              = "FORBIDDEN"
+	NotFound               = "NOT_FOUND"
+	Conflict               = "CONFLICT"
+	RateLimited            = "RATE_LIMITED"
+	Timeout                = "TIMEOUT"
+	Unavailable            = "UNAVAILABLE"
+	Internal               = "INTERNAL_SERVER_ERROR"
 )
 
 // coded returns an error for the client with a code.

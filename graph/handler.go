@@ -9,16 +9,15 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/maypok86/otter/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
-	"github.com/vektah/gqlparser/v2/validator"
 
 	"github.com/collegium/collegium/graph/exec"
 	"github.com/collegium/collegium/graph/gen"
 	"github.com/collegium/collegium/graph/union"
 	"github.com/collegium/collegium/internal/guard"
 	"github.com/collegium/collegium/internal/server"
+	"github.com/collegium/collegium/internal/trusted"
 )
 
 // Config says how operations are answered. Its zero value is not useful; begin
@@ -29,8 +28,11 @@ type Config struct {
 	// PlainGqlgen runs the resolvers by gqlgen alone, without the batch executor.
 	// Answers are the same, slower.
 	PlainGqlgen bool
-	// Documents is how many checked documents are kept.
-	Documents int
+	// Accept says which documents are answered.
+	Accept Accept
+	// Documents is how many checked documents are kept, besides the trusted ones, and
+	// DocumentBytes how many bytes of memory they may take.
+	Documents, DocumentBytes int
 	// MaxErrors is how many errors an answer lists; the rest is counted.
 	MaxErrors int
 	// Log takes what went wrong; clients learn only that something did.
@@ -39,15 +41,18 @@ type Config struct {
 
 // DefaultConfig returns the limits for documents that anyone may send.
 func DefaultConfig() Config {
-	return Config{Limits: guard.Default(), Documents: 1000, MaxErrors: 20, Log: slog.Default()}
+	return Config{
+		Limits: guard.Default(), Accept: AcceptAny, Documents: 5_000, DocumentBytes: 64 << 20,
+		MaxErrors: 20, Log: slog.Default(),
+	}
 }
 
 // Handler answers operations on the graph.
 type Handler struct {
-	schema    *ast.Schema
-	guard     *guard.Guard
+	checker   *Checker
 	executor  *executor.Executor
-	documents *otter.Cache[string, *ast.QueryDocument]
+	documents *documents
+	trusted   trusted.Store
 	maxErrors int
 	log       *slog.Logger
 }
@@ -58,14 +63,16 @@ func NewHandler(db *pgxpool.Pool, c Config) (*Handler, error) {
 	resolvers := gen.Config{Resolvers: NewResolver(db)}
 	schema := gen.NewExecutableSchema(resolvers)
 	h := &Handler{
-		schema:    schema.Schema(),
 		executor:  executor.New(schema),
-		documents: otter.Must(&otter.Options[string, *ast.QueryDocument]{MaximumSize: max(1, c.Documents)}),
+		trusted:   trusted.Store{DB: db},
 		maxErrors: c.MaxErrors,
 		log:       c.Log,
 	}
 	var err error
-	if h.guard, err = guard.New(h.schema, c.Limits); err != nil {
+	if h.checker, err = newChecker(schema.Schema(), c.Limits); err != nil {
+		return nil, err
+	}
+	if h.documents, err = newDocuments(c); err != nil {
 		return nil, err
 	}
 	h.executor.SetQueryCache(checkedDocument{})
@@ -97,14 +104,15 @@ func (checkedDocument) Get(ctx context.Context, _ string) (*ast.QueryDocument, b
 // Add does nothing.
 func (checkedDocument) Add(context.Context, string, *ast.QueryDocument) {}
 
-// Execute answers one operation: parse, guard, validate, price, run. It is a
-// server.Execute.
+// Execute answers one operation: find its document, or parse, guard and validate
+// it, then price and run it. It is a server.Execute.
 func (h *Handler) Execute(ctx context.Context, p server.Params) server.Result {
 	ctx = context.WithValue(ctx, requestKey{}, p.RequestID)
-	doc, price, refused := h.document(ctx, p)
-	if refused != nil {
-		return h.refuse(ctx, server.Invalid, nil, refused)
+	known, price, no := h.document(p)
+	if no != nil {
+		return h.refuse(ctx, no.outcome, nil, no.errors)
 	}
+	doc := known.ast
 	op := doc.Operations.ForName(p.OperationName)
 	if op == nil {
 		return h.refuse(ctx, server.Invalid, nil, gqlerror.List{noOperation(doc, p.OperationName)})
@@ -125,7 +133,7 @@ func (h *Handler) Execute(ctx context.Context, p server.Params) server.Result {
 	})
 	ctx = graphql.StartOperationTrace(ctx)
 	opCtx, failed := h.executor.CreateOperationContext(ctx, &graphql.RawParams{
-		Query: p.Query, OperationName: p.OperationName, Variables: p.Variables, Extensions: p.Extensions,
+		Query: known.text, OperationName: p.OperationName, Variables: p.Variables, Extensions: p.Extensions,
 	})
 	if len(failed) > 0 {
 		for _, e := range failed {
@@ -142,37 +150,6 @@ func (h *Handler) Execute(ctx context.Context, p server.Params) server.Result {
 	r := result(server.Executed, op, resp.Errors)
 	r.Body = h.body(resp.Data, resp.Errors)
 	return r
-}
-
-// document returns the document of a request, checked, and what the operation
-// costs. A document is validated once and kept.
-func (h *Handler) document(ctx context.Context, p server.Params) (*ast.QueryDocument, guard.Price, gqlerror.List) {
-	if doc, ok := h.documents.GetIfPresent(p.Query); ok {
-		price, err := h.guard.Price(doc, p.OperationName, p.Variables)
-		if err != nil {
-			return nil, price, refusal(err)
-		}
-		return doc, price, nil
-	}
-	doc, err := h.guard.Parse(p.Query)
-	if err != nil {
-		return nil, guard.Price{}, refusal(err)
-	}
-	if len(doc.Operations) == 0 {
-		return nil, guard.Price{}, gqlerror.List{coded(ValidationFailed, "the document holds no operation; send a query, as {menus{handle}}")}
-	}
-	price, err := h.guard.Check(doc, p.OperationName, p.Variables)
-	if err != nil {
-		return nil, price, refusal(err)
-	}
-	if list := validator.ValidateWithRules(h.schema, doc, guard.Rules()); len(list) > 0 {
-		for _, e := range list {
-			setCode(e, ValidationFailed)
-		}
-		return nil, price, list
-	}
-	h.documents.Set(p.Query, doc)
-	return doc, price, nil
 }
 
 func noOperation(doc *ast.QueryDocument, name string) *gqlerror.Error {

@@ -49,9 +49,6 @@ func (s *Server) graphQL(w http.ResponseWriter, r *http.Request) {
 	p, f := s.readParams(w, r)
 	if f != nil {
 		s.limiter.Take(client, 1)
-		if f.code == codeNotPersisted && media == mediaJSON {
-			f.status = http.StatusOK // the request is well-formed; only the document is missing
-		}
 		s.refuse(w, r, media, f)
 		return
 	}

@@ -70,7 +70,6 @@ func TestRequestRefused(t *testing.T) {
 		header      http.Header
 		body        string
 		status      int
-		code        string
 		message     string // a part of it
 	}{
 		{name: "two documents", body: `{"query":"{hello}"}{"query":"{s3cr3t}"}`, status: 400, message: "at byte 19"},
@@ -92,7 +91,11 @@ func TestRequestRefused(t *testing.T) {
 		{name: "variables an array", body: `{"query":"{hello}","variables":["s3cr3t"]}`, status: 400, message: `must be an object, not an array`},
 		{name: "operationName a boolean", body: `{"query":"{hello}","operationName":true}`, status: 400, message: "must be a string, not a boolean"},
 		{name: "too deep", body: `{"query":"{hello}","variables":` + strings.Repeat("[", 400) + `}`, status: 400, message: "isn't valid JSON"},
-		{name: "persisted query", body: `{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"s3cr3t"}}}`, status: 400, code: codeNotPersisted, message: "PersistedQueryNotFound"},
+		{name: "documentId a number", body: `{"documentId":1}`, status: 400, message: `"documentId" of the body must be a string, not a number`},
+		{name: "documentId twice", body: `{"documentId":"s3cr3t","documentId":"s3cr3t"}`, status: 400, message: `"documentId" of the body stands there twice`},
+		{name: "documentId empty", body: `{"documentId":""}`, status: 400, message: `no member "query"`},
+		{name: "no document but extensions", body: `{"extensions":{"persistedQuery":null}}`, status: 400, message: `no member "query"`},
+		{name: "get with two ids", method: http.MethodGet, target: "?documentId=s3cr3t&documentId=s3cr3t", status: 400, message: "twice"},
 		{name: "too long", body: `{"query":"` + strings.Repeat("s3cr3t ", 200) + `"}`, status: 413, message: "at most 1000 bytes"},
 		{name: "form", contentType: "application/x-www-form-urlencoded", body: "query=s3cr3t", status: 415, message: "application/json"},
 		{name: "multipart", contentType: "multipart/form-data; boundary=x", body: "--x--", status: 415, message: "application/json"},
@@ -139,12 +142,8 @@ func TestRequestRefused(t *testing.T) {
 			if len(res.Errors) != 1 || !strings.Contains(res.Errors[0].Message, tt.message) {
 				t.Errorf("errors %+v, want one with %q", res.Errors, tt.message)
 			}
-			code := tt.code
-			if code == "" {
-				code = codeBadInput
-			}
-			if len(res.Errors) > 0 && res.Errors[0].Extensions.Code != code {
-				t.Errorf("code %q, want %q", res.Errors[0].Extensions.Code, code)
+			if len(res.Errors) > 0 && res.Errors[0].Extensions.Code != codeBadInput {
+				t.Errorf("code %q, want %q", res.Errors[0].Extensions.Code, codeBadInput)
 			}
 			if strings.Contains(w.Body.String(), secret) || strings.Contains(b.logs.String(), secret) {
 				t.Error("what the client sent is repeated")
@@ -206,6 +205,38 @@ func TestParams(t *testing.T) {
 	got.Charge, got.RequestID = nil, ""
 	if diff := cmp.Diff(Params{Query: "{hello}", ReadOnly: true}, got); diff != "" {
 		t.Errorf("GET with empty parameters (-want +got):\n%s", diff)
+	}
+}
+
+// A request may name its document instead of carrying it. Execute knows whether there is one.
+func TestNamedDocument(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	persisted := map[string]any{"persistedQuery": map[string]any{"version": json.Number("1"), "sha256Hash": "ab"}}
+	for body, want := range map[string]Params{
+		`{"documentId":"sha256:ab","operationName":"Q"}`:                    {DocumentID: "sha256:ab", OperationName: "Q"},
+		`{"query":null,"documentId":"x"}`:                                   {DocumentID: "x"},
+		`{"query":"{hello}","documentId":"x"}`:                              {Query: "{hello}", DocumentID: "x"},
+		`{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"ab"}}}`: {Extensions: persisted},
+		`{"extensions":{"persistedQuery":1}}`:                               {Extensions: map[string]any{"persistedQuery": json.Number("1")}},
+	} {
+		b.do(post(body, mediaGraphQL))
+		got := b.graph.last(t)
+		got.Charge, got.RequestID = nil, ""
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", body, diff)
+		}
+	}
+	for target, want := range map[string]Params{
+		"?documentId=sha256%3Aab": {DocumentID: "sha256:ab", ReadOnly: true},
+		"?extensions=%7B%22persistedQuery%22%3A%7B%22version%22%3A1%2C%22sha256Hash%22%3A%22ab%22%7D%7D": {Extensions: persisted, ReadOnly: true},
+	} {
+		b.do(httptest.NewRequest(http.MethodGet, "/graphql"+target, nil))
+		got := b.graph.last(t)
+		got.Charge, got.RequestID = nil, ""
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", target, diff)
+		}
 	}
 }
 

@@ -4,14 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"net/url"
 	"unicode/utf8"
 )
 
-// paramNames are the members of a request (GraphQL over HTTP, "Request Parameters"). Others are ignored, as the
-// specification asks.
+// The members of a request (GraphQL over HTTP, "Request Parameters" and "Persisted Document Request Parameters"). Others
+// are ignored, as the specification asks.
 const (
+	paramDocumentID    = "documentId"
 	paramQuery         = "query"
 	paramOperationName = "operationName"
 	paramVariables     = "variables"
@@ -49,7 +49,7 @@ func parseBody(body []byte) (Params, *refusal) {
 			return p, notJSON(body)
 		}
 		switch name, _ := token.(string); name {
-		case paramQuery, paramOperationName, paramVariables, paramExtensions:
+		case paramQuery, paramDocumentID, paramOperationName, paramVariables, paramExtensions:
 			if _, twice := seen[name]; twice {
 				return p, badRequest("The member %q of the body stands there twice.", name)
 			}
@@ -68,6 +68,9 @@ func parseBody(body []byte) (Params, *refusal) {
 	if p.Query, f = stringMember(seen, paramQuery); f != nil {
 		return p, f
 	}
+	if p.DocumentID, f = stringMember(seen, paramDocumentID); f != nil {
+		return p, f
+	}
 	if p.OperationName, f = stringMember(seen, paramOperationName); f != nil {
 		return p, f
 	}
@@ -77,8 +80,8 @@ func parseBody(body []byte) (Params, *refusal) {
 	if p.Extensions, f = objectMember(seen, paramExtensions); f != nil {
 		return p, f
 	}
-	if isAbsent(seen[paramQuery]) {
-		return p, noQuery(p.Extensions, `The body has no member "query". Put the document there, as a string.`)
+	if isAbsent(seen[paramQuery]) && !namesDocument(p) {
+		return p, badRequest(`The body has no member "query". Put the document there, as a string, or name it in "documentId".`)
 	}
 	return p, nil
 }
@@ -90,7 +93,7 @@ func parseURL(rawQuery string) (Params, *refusal) {
 	if err != nil {
 		return p, badRequest("The query string of the address is malformed. Encode its values, also %% and ;, as in %%25 and %%3B.")
 	}
-	for _, name := range []string{paramQuery, paramOperationName, paramVariables, paramExtensions} {
+	for _, name := range []string{paramQuery, paramDocumentID, paramOperationName, paramVariables, paramExtensions} {
 		switch v := values[name]; {
 		case len(v) > 1:
 			return p, badRequest("The parameter %q of the address stands there twice.", name)
@@ -99,6 +102,7 @@ func parseURL(rawQuery string) (Params, *refusal) {
 		}
 	}
 	p.Query = values.Get(paramQuery)
+	p.DocumentID = values.Get(paramDocumentID)
 	p.OperationName = values.Get(paramOperationName)
 	var f *refusal
 	if p.Variables, f = objectParam(values, paramVariables); f != nil {
@@ -107,22 +111,16 @@ func parseURL(rawQuery string) (Params, *refusal) {
 	if p.Extensions, f = objectParam(values, paramExtensions); f != nil {
 		return p, f
 	}
-	if !values.Has(paramQuery) {
-		return p, noQuery(p.Extensions, `The address has no parameter "query". Put the document there, or send it by POST. An editor is at /graphiql.`)
+	if !values.Has(paramQuery) && !namesDocument(p) {
+		return p, badRequest(`The address has no parameter "query". Put the document there, or name it in "documentId", or send it by POST. An editor is at /graphiql.`)
 	}
 	return p, nil
 }
 
-// noQuery refuses a request without a document. A client that sends a hash in its place is told that the document isn't
-// known, which makes it send the document.
-func noQuery(extensions map[string]any, message string) *refusal {
-	if _, ok := extensions["persistedQuery"].(map[string]any); ok {
-		return &refusal{
-			status: http.StatusBadRequest, code: codeNotPersisted, reason: "not_persisted",
-			message: "PersistedQueryNotFound",
-		}
-	}
-	return badRequest("%s", message)
+// namesDocument says whether a request names its document instead of carrying it: by an id, or by the hash of an automatic
+// persisted query. Whether there is such a document is for Execute to say.
+func namesDocument(p Params) bool {
+	return p.DocumentID != "" || p.Extensions["persistedQuery"] != nil
 }
 
 // notJSON says where a body that can't be read goes wrong. The decoder of a stream counts from the last token, so the

@@ -13,7 +13,6 @@ const (
 	codeBadInput      = "BAD_USER_INPUT"
 	codeForbidden     = "FORBIDDEN"
 	codeNotFound      = "NOT_FOUND"
-	codeNotPersisted  = "PERSISTED_QUERY_NOT_FOUND"
 	codeRateLimited   = "RATE_LIMITED"
 	codeTimeout       = "TIMEOUT"
 	codeUnavailable   = "UNAVAILABLE"

@@ -14,9 +14,12 @@ type Execute func(ctx context.Context, p Params) Result
 
 // Params is a GraphQL request as HTTP carried it: well-formed, but nothing of it is parsed or validated yet.
 type Params struct {
-	// Query is the text of the document: valid UTF-8 and no longer than the limit on a body. It can be empty, if that
-	// is what the client sent; such a document does not parse.
+	// Query is the text of the document: valid UTF-8 and no longer than the limit on a body. It can be empty: if that is
+	// what the client sent, which does not parse, or if the document is named by DocumentID or in Extensions.
 	Query string
+	// DocumentID names a document that the service knows (GraphQL over HTTP, appendix A, "Persisted Documents"). Empty
+	// if the request has none.
+	DocumentID string
 	// OperationName picks an operation of the document. Empty if the request names none.
 	OperationName string
 	// Variables is nil if the request has none. Numbers are json.Number, so an integer of any size is as it was sent.

@@ -1,0 +1,193 @@
+package graph
+
+import (
+	"crypto/sha256"
+	"strings"
+	"sync/atomic"
+
+	"github.com/maypok86/otter/v2"
+	"github.com/maypok86/otter/v2/stats"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/collegium/collegium/internal/guard"
+	"github.com/collegium/collegium/internal/server"
+)
+
+// Accept says which documents are answered. A trusted document always is.
+type Accept string
+
+// What can be accepted, from the widest to the narrowest.
+const (
+	// AcceptAny answers every document that keeps to the limits, by its text or by
+	// the hash of a text that was sent before. The zero value means it too.
+	AcceptAny Accept = "any"
+	// AcceptHashed answers a document only by its hash: a text comes with its hash,
+	// once, and is named by the hash from then on.
+	AcceptHashed Accept = "apq"
+	// AcceptTrusted answers trusted documents and nothing else.
+	AcceptTrusted Accept = "trusted"
+)
+
+// hash is the SHA-256 of the text of a document.
+type hash = [sha256.Size]byte
+
+// document is a document that was checked against the schema. It is not changed
+// after that.
+type document struct {
+	text string
+	ast  *ast.QueryDocument // nil if it is refused
+	// refused is what is wrong with a trusted document. It is stored all the same,
+	// so that whoever asks it learns the reason.
+	refused gqlerror.List
+	// bytes is about how much memory it takes.
+	bytes int
+}
+
+// documents keeps documents that were checked, so that each is checked once. The
+// trusted ones stay; of the others those stay that are asked often: a text that
+// is asked once takes the place of none that is asked again and again.
+type documents struct {
+	accept  Accept
+	cache   *otter.Cache[hash, *document]
+	counter *stats.Counter
+	trusted atomic.Pointer[trustedDocuments]
+}
+
+func newDocuments(c Config) (*documents, error) {
+	d := &documents{accept: c.Accept, counter: stats.NewCounter()}
+	most, bytes := max(1, c.Documents), max(1, c.DocumentBytes)
+	// The cache has one bound. A document weighs at least its share of the memory,
+	// so the number of documents is bounded too.
+	least := (bytes + most - 1) / most
+	var err error
+	d.cache, err = otter.New(&otter.Options[hash, *document]{
+		MaximumWeight: uint64(bytes),
+		Weigher:       func(_ hash, doc *document) uint32 { return uint32(max(doc.bytes, least)) },
+		StatsRecorder: d.counter,
+	})
+	d.trusted.Store(&trustedDocuments{})
+	return d, err
+}
+
+// refused is why a request is not answered.
+type refused struct {
+	outcome server.Outcome
+	errors  gqlerror.List
+}
+
+func refuse(outcome server.Outcome, code, format string, args ...any) *refused {
+	return &refused{outcome, gqlerror.List{coded(code, format, args...)}}
+}
+
+// document returns the document of a request, checked, and what the operation
+// costs. A document that is known is not validated again, nor read from anywhere.
+func (h *Handler) document(p server.Params) (*document, guard.Price, *refused) {
+	doc, sum, no := h.documents.find(p)
+	switch {
+	case no != nil:
+		return nil, guard.Price{}, no
+	case doc == nil:
+		// The text may be a part of something longer that must not be kept with it.
+		text := strings.Clone(p.Query)
+		parsed, price, list := h.checker.check(text, p.OperationName, p.Variables)
+		if list != nil {
+			return nil, price, &refused{server.Invalid, list}
+		}
+		doc = &document{text: text, ast: parsed, bytes: size(text, parsed)}
+		h.documents.cache.Set(sum, doc)
+		return doc, price, nil
+	case doc.refused != nil:
+		return nil, guard.Price{}, &refused{server.Invalid, doc.refused}
+	}
+	price, err := h.checker.guard.Price(doc.ast, p.OperationName, p.Variables)
+	if err != nil {
+		return nil, price, &refused{server.Invalid, refusal(err)}
+	}
+	return doc, price, nil
+}
+
+// find returns the document that a request names or carries. Nil without a
+// refusal means that its text is to be checked, and to be kept under the hash.
+func (d *documents) find(p server.Params) (*document, hash, *refused) {
+	id, no := documentID(p)
+	if no != nil {
+		return nil, hash{}, no
+	}
+	trusted := d.trusted.Load()
+	if doc := trusted.byID[id]; doc != nil {
+		if p.Query != "" && p.Query != doc.text {
+			return nil, hash{}, otherText()
+		}
+		return doc, hash{}, nil
+	}
+	sum, no := d.hash(p, id)
+	if no != nil {
+		return nil, hash{}, no
+	}
+	if doc := trusted.byHash[sum]; doc != nil {
+		return doc, sum, nil
+	}
+	switch {
+	case d.accept == AcceptTrusted:
+		return nil, sum, notTrusted()
+	case d.accept == AcceptHashed && id == "":
+		return nil, sum, refuse(server.Forbidden, Forbidden, "this server answers documents by their hash only; "+
+			`send it along, as extensions: {"persistedQuery": {"version": 1, "sha256Hash": "…"}}`)
+	}
+	if doc, ok := d.cache.GetIfPresent(sum); ok {
+		return doc, sum, nil
+	}
+	if id != "" && p.Query == "" {
+		return nil, sum, d.notFound(p)
+	}
+	return nil, sum, nil
+}
+
+// hash returns the hash of the text of a request, or that of the id if it has no
+// text. If it has both they must agree.
+func (d *documents) hash(p server.Params, id string) (hash, *refused) {
+	if id == "" {
+		return sha256.Sum256([]byte(p.Query)), nil
+	}
+	named, ok := hashOf(id)
+	switch {
+	case !ok && d.accept == AcceptTrusted:
+		return hash{}, notTrusted()
+	case !ok && p.DocumentID != "":
+		return hash{}, d.notFound(p)
+	case !ok:
+		return hash{}, refuse(server.Invalid, BadUserInput,
+			"extensions.persistedQuery.sha256Hash is no SHA-256; send 64 hexadecimal digits, the hash of the document in UTF-8")
+	case p.Query != "" && sha256.Sum256([]byte(p.Query)) != named:
+		return hash{}, otherText()
+	}
+	return named, nil
+}
+
+// DocumentStats counts what the store of documents did since the start.
+type DocumentStats struct {
+	// Hits and Misses are the requests for a document that isn't trusted, by whether
+	// it was kept.
+	Hits, Misses uint64
+	// Evictions are the documents that had to make room.
+	Evictions uint64
+	// Kept is how many documents are kept besides the trusted ones, and Bytes about
+	// how much memory they take.
+	Kept  int
+	Bytes uint64
+	// Trusted is how many ids of trusted documents there are, and Refused how many of
+	// them can't be run on this schema.
+	Trusted, Refused int
+}
+
+// DocumentStats returns what the store of documents did.
+func (h *Handler) DocumentStats() DocumentStats {
+	d := h.documents
+	s, t := d.counter.Snapshot(), d.trusted.Load()
+	return DocumentStats{
+		Hits: s.Hits, Misses: s.Misses, Evictions: s.Evictions,
+		Kept: d.cache.EstimatedSize(), Bytes: d.cache.WeightedSize(),
+		Trusted: len(t.byID), Refused: t.refused,
+	}
+}

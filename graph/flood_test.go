@@ -1,0 +1,134 @@
+package graph
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/collegium/collegium/internal/server"
+)
+
+// storeAlone returns a handler that can find documents, and can run none.
+func storeAlone(t *testing.T, documents, bytes int) *Handler {
+	t.Helper()
+	c := DefaultConfig()
+	c.Documents, c.DocumentBytes = documents, bytes
+	checker, err := NewChecker(c.Limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := newDocuments(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Handler{checker: checker, documents: d}
+}
+
+// TestFloodOfOneOffs asserts that documents which are asked again and again stay,
+// whatever number of others is asked once. Each hot document is asked once for
+// every 500 others, five times as many as there is room for between two rounds
+// of ten.
+func TestFloodOfOneOffs(t *testing.T) {
+	t.Parallel()
+	flood := 100_000
+	if testing.Short() {
+		flood = 20_000
+	}
+	const hot, room = 100, 1_000
+	h := storeAlone(t, room, 8<<20)
+	ask := func(name string, i int) {
+		if _, _, no := h.document(server.Params{Query: fmt.Sprintf("query %s%d { __typename }", name, i)}); no != nil {
+			t.Fatal(no.errors)
+		}
+	}
+	// round asks the hot documents and returns how many of them were gone.
+	round := func() int {
+		before := h.DocumentStats().Misses
+		for i := range hot {
+			ask("Hot", i)
+		}
+		return int(h.DocumentStats().Misses - before)
+	}
+	for range 5 {
+		round()
+	}
+	missed, asked := 0, 0
+	for i := range flood {
+		ask("Once", i)
+		if i%500 == 499 {
+			missed += round()
+			asked += hot
+		}
+	}
+	for i := range 500 {
+		ask("Last", i)
+	}
+	gone := round()
+	s := h.DocumentStats()
+	rate := 1 - float64(missed)/float64(asked)
+	t.Logf("hit rate of the hot documents %.4f (%d of %d missed), %d of %d gone at the end; %+v", rate, missed, asked, gone, hot, s)
+	if rate < 0.98 {
+		t.Errorf("hit rate of the hot documents %.4f, want at least 0.98", rate)
+	}
+	if gone > hot/20 {
+		t.Errorf("%d of %d hot documents were gone after the flood", gone, hot)
+	}
+	h.documents.cache.CleanUp()
+	if s := h.DocumentStats(); s.Kept > room || s.Bytes > 8<<20 {
+		t.Errorf("%d documents with %d bytes are kept, want at most %d with %d", s.Kept, s.Bytes, room, 8<<20)
+	}
+}
+
+// TestDocumentsAreBoundedByBytes asserts that large documents leave room for
+// fewer.
+func TestDocumentsAreBoundedByBytes(t *testing.T) {
+	t.Parallel()
+	h := storeAlone(t, 1_000, 1<<20)
+	fields := strings.Repeat(" handle title itemCount", 30)
+	for i := range 1_000 {
+		p := server.Params{Query: fmt.Sprintf("query Large%d { menus {%s } }", i, fields[:(1+i%2)*len(fields)/2])}
+		if _, _, no := h.document(p); no != nil {
+			t.Fatal(no.errors)
+		}
+	}
+	h.documents.cache.CleanUp()
+	if s := h.DocumentStats(); s.Bytes > 1<<20 || s.Kept > 200 || s.Kept < 10 {
+		t.Errorf("%d documents with %d bytes are kept, want some 50 with at most %d", s.Kept, s.Bytes, 1<<20)
+	}
+}
+
+// TestSize compares what a document is thought to take with what it takes.
+func TestSize(t *testing.T) { //nolint:paralleltest // it measures the memory of the process
+	h := storeAlone(t, 10, 1<<20)
+	for name, text := range map[string]string{
+		"small":     `{ menus { handle } }`,
+		"fields":    `{ menus {` + strings.Repeat(" handle title", 60) + ` } }`,
+		"arguments": `query Q($h: String!) { ` + strings.Repeat(`menu(handle: $h) { items(maxDepth: 2) { id label } } `, 10) + ` }`,
+		"fragments": `{ menus { ...A ... on Menu { ...B } } } fragment A on Menu { id handle @include(if: true) } fragment B on Menu { title @skip(if: false) }`,
+		"values":    `{ menus(handles: ["a", "b", "c", "d", "e", "f", "g", "h", "main", "utility"]) { handle } }`,
+	} {
+		const copies = 200
+		kept := make([]*document, copies)
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		for i := range kept {
+			own := strings.Clone(text)
+			doc, _, list := h.checker.check(own, "", map[string]any{"h": "main"})
+			if list != nil {
+				t.Fatal(name, list)
+			}
+			kept[i] = &document{text: own, ast: doc}
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		real := float64(after.HeapAlloc-before.HeapAlloc) / copies
+		thought := float64(size(text, kept[0].ast))
+		runtime.KeepAlive(kept)
+		t.Logf("%-10s thought %7.0f, real %7.0f bytes", name, thought, real)
+		if thought < real/1.5 || thought > real*2.5 {
+			t.Errorf("%s: thought to take %.0f bytes, takes %.0f", name, thought, real)
+		}
+	}
+}
