@@ -1,6 +1,7 @@
 package graph_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -35,7 +36,7 @@ func TestTeaser(t *testing.T) {
 	want := map[string]any{"page": map[string]any{
 		"title": "Advanced practice", "access": "MEMBERS", "blocks": nil,
 		"viewerAccess": map[string]any{
-			"canRead": false, "requires": "MEMBERS", "reason": "The body of this page is for members. Sign in as a member to read it.",
+			"canRead": false, "requires": "MEMBERS", "reason": "The whole of it is for members. Sign in as a member to read it.",
 		},
 	}}
 	if diff := cmp.Diff(want, asked(t, h, viewer.Viewer{}, query).Data); diff != "" {
@@ -127,5 +128,59 @@ func TestPrivateWordsDoNotShow(t *testing.T) {
 	member := asked(t, h, viewer.Viewer{Role: viewer.Member}, `{ search(query: "zygomorphic") { nodes { title } } }`)
 	if at(member.Data, "search", "nodes", 0, "title") != "Advanced practice" {
 		t.Errorf("a member does not find what members may read: %v", member.Data)
+	}
+}
+
+// TestHiddenUnits takes a section and a region away from the public: neither a
+// filter nor an edge tells that they exist, or who belongs to them.
+func TestHiddenUnits(t *testing.T) {
+	t.Parallel()
+	db := demoDB(t)
+	mustExec(t, db, `UPDATE case_studies SET section_id = (SELECT id FROM units WHERE slug = 'housing'), region_id = (SELECT id FROM units WHERE slug = 'wales')`)
+	h := graphOn(t, db)
+	const query = `query($section: String!, $region: String!) {
+		specialistSection(slug: $section) { id }
+		region(slug: $region) { id }
+		inSection: members(filter: {section: $section}) { totalCount nodes { id } pageInfo { hasNextPage } }
+		inRegion: members(filter: {region: $region}) { totalCount nodes { id } pageInfo { hasNextPage } }
+		ofSection: caseStudies(filter: {section: $section}) { totalCount nodes { id } }
+		ofRegion: caseStudies(filter: {region: $region}) { totalCount nodes { id } }
+	}`
+	hidden := map[string]any{"section": "housing", "region": "wales"}
+	if n := num(data(t, h, query, hidden), "inSection", "totalCount"); n == 0 {
+		t.Fatal("nobody is in the section to begin with")
+	}
+	mustExec(t, db, `UPDATE entries SET access = 'STAFF' WHERE id IN (SELECT id FROM units WHERE slug IN ('housing', 'wales'))`)
+	want := h.Execute(t.Context(), params(query, map[string]any{"section": "nothing", "region": "nothing"})).Body
+	if diff := cmp.Diff(string(want), string(h.Execute(t.Context(), params(query, hidden)).Body)); diff != "" {
+		t.Errorf("hidden units answer otherwise than units that do not exist (-want +got)\n%s", diff)
+	}
+	got := data(t, h, `{
+		specialistSections { slug } regions { slug }
+		members(first: 100) { nodes { region { slug } sections { slug } } }
+		caseStudies { nodes { section { slug } region { slug } } }
+		committees { slug }
+		committee(slug: "housing-committee") { id }
+	}`, nil)
+	text := fmt.Sprint(got)
+	for _, slug := range []string{"housing", "wales"} {
+		if strings.Contains(text, "slug:"+slug) {
+			t.Errorf("%s still shows: %s", slug, text)
+		}
+	}
+	staff := asked(t, h, viewer.Viewer{Role: viewer.Staff}, `{ specialistSection(slug: "housing") { members(first: 1) { totalCount } } }`)
+	if num(staff.Data, "specialistSection", "members", "totalCount") == 0 {
+		t.Errorf("staff do not see what is for staff: %v", staff)
+	}
+}
+
+// TestHiddenAndGone does not say of a page for staff that it was taken away.
+func TestHiddenAndGone(t *testing.T) {
+	t.Parallel()
+	db := demoDB(t)
+	mustExec(t, db, `UPDATE entries SET access = 'STAFF', status = 'GONE' WHERE slug = 'dipcot'`)
+	got := data(t, graphOn(t, db), `{ route(path: "/about-us/our-history/dipcot") { __typename } }`, nil)
+	if at(got, "route", "__typename") != "NotFoundRoute" {
+		t.Errorf("got %v, want NotFoundRoute", got)
 	}
 }

@@ -93,5 +93,8 @@ func (c *Checker) check(text, operationName string, variables map[string]any) (*
 		}
 		return nil, price, list
 	}
+	if wrong := checkLiterals(doc); wrong != nil {
+		return nil, price, gqlerror.List{wrong}
+	}
 	return doc, price, nil
 }

@@ -19,6 +19,13 @@ func (r *caseStudyListBlockResolver) CaseStudies(ctx context.Context, objs []*co
 	return r.caseStudiesOfBlocks(ctx, objs)
 }
 
+// AccessibleAlternatives is the batch resolver for the accessibleAlternatives field.
+func (r *documentResolver) AccessibleAlternatives(ctx context.Context, objs []*content.Document) ([][]*content.Document, error) {
+	return edge(objs, func(d *content.Document) *uuid.UUID { return &d.ID }, func(ids []uuid.UUID) (map[uuid.UUID][]*content.Document, error) {
+		return r.content.AlternativesOf(ctx, viewer.From(ctx), ids)
+	})
+}
+
 // TotalCount is the batch resolver for the totalCount field.
 func (r *documentConnectionResolver) TotalCount(ctx context.Context, objs []*page.Connection[*content.Document]) ([]int, error) {
 	n, err := r.content.DocumentCount(ctx, viewer.From(ctx))
@@ -97,6 +104,9 @@ func (r *Resolver) CaseStudyListBlock() gen.CaseStudyListBlockResolver {
 	return &caseStudyListBlockResolver{r}
 }
 
+// Document returns gen.DocumentResolver implementation.
+func (r *Resolver) Document() gen.DocumentResolver { return &documentResolver{r} }
+
 // DocumentConnection returns gen.DocumentConnectionResolver implementation.
 func (r *Resolver) DocumentConnection() gen.DocumentConnectionResolver {
 	return &documentConnectionResolver{r}
@@ -110,6 +120,7 @@ func (r *Resolver) PageRoute() gen.PageRouteResolver { return &pageRouteResolver
 
 type (
 	caseStudyListBlockResolver struct{ *Resolver }
+	documentResolver           struct{ *Resolver }
 	documentConnectionResolver struct{ *Resolver }
 	pageResolver               struct{ *Resolver }
 	pageRouteResolver          struct{ *Resolver }

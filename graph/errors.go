@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"runtime/debug"
+	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -101,10 +104,11 @@ func (h *Handler) classify(ctx context.Context, err error, path fmt.Stringer) (c
 	case errors.Is(err, context.DeadlineExceeded),
 		errors.As(err, &pgErr) && pgErr.Code == queryCanceled:
 		return Timeout, "this took too long; ask for less"
-	case errors.Is(err, errs.Unavailable), isConnect(err), errors.Is(err, context.Canceled):
+	case errors.Is(err, errs.Unavailable), errors.Is(err, context.Canceled), isOutage(err, pgErr):
 		h.log.WarnContext(ctx, "unavailable", "request_id", ctx.Value(requestKey{}), "path", path.String(), "error", err)
 		return Unavailable, "this can't be answered now; try again later"
 	case isNullError(err):
+		h.log.ErrorContext(ctx, "a field that promises a value has none", "request_id", ctx.Value(requestKey{}), "path", path.String())
 		return Internal, "must not be null"
 	default:
 		h.log.ErrorContext(ctx, "internal error", "request_id", ctx.Value(requestKey{}), "path", path.String(), "error", err)
@@ -115,9 +119,19 @@ func (h *Handler) classify(ctx context.Context, err error, path fmt.Stringer) (c
 // queryCanceled is the SQLSTATE of a statement that its deadline ended.
 const queryCanceled = "57014"
 
-func isConnect(err error) bool {
+// isOutage says whether the database can't answer now and may later: the
+// connection broke or was refused, the server is stopping or starting, it is short
+// of something, or a lock was not to be had in time.
+func isOutage(err error, pgErr *pgconn.PgError) bool {
+	if pgErr != nil {
+		switch {
+		case strings.HasPrefix(pgErr.Code, "08"), strings.HasPrefix(pgErr.Code, "53"), strings.HasPrefix(pgErr.Code, "57P"), pgErr.Code == "55P03":
+			return true
+		}
+		return false
+	}
 	var connect *pgconn.ConnectError
-	return errors.As(err, &connect)
+	return errors.As(err, &connect) || pgconn.SafeToRetry(err) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 
 // isNullError says whether the error is the executor's word that a field which

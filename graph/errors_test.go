@@ -93,23 +93,30 @@ func TestBadInput(t *testing.T) {
 		code      string
 		message   string
 	}{
-		"no document":          {``, ``, graph.ValidationFailed, "the document holds no operation; send a query, as {menus{handle}}"},
-		"no GraphQL":           {`{ menus { handle `, ``, graph.ParseFailed, ""},
-		"a wrong field":        {`{ menus { nothing } }`, ``, graph.ValidationFailed, `Cannot query field "nothing" on type "Menu".`},
-		"two operations":       {`query A { menus { handle } } query B { menus { handle } }`, ``, graph.ValidationFailed, "the document holds 2 operations; name one in operationName"},
-		"a mutation":           {`mutation { nothing }`, ``, graph.ValidationFailed, ""},
-		"a string for an Int":  {`query($n: Int) { members(first: $n) { nodes { id } } }`, `{"n": "5"}`, graph.BadUserInput, ""},
-		"too large an Int":     {`query($n: Int) { menu(handle: "main") { items(maxDepth: $n) { id } } }`, `{"n": 99999999999}`, graph.BadUserInput, ""},
-		"a variable missing":   {`query($s: String!) { region(slug: $s) { id } }`, ``, graph.BadUserInput, ""},
-		"a wrong enum value":   {`query($n: Nation) { regions(nation: $n) { id } }`, `{"n": "FRANCE"}`, graph.BadUserInput, ""},
-		"a wrong date":         {`{ region(slug: "london") { memberCount(asOf: "31/05/2024") } }`, ``, graph.BadUserInput, `"31/05/2024" is not a day; pass a Date, as "2024-05-31"`},
-		"a wrong date, sent":   {`query($d: Date) { region(slug: "london") { memberCount(asOf: $d) } }`, `{"d": 5}`, graph.BadUserInput, ""},
-		"first and last":       {`{ members(first: 1, last: 1) { nodes { id } } }`, ``, graph.BadUserInput, "last: pass first or last, not both"},
-		"too many IDs":         {`query($ids: [ID!]!) { nodes(ids: $ids) { id } }`, `{"ids": [` + strings.TrimSuffix(strings.Repeat(`"a",`, 101), ",") + `]}`, graph.BadUserInput, "ids: 101 IDs are too many; pass at most 100"},
-		"an empty search":      {`{ search(query: "  ") { totalCount } }`, ``, graph.BadUserInput, ""},
-		"too deep":             {`{ a: ` + strings.Repeat(`page(path: "/") { parent `, 1) + strings.Repeat(`{ parent `, 16) + `{ id }` + strings.Repeat(` }`, 17) + ` }`, ``, graph.ValidationFailed, ""},
-		"too dear":             {`{ regions { members(first: 100) { nodes { sections { members(first: 100) { nodes { id region { id } } } } } } } }`, ``, "COST_EXCEEDED", ""},
-		"too many errors fold": {`{ ` + strings.Repeat(`nothing `, 60) + ` }`, ``, graph.ValidationFailed, ""},
+		"no document":            {``, ``, graph.ValidationFailed, "the document holds no operation; send a query, as {menus{handle}}"},
+		"no GraphQL":             {`{ menus { handle `, ``, graph.ParseFailed, ""},
+		"a wrong field":          {`{ menus { nothing } }`, ``, graph.ValidationFailed, `Cannot query field "nothing" on type "Menu".`},
+		"two operations":         {`query A { menus { handle } } query B { menus { handle } }`, ``, graph.ValidationFailed, "the document holds 2 operations; name one in operationName"},
+		"a mutation":             {`mutation { nothing }`, ``, graph.ValidationFailed, ""},
+		"a string for an Int":    {`query($n: Int) { members(first: $n) { nodes { id } } }`, `{"n": "5"}`, graph.BadUserInput, ""},
+		"too large an Int":       {`query($n: Int) { menu(handle: "main") { items(maxDepth: $n) { id } } }`, `{"n": 99999999999}`, graph.BadUserInput, ""},
+		"a variable missing":     {`query($s: String!) { region(slug: $s) { id } }`, ``, graph.BadUserInput, ""},
+		"a wrong enum value":     {`query($n: Nation) { regions(nation: $n) { id } }`, `{"n": "FRANCE"}`, graph.BadUserInput, ""},
+		"a wrong date":           {`{ region(slug: "london") { memberCount(asOf: "31/05/2024") } }`, ``, graph.BadUserInput, `"31/05/2024" is not a day; pass a Date, as "2024-05-31"`},
+		"a wrong date, sent":     {`query($d: Date) { region(slug: "london") { memberCount(asOf: $d) } }`, `{"d": 5}`, graph.BadUserInput, ""},
+		"first and last":         {`{ members(first: 1, last: 1) { nodes { id } } }`, ``, graph.BadUserInput, "last: pass first or last, not both"},
+		"too many IDs":           {`query($ids: [ID!]!) { nodes(ids: $ids) { id } }`, `{"ids": [` + strings.TrimSuffix(strings.Repeat(`"a",`, 101), ",") + `]}`, graph.BadUserInput, "ids: 101 IDs are too many; pass at most 100"},
+		"a number for a String":  {`query($s: String!) { region(slug: $s) { id } }`, `{"s": 5}`, graph.BadUserInput, "$s: 5 is not a String; pass a string"},
+		"NUL in a variable":      {`query($s: String!) { region(slug: $s) { id } }`, `{"s": "a\u0000b"}`, graph.BadUserInput, `$s: "a\x00b" holds the character U+0000; leave it out`},
+		"NUL in a literal":       {`{ menu(handle: "a\u0000b") { id } }`, ``, graph.BadUserInput, `"a\x00b" holds the character U+0000; leave it out`},
+		"NUL in a cursor":        {`{ documents(after: "WyJhXHUwMDAwYiIsIjAwMDAwMDAwLTAwMDAtNDAwMC04MDAwLTAwMDAwMDAwMDAwMSJd") { nodes { id } } }`, ``, graph.BadUserInput, ""},
+		"a field that is none":   {`query($f: MemberFilter) { members(filter: $f) { nodes { id } } }`, `{"f": {"regionn": "london"}}`, graph.BadUserInput, `$f has a field "regionn", which MemberFilter has not; it has region, section, grade, text`},
+		"an input of wrong type": {`query($f: MemberFilter) { members(filter: $f) { nodes { id } } }`, `{"f": ["london"]}`, graph.BadUserInput, "$f is a list; it must be an object with the fields of MemberFilter"},
+		"a wrong enum, told":     {`query($n: Nation) { regions(nation: $n) { id } }`, `{"n": "FRANCE"}`, graph.BadUserInput, `$n is "FRANCE"; it must be one of ENGLAND, SCOTLAND, WALES, NORTHERN_IRELAND`},
+		"an empty search":        {`{ search(query: "  ") { totalCount } }`, ``, graph.BadUserInput, ""},
+		"too deep":               {`{ a: ` + strings.Repeat(`page(path: "/") { parent `, 1) + strings.Repeat(`{ parent `, 16) + `{ id }` + strings.Repeat(` }`, 17) + ` }`, ``, graph.ValidationFailed, ""},
+		"too dear":               {`{ regions { members(first: 100) { nodes { sections { members(first: 100) { nodes { id region { id } } } } } } } }`, ``, "COST_EXCEEDED", ""},
+		"too many errors fold":   {`{ ` + strings.Repeat(`nothing `, 60) + ` }`, ``, graph.ValidationFailed, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -139,11 +146,22 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
+// TestWrongVariablesRunNothing refuses a request whose variables are wrong as a
+// whole: nothing of it runs.
+func TestWrongVariablesRunNothing(t *testing.T) {
+	t.Parallel()
+	h := graphOn(t, demoDB(t))
+	r := h.Execute(t.Context(), params(`query($n: Int) { organisation { name } members(first: $n) { nodes { id } } }`, map[string]any{"n": "5"}))
+	if r.Outcome != server.Invalid || bytes.Contains(r.Body, []byte(`"data"`)) {
+		t.Errorf("outcome %v, body %s", r.Outcome, r.Body)
+	}
+}
+
 // TestErrorsAreBounded asks for the same wrong thing of many parents.
 func TestErrorsAreBounded(t *testing.T) {
 	t.Parallel()
 	h := graphOn(t, demoDB(t))
-	r := h.Execute(t.Context(), params(`{ committees { posts { holders(asOf: "never") { startsOn } } } }`, nil))
+	r := h.Execute(t.Context(), params(`{ committees { posts { committee { unit { ... on Region { members(first: 0) { nodes { id } } } ... on SpecialistSection { members(first: 0) { nodes { id } } } } } } } }`, nil))
 	a := decode(t, r.Body)
 	if len(a.Errors) != 21 || !strings.HasSuffix(a.Errors[20].Message, "more errors are left out") {
 		t.Errorf("%d errors, want 20 and a line that counts the rest", len(a.Errors))

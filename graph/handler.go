@@ -120,6 +120,9 @@ func (h *Handler) Execute(ctx context.Context, p server.Params) server.Result {
 	if p.ReadOnly && op.Operation != ast.Query {
 		return h.refuse(ctx, server.NotByGet, op, gqlerror.List{coded(BadUserInput, "a %s can't be sent by GET; send it by POST", op.Operation)})
 	}
+	if wrong := checkVariables(h.checker.schema, op, p.Variables); wrong != nil {
+		return h.refuse(ctx, server.Invalid, op, gqlerror.List{wrong})
+	}
 	left, ok := p.Charge(price.Cost)
 	if !ok {
 		r := h.refuse(ctx, server.RateLimited, op, gqlerror.List{coded(RateLimited,

@@ -197,6 +197,41 @@ func promisesAll(is, was *ast.Type) bool {
 // acceptsAll says whether the type takes every value that the type before it took.
 func acceptsAll(is, was *ast.Type) bool { return promisesAll(was, is) }
 
+// TestOneQueryForAllTypes asserts that what can be one of several types can be
+// asked in one selection without aliases: a field that two of them have has the
+// same type in both.
+func TestOneQueryForAllTypes(t *testing.T) {
+	t.Parallel()
+	schema := parseSchema(t, "schema", graph.SDL())
+	// Of a case study there always is a headline, and of a member maybe.
+	known := []string{"headline: CaseStudy String!, Member String"}
+	for _, def := range schema.Types {
+		if !def.IsAbstractType() {
+			continue
+		}
+		first := map[string]string{}
+		types := map[string]string{}
+		for _, possible := range schema.GetPossibleTypes(def) {
+			for _, f := range possible.Fields {
+				if strings.HasPrefix(f.Name, "__") {
+					continue
+				}
+				is := f.Type.String()
+				if schema.Types[f.Type.Name()].IsCompositeType() {
+					// Objects of different types merge if they are nested alike.
+					is = strings.ReplaceAll(is, f.Type.Name(), "an object")
+				}
+				was, ok := types[f.Name]
+				if !ok {
+					types[f.Name], first[f.Name] = is, possible.Name
+				} else if clash := f.Name + ": " + first[f.Name] + " " + was + ", " + possible.Name + " " + is; was != is && !slices.Contains(known, clash) {
+					t.Errorf("%s: %s", def.Name, clash)
+				}
+			}
+		}
+	}
+}
+
 func TestBreaking(t *testing.T) {
 	t.Parallel()
 	const base = `

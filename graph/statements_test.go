@@ -54,6 +54,9 @@ func TestStatementsDoNotGrow(t *testing.T) {
 		collect("Post", list(c, "posts"))
 	}
 	collect("CaseStudy", list(got, "caseStudies", "nodes"))
+	for _, c := range list(got, "caseStudies", "nodes") {
+		collect("Document", []any{at(c, "document")})
+	}
 	collect("Member", list(got, "members", "nodes"))
 
 	tested := 0

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/url"
-	"regexp"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/collegium/collegium/internal/pg"
@@ -27,10 +25,10 @@ type database struct {
 	embedded *pgembed.Server // nil for an address
 }
 
-// dsn returns the address of the database: the one given, or that of the private
-// server, which is started, or joined if another process runs it.
-func (f databaseFlags) open(ctx context.Context, s streams, ephemeral bool, o pg.Options) (*database, error) {
-	db, err := f.connect(ctx, s, ephemeral)
+// open opens the database: the one at the address given, or that of the private
+// server, which start starts.
+func (f databaseFlags) open(ctx context.Context, s streams, start starter, o pg.Options) (*database, error) {
+	db, err := f.connect(ctx, s, start)
 	if err != nil {
 		return nil, err
 	}
@@ -41,24 +39,18 @@ func (f databaseFlags) open(ctx context.Context, s streams, ephemeral bool, o pg
 	return db, nil
 }
 
+// starter starts a private PostgreSQL.
+type starter func(context.Context, pgembed.Options) (*pgembed.Server, error)
+
 // connect finds the address of the database without opening a pool.
-func (f databaseFlags) connect(ctx context.Context, s streams, ephemeral bool) (*database, error) {
+func (f databaseFlags) connect(ctx context.Context, s streams, start starter) (*database, error) {
 	if f.DatabaseURL != "" {
-		if ephemeral {
-			return nil, &usageError{errors.New("--ephemeral is for the private PostgreSQL; leave it out, or leave out the database address")}
-		}
 		return &database{dsn: f.DatabaseURL}, nil
 	}
-	o := pgembed.Options{
-		DataDir:   f.DataDir,
-		Ephemeral: ephemeral,
-		Progress:  func(step string) { fmt.Fprintln(s.err, "postgres:", step) },
-	}
-	start := pgembed.StartOrJoin
-	if ephemeral {
-		start = pgembed.Start
-	}
-	server, err := start(ctx, o)
+	server, err := start(ctx, pgembed.Options{
+		DataDir:  f.DataDir,
+		Progress: func(step string) { fmt.Fprintln(s.err, "postgres:", step) },
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -79,16 +71,12 @@ func (db *database) close() {
 	}
 }
 
-var passwordPart = regexp.MustCompile(`(?i)(password\s*=\s*)('[^']*'|\S+)`)
-
-// withoutSecrets returns a database address that can be printed.
+// withoutSecrets returns what can be printed of a database address: who asks
+// which database where, and nothing else that stands in it.
 func withoutSecrets(dsn string) string {
-	if u, err := url.Parse(dsn); err == nil && u.Scheme != "" {
-		if q := u.Query(); q.Has("password") {
-			q.Set("password", "xxxxx")
-			u.RawQuery = q.Encode()
-		}
-		return u.Redacted()
+	c, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return "an address that can't be read"
 	}
-	return passwordPart.ReplaceAllString(dsn, "${1}xxxxx")
+	return fmt.Sprintf("database %s on %s port %d as %s", c.Database, c.Host, c.Port, c.User)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/collegium/collegium/internal/pack"
 	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/pg/pgembed"
 )
 
 type importCmd struct {
@@ -22,7 +23,7 @@ type importCmd struct {
 // open migrates and opens the database of an import.
 func (f databaseFlags) openMigrated(ctx context.Context, s streams) (*database, error) {
 	// A large import is one statement that takes longer than any request may.
-	db, err := f.open(ctx, s, false, pg.Options{StatementTimeout: -1})
+	db, err := f.open(ctx, s, pgembed.StartOrJoin, pg.Options{StatementTimeout: -1})
 	if err != nil {
 		return nil, err
 	}

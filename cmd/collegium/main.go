@@ -29,15 +29,16 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
-// cli is the command line: every flag can also be set by the environment variable
-// that its help names.
+// cli is the command line. Every flag can also be set by an environment variable:
+// the one that its help names, else COLLEGIUM_ and the flag in capitals.
 type cli struct {
-	Serve   serveCmd   `cmd:"" help:"Serve the graph over HTTP. Without a database address it runs a private PostgreSQL and loads the demo body."`
-	Migrate migrateCmd `cmd:"" help:"Bring the database schema up to date, or back, or say how it stands."`
-	Import  importCmd  `cmd:"" help:"Write a content pack, a menu or members into the database."`
-	Export  exportCmd  `cmd:"" help:"Write what is in the database into a folder, as a content pack."`
-	Schema  schemaCmd  `cmd:"" help:"Print the schema of the graph in the schema definition language."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve     serveCmd     `cmd:"" help:"Serve the graph over HTTP. Without a database address it runs a private PostgreSQL and loads the demo body."`
+	Migrate   migrateCmd   `cmd:"" help:"Bring the database schema up to date, or back, or say how it stands."`
+	Import    importCmd    `cmd:"" help:"Write a content pack, a menu or members into the database."`
+	Export    exportCmd    `cmd:"" help:"Write what is in the database into a folder, as a content pack."`
+	Documents documentsCmd `cmd:"" help:"Keep the trusted documents: the operations of known clients, which they name instead of sending them."`
+	Schema    schemaCmd    `cmd:"" help:"Print the schema of the graph in the schema definition language."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 // streams are where a command writes: answers to out, everything else to err.
@@ -63,6 +64,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	parser, err := kong.New(&c,
 		kong.Name("collegium"),
 		kong.Description("The content and the members of a professional body, as one graph over PostgreSQL.\n\n"+
+			"Every flag can be set by an environment variable too: the one that its help names, else COLLEGIUM_ and the flag in "+
+			"capitals, as COLLEGIUM_RATE_POINTS for --rate-points. A flag wins.\n\n"+
 			"Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted."),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(n int) { panic(exit(n)) }),
@@ -89,7 +92,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case errors.As(err, &usage):
 		fmt.Fprintln(stderr, "collegium:", err)
 		return exitUsage
-	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+	case ctx.Err() != nil:
 		fmt.Fprintln(stderr, "collegium: interrupted")
 		return exitStopped
 	default:
@@ -101,12 +104,16 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 // usageError is a wrong flag or argument that the parser could not see.
 type usageError struct{ error }
 
-// environment takes the value of a flag from the environment variable that its
-// tag names. It stands in for kong's own look-up, which reads the environment of
-// the process and so cannot be tested in parallel.
+// environment takes the value of a flag from its environment variable. It stands
+// in for kong's own look-up, which reads the environment of the process and so
+// cannot be tested in parallel.
 func environment(getenv func(string) string) kong.Resolver {
 	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-		for _, name := range flag.Tag.GetAll("from") {
+		names := flag.Tag.GetAll("from")
+		if len(names) == 0 {
+			names = []string{"COLLEGIUM_" + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))}
+		}
+		for _, name := range names {
 			if v := strings.TrimSpace(getenv(name)); v != "" {
 				return v, nil
 			}

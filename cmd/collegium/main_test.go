@@ -117,14 +117,19 @@ func TestHelpNamesEnvironment(t *testing.T) {
 
 func TestWithoutSecrets(t *testing.T) {
 	t.Parallel()
-	for dsn, want := range map[string]string{
-		"postgres://u:secret@h/d?sslmode=require":        "postgres://u:xxxxx@h/d?sslmode=require",
-		"postgres:///d?host=/run&password=secret&user=u": "postgres:///d?host=%2Frun&password=xxxxx&user=u",
-		"host=h password=secret user=u":                  "host=h password=xxxxx user=u",
-		"host=h password='a secret' user=u":              "host=h password=xxxxx user=u",
+	for _, dsn := range []string{
+		"postgres://u:hunter2@h:5433/d?sslmode=require",
+		"postgres:///d?host=h&port=5433&password=hunter2&user=u",
+		"postgres://u@h:5433/d?sslpassword=hunter2",
+		"host=h port=5433 password=hunter2 user=u dbname=d",
+		`host=h port=5433 password='hunter2\'s' user=u dbname=d`,
+		`host=h port=5433 password=a\ hunter2 user=u dbname=d`,
 	} {
-		if got := withoutSecrets(dsn); got != want {
+		if got, want := withoutSecrets(dsn), "database d on h port 5433 as u"; got != want {
 			t.Errorf("withoutSecrets(%q) = %q, want %q", dsn, got, want)
 		}
+	}
+	if got := withoutSecrets("postgres://u:hunter2@h:port/d"); strings.Contains(got, "hunter2") {
+		t.Errorf("an address that can't be read is shown: %q", got)
 	}
 }

@@ -2,21 +2,27 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
+	"reflect"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/lmittmann/tint"
 	"golang.org/x/term"
 
 	"github.com/collegium/collegium/graph"
 	"github.com/collegium/collegium/internal/pack"
 	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/pg/pgembed"
 	"github.com/collegium/collegium/internal/server"
 )
 
@@ -29,22 +35,28 @@ type serveCmd struct {
 	DemoMembers int    `default:"2000" placeholder:"N" help:"How many fictional members the demo body has."`
 	NoMigrate   bool   `help:"Leave the database schema alone, and fail if it is not up to date."`
 
-	CorsOrigins     []string      `from:"COLLEGIUM_CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins whose pages may call the graph, as https://www.example.org; * for all (COLLEGIUM_CORS_ORIGINS)."`
-	CorsCredentials bool          `help:"Let pages of those origins send cookies."`
-	TrustedProxies  []string      `from:"COLLEGIUM_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed (COLLEGIUM_TRUSTED_PROXIES)."`
-	Graphiql        bool          `negatable:"" default:"true" help:"Serve the GraphiQL editor at /graphiql."`
-	RatePoints      int           `default:"100000" placeholder:"N" help:"Points that the operations of one client may cost in a minute; 0 is no limit."`
-	MaxInFlight     int           `default:"64" placeholder:"N" help:"Operations that run at once."`
-	Timeout         time.Duration `default:"5s" help:"How long one operation may run."`
-	DrainTimeout    time.Duration `default:"15s" help:"How long running requests may take to finish when the program is told to stop."`
-	PlainGqlgen     bool          `help:"Answer by gqlgen alone, without the batch executor: the same answers, slower."`
-	LogFormat       string        `enum:"auto,text,json" default:"auto" from:"COLLEGIUM_LOG_FORMAT" help:"text, json, or auto, which is text on a terminal (COLLEGIUM_LOG_FORMAT)."`
+	CorsOrigins     []string       `from:"COLLEGIUM_CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins whose pages may call the graph, as https://www.example.org; * for all (COLLEGIUM_CORS_ORIGINS)."`
+	CorsCredentials bool           `help:"Let pages of those origins send cookies."`
+	TrustedProxies  []string       `from:"COLLEGIUM_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed (COLLEGIUM_TRUSTED_PROXIES)."`
+	Graphiql        bool           `negatable:"" default:"true" help:"Serve the GraphiQL editor at /graphiql."`
+	MaxConnections  int32          `default:"16" placeholder:"N" help:"Connections to the database."`
+	Limits          map[string]int `placeholder:"NAME=N;…" help:"Limits on documents, as depth=20;aliases=50; docs/operate.md names them all."`
+	RatePoints      int            `default:"100000" placeholder:"N" help:"Points that the operations of one client may cost in a minute; 0 is no limit."`
+	MaxInFlight     int            `default:"64" placeholder:"N" help:"Operations that run at once."`
+	Timeout         time.Duration  `default:"5s" help:"How long one operation may run."`
+	DrainTimeout    time.Duration  `default:"15s" help:"How long running requests may take to finish when the program is told to stop."`
+	PlainGqlgen     bool           `help:"Answer by gqlgen alone, without the batch executor: the same answers, slower."`
+	LogFormat       string         `enum:"auto,text,json" default:"auto" from:"COLLEGIUM_LOG_FORMAT" help:"text, json, or auto, which is text on a terminal (COLLEGIUM_LOG_FORMAT)."`
 }
 
 // Run serves until ctx ends, then drains.
 func (c *serveCmd) Run(ctx context.Context, s streams) error {
 	log := logger(s, c.LogFormat)
 	config, err := c.config()
+	if err != nil {
+		return &usageError{err}
+	}
+	graphConfig, err := c.graphConfig(log)
 	if err != nil {
 		return &usageError{err}
 	}
@@ -56,7 +68,11 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 	}
 	defer listener.Close()
 
-	db, err := c.open(ctx, s, c.Ephemeral, pg.Options{})
+	// One process serves from a private PostgreSQL: it ends with that process.
+	db, err := c.open(ctx, s, func(ctx context.Context, o pgembed.Options) (*pgembed.Server, error) {
+		o.Ephemeral = c.Ephemeral
+		return pgembed.Start(ctx, o)
+	}, pg.Options{MaxConns: c.MaxConnections})
 	if err != nil {
 		return err
 	}
@@ -65,8 +81,6 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 
-	graphConfig := graph.DefaultConfig()
-	graphConfig.PlainGqlgen, graphConfig.Log = c.PlainGqlgen, log
 	handler, err := graph.NewHandler(db.pool, graphConfig)
 	if err != nil {
 		return err
@@ -75,7 +89,7 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 		Execute: handler.Execute,
 		Schema:  graph.SDL(),
 		Ready:   func(ctx context.Context) error { return pg.Current(ctx, db.pool) },
-		About:   func(ctx context.Context) (server.About, error) { return about(ctx, db.pool) },
+		About:   func(ctx context.Context) (server.About, error) { return about(ctx, handler) },
 		Pool:    db.pool.Stat,
 		Log:     log,
 		Version: version(),
@@ -113,6 +127,9 @@ func (c *serveCmd) config() (server.Config, error) {
 	config.AllowedOrigins = c.CorsOrigins
 	config.AllowCredentials = c.CorsCredentials
 	config.GraphiQL = c.Graphiql
+	if body, ok := c.Limits["body"]; ok {
+		config.MaxBodyBytes = body
+	}
 	config.RatePoints = c.RatePoints
 	config.MaxInFlight = c.MaxInFlight
 	config.OperationTimeout = c.Timeout
@@ -125,8 +142,38 @@ func (c *serveCmd) config() (server.Config, error) {
 		}
 		config.TrustedProxies = append(config.TrustedProxies, prefix)
 	}
-	if c.DemoMembers < 0 {
-		return config, fmt.Errorf("--demo-members: %d is too few; give 0 or more", c.DemoMembers)
+	switch {
+	case c.DemoMembers < 0 || c.DemoMembers > pack.MaxGenerated:
+		return config, fmt.Errorf("--demo-members: %d is out of range; give 0 to %d", c.DemoMembers, pack.MaxGenerated)
+	case c.MaxConnections < 1:
+		return config, fmt.Errorf("--max-connections: %d is too few; give 1 or more", c.MaxConnections)
+	case c.Ephemeral && c.DatabaseURL != "":
+		return config, errors.New("--ephemeral is for the private PostgreSQL; leave it out, or leave out the database address")
+	}
+	return config, config.Validate()
+}
+
+// graphConfig returns the configuration of the graph.
+func (c *serveCmd) graphConfig(log *slog.Logger) (graph.Config, error) {
+	config := graph.DefaultConfig()
+	config.PlainGqlgen, config.Log = c.PlainGqlgen, log
+	limits := reflect.ValueOf(&config.Limits).Elem()
+	var known []string
+	for i := range limits.NumField() {
+		name := []rune(limits.Type().Field(i).Name)
+		name[0] = unicode.ToLower(name[0])
+		known = append(known, string(name))
+		if n, ok := c.Limits[string(name)]; ok {
+			if n < 1 {
+				return config, fmt.Errorf("--limits: %s=%d is too small; give at least 1", string(name), n)
+			}
+			limits.Field(i).SetInt(int64(n))
+		}
+	}
+	for name := range c.Limits {
+		if !slices.Contains(known, name) {
+			return config, fmt.Errorf("--limits: there is no limit %q; there are %s", name, strings.Join(known, ", "))
+		}
 	}
 	return config, nil
 }
@@ -170,7 +217,7 @@ func (c *serveCmd) prepare(ctx context.Context, s streams, log *slog.Logger, db 
 		return err
 	}
 	bar.finish()
-	log.Info("loaded the demo body", "members", c.DemoMembers, "took", time.Since(began).Round(time.Millisecond))
+	log.Info("loaded the demo body", "members", c.DemoMembers, "took", time.Since(began).Round(time.Millisecond).String())
 	return nil
 }
 
@@ -189,44 +236,59 @@ func (c *serveCmd) announce(log *slog.Logger, db *database, listener net.Listene
 		"trusted_proxies", c.TrustedProxies,
 		"rate_points", c.RatePoints,
 		"max_in_flight", c.MaxInFlight,
-		"timeout", c.Timeout,
-		"drain_timeout", c.DrainTimeout,
+		"max_connections", c.MaxConnections,
+		"limits", c.Limits,
+		"timeout", c.Timeout.String(),
+		"drain_timeout", c.DrainTimeout.String(),
 		"graphiql", c.Graphiql,
 		"plain_gqlgen", c.PlainGqlgen,
 	)
 	log.Info("serving", "graph", "http://"+listener.Addr().String()+"/graphql", "graphiql", "http://"+listener.Addr().String()+"/graphiql")
 }
 
-// about counts what the start page tells of.
-func about(ctx context.Context, db *pgxpool.Pool) (server.About, error) {
-	type row struct {
-		Name                                                 *string
-		Items, Pages, Sections, Regions, CaseStudies, Listed int
+// about asks the graph, as anyone may, what the start page tells of.
+func about(ctx context.Context, h *graph.Handler) (server.About, error) {
+	result := h.Execute(ctx, server.Params{
+		Query: `{
+			organisation { name }
+			menus { itemCount }
+			specialistSections { id }
+			regions { id }
+			caseStudies(first: 1) { totalCount }
+			documents(first: 1) { totalCount }
+			members(first: 1) { totalCount }
+		}`,
+		Charge: func(int) (server.Allowance, bool) { return server.Allowance{}, true },
+	})
+	type counted struct{ TotalCount int }
+	var answer struct {
+		Data struct {
+			Organisation                    struct{ Name string }
+			Menus                           []struct{ ItemCount int }
+			SpecialistSections, Regions     []struct{}
+			CaseStudies, Documents, Members counted
+		}
 	}
-	r, err := pg.One[row](ctx, db, `
-		SELECT
-			(SELECT o.name FROM organisation o) AS name,
-			(SELECT count(*) FROM menu_items i WHERE i.access = 'PUBLIC') AS items,
-			(SELECT count(*) FROM entries e WHERE e.kind = 'PAGE' AND e.status = 'PUBLISHED' AND e.access = 'PUBLIC') AS pages,
-			(SELECT count(*) FROM units u WHERE u.kind = 'SPECIALIST_SECTION') AS sections,
-			(SELECT count(*) FROM units u WHERE u.kind = 'REGION') AS regions,
-			(SELECT count(*) FROM case_studies) AS case_studies,
-			(SELECT count(*) FROM members m WHERE m.listing_audience = 'PUBLIC') AS listed`)
-	if err != nil {
+	if err := json.Unmarshal(result.Body, &answer); err != nil {
 		return server.About{}, err
 	}
-	a := server.About{Counts: []server.Count{
-		{Label: "menu items", N: r.Items},
-		{Label: "pages", N: r.Pages},
-		{Label: "specialist sections", N: r.Sections},
-		{Label: "regions", N: r.Regions},
-		{Label: "career case studies", N: r.CaseStudies},
-		{Label: "members in the public directory", N: r.Listed},
-	}}
-	if r.Name != nil {
-		a.Name = *r.Name
+	if result.Errors > 0 {
+		return server.About{}, errors.New("the graph can't tell what it serves")
 	}
-	return a, nil
+	d := answer.Data
+	items := 0
+	for _, m := range d.Menus {
+		items += m.ItemCount
+	}
+	return server.About{Name: d.Organisation.Name, Counts: []server.Count{
+		{Label: "menus", N: len(d.Menus)},
+		{Label: "menu items", N: items},
+		{Label: "specialist sections", N: len(d.SpecialistSections)},
+		{Label: "regions", N: len(d.Regions)},
+		{Label: "career case studies", N: d.CaseStudies.TotalCount},
+		{Label: "documents", N: d.Documents.TotalCount},
+		{Label: "members in the public directory", N: d.Members.TotalCount},
+	}}, nil
 }
 
 // logger returns the log of a server: lines for people on a terminal, else JSON.

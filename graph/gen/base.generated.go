@@ -1702,7 +1702,7 @@ func fieldContext_RateLimit_resetAt(_ context.Context, ec *executionContext, fie
 	return graphql.NewScalarFieldContext("RateLimit", field, false, false, errors.New("field of type DateTime does not have child fields"))
 }
 
-func _ViewerAccess_canRead(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *content.ViewerAccess) (ret graphql.Marshaler) {
+func _ViewerAccess_canRead(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *viewer.AccessTo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1725,7 +1725,7 @@ func fieldContext_ViewerAccess_canRead(_ context.Context, ec *executionContext, 
 	return graphql.NewScalarFieldContext("ViewerAccess", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func _ViewerAccess_reason(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *content.ViewerAccess) (ret graphql.Marshaler) {
+func _ViewerAccess_reason(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *viewer.AccessTo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -1748,7 +1748,7 @@ func fieldContext_ViewerAccess_reason(_ context.Context, ec *executionContext, f
 	return graphql.NewScalarFieldContext("ViewerAccess", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func _ViewerAccess_requires(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *content.ViewerAccess) (ret graphql.Marshaler) {
+func _ViewerAccess_requires(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *viewer.AccessTo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -2515,7 +2515,7 @@ func _RateLimit(ctx context.Context, ec *executionContext, sel ast.SelectionSet,
 
 var viewerAccessImplementors = []string{"ViewerAccess"}
 
-func _ViewerAccess(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *content.ViewerAccess) graphql.Marshaler {
+func _ViewerAccess(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *viewer.AccessTo) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, viewerAccessImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -2628,6 +2628,8 @@ func marshalNNode2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐNode
 		batchIdxMapMenuItem := map[int]int{}
 		var batchItemsMember []*member.Member
 		batchIdxMapMember := map[int]int{}
+		var batchItemsDocument []*content.Document
+		batchIdxMapDocument := map[int]int{}
 		var batchItemsCommittee []*unit.Committee
 		batchIdxMapCommittee := map[int]int{}
 		var batchItemsCaseStudy []*career.CaseStudy
@@ -2652,6 +2654,9 @@ func marshalNNode2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐNode
 			case *member.Member:
 				batchIdxMapMember[i] = len(batchItemsMember)
 				batchItemsMember = append(batchItemsMember, concrete)
+			case *content.Document:
+				batchIdxMapDocument[i] = len(batchItemsDocument)
+				batchItemsDocument = append(batchItemsDocument, concrete)
 			case *unit.Committee:
 				batchIdxMapCommittee[i] = len(batchItemsCommittee)
 				batchItemsCommittee = append(batchItemsCommittee, concrete)
@@ -2677,6 +2682,9 @@ func marshalNNode2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐNode
 		}
 		if len(batchItemsMember) > 0 {
 			ctx = graphql.WithBatchParents(ctx, "Member", batchItemsMember, batchIdxMapMember)
+		}
+		if len(batchItemsDocument) > 0 {
+			ctx = graphql.WithBatchParents(ctx, "Document", batchItemsDocument, batchIdxMapDocument)
 		}
 		if len(batchItemsCommittee) > 0 {
 			ctx = graphql.WithBatchParents(ctx, "Committee", batchItemsCommittee, batchIdxMapCommittee)
@@ -2724,7 +2732,7 @@ func marshalNURL2string(ctx context.Context, ec *executionContext, sel ast.Selec
 	return res
 }
 
-func marshalNViewerAccess2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋcontentᚐViewerAccess(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v content.ViewerAccess) graphql.Marshaler {
+func marshalNViewerAccess2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋviewerᚐAccessTo(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v viewer.AccessTo) graphql.Marshaler {
 	return _ViewerAccess(ctx, ec, sel, &v)
 }
 

@@ -8,6 +8,7 @@ import (
 	"math"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/collegium/collegium/internal/career"
@@ -15,6 +16,7 @@ import (
 	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/unit"
+	"github.com/collegium/collegium/internal/viewer"
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
@@ -436,6 +438,52 @@ func _CaseStudy_summary(ctx context.Context, ec *executionContext, field graphql
 }
 func fieldContext_CaseStudy_summary(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("CaseStudy", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _CaseStudy_access(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *career.CaseStudy) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_CaseStudy_access(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Access, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v viewer.Access) graphql.Marshaler {
+			return marshalNAccess2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋviewerᚐAccess(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_CaseStudy_access(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CaseStudy", field, false, false, errors.New("field of type Access does not have child fields"))
+}
+
+func _CaseStudy_consentOn(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *career.CaseStudy) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_CaseStudy_consentOn(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsentOn, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalODate2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_CaseStudy_consentOn(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CaseStudy", field, false, false, errors.New("field of type Date does not have child fields"))
 }
 
 func _CaseStudy_document(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *career.CaseStudy) (ret graphql.Marshaler) {
@@ -1172,6 +1220,16 @@ func _CaseStudy(ctx context.Context, ec *executionContext, sel ast.SelectionSet,
 		case "summary":
 			out.Values[i] = _CaseStudy_summary(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "access":
+			out.Values[i] = _CaseStudy_access(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "consentOn":
+			out.Values[i] = _CaseStudy_consentOn(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "document":

@@ -27,6 +27,9 @@ import (
 type CaseStudyListBlockResolver interface {
 	CaseStudies(ctx context.Context, objs []*content.CaseStudyListBlock) ([][]*career.CaseStudy, error)
 }
+type DocumentResolver interface {
+	AccessibleAlternatives(ctx context.Context, objs []*content.Document) ([][]*content.Document, error)
+}
 type DocumentConnectionResolver interface {
 	TotalCount(ctx context.Context, objs []*page.Connection[*content.Document]) ([]int, error)
 }
@@ -509,6 +512,93 @@ func _Document_access(ctx context.Context, ec *executionContext, field graphql.C
 }
 func fieldContext_Document_access(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Document", field, false, false, errors.New("field of type Access does not have child fields"))
+}
+
+func _Document_viewerAccess(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *content.Document) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Document_viewerAccess(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ViewerAccess, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v viewer.AccessTo) graphql.Marshaler {
+			return marshalNViewerAccess2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋviewerᚐAccessTo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Document_viewerAccess(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Document",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_ViewerAccess(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _Document_accessibleAlternatives(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *content.Document) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Document_accessibleAlternatives(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.resolveBatch_Document_accessibleAlternatives(ctx, field, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*content.Document) graphql.Marshaler {
+			return marshalNDocument2ᚕᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋcontentᚐDocumentᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Document_accessibleAlternatives(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Document",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Document(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+func (ec *executionContext) resolveBatch_Document_accessibleAlternatives(ctx context.Context, field graphql.CollectedField, obj *content.Document) (any, error) {
+	resolver := ec.Resolvers.Document()
+	if batch, ok := graphql.BatchParentsFor[*content.Document](ctx, "Document"); ok {
+		result := batch.FieldResult(field, func() (any, error) {
+			return resolver.AccessibleAlternatives(ctx, batch.Parents)
+		})
+		return graphql.ResolveBatchGroupResult[[]*content.Document](
+			ctx,
+			batch.Index,
+			len(batch.Parents),
+			result,
+			"Document.accessibleAlternatives",
+			batch.IndexMap,
+		)
+	}
+	results, err := resolver.AccessibleAlternatives(ctx, []*content.Document{obj})
+	return graphql.ResolveBatchSingleResult[[]*content.Document](
+		ctx,
+		results,
+		err,
+		"Document.accessibleAlternatives",
+	)
 }
 
 func _DocumentConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *page.Connection[*content.Document]) (ret graphql.Marshaler) {
@@ -1221,8 +1311,8 @@ func _Page_viewerAccess(ctx context.Context, ec *executionContext, field graphql
 			return obj.ViewerAccess, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v content.ViewerAccess) graphql.Marshaler {
-			return marshalNViewerAccess2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋcontentᚐViewerAccess(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v viewer.AccessTo) graphql.Marshaler {
+			return marshalNViewerAccess2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋviewerᚐAccessTo(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -2394,53 +2484,96 @@ func _Document(ctx context.Context, ec *executionContext, sel ast.SelectionSet, 
 		case "id":
 			out.Values[i] = _Document_id(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "title":
 			out.Values[i] = _Document_title(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "summary":
 			out.Values[i] = _Document_summary(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "fileName":
 			out.Values[i] = _Document_fileName(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "mediaType":
 			out.Values[i] = _Document_mediaType(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "byteSize":
 			out.Values[i] = _Document_byteSize(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "sizeLabel":
 			out.Values[i] = _Document_sizeLabel(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "sha256":
 			out.Values[i] = _Document_sha256(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "url":
 			out.Values[i] = _Document_url(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "access":
 			out.Values[i] = _Document_access(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "viewerAccess":
+			out.Values[i] = _Document_viewerAccess(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "accessibleAlternatives":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Document_accessibleAlternatives(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -3543,6 +3676,7 @@ func marshalNCalloutTone2string(ctx context.Context, ec *executionContext, sel a
 }
 
 func marshalNDocument2ᚕᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋcontentᚐDocumentᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*content.Document) graphql.Marshaler {
+	ctx = graphql.WithBatchParents(ctx, "Document", v, nil)
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]

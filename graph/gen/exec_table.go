@@ -17,6 +17,7 @@ import (
 	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/search"
 	"github.com/collegium/collegium/internal/unit"
+	"github.com/collegium/collegium/internal/viewer"
 )
 
 // NewExecTable returns the table of package exec for this schema. Its edges are the batch resolvers
@@ -108,30 +109,31 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	s13 := exec.Pointer[unit.Post](tPost, true)
 	s14 := exec.List(s13, true, false)
-	s15 := exec.Pointer[page.Edge[*content.Document]](tDocumentEdge, true)
-	s16 := exec.Values(s15, true)
-	s17 := exec.Pointer[content.Document](tDocument, true)
-	s18 := exec.List(s17, true, false)
-	s19 := exec.Pointer[content.FaqItem](tFaqItem, true)
-	s20 := exec.List(s19, true, false)
-	s21 := exec.Pointer[content.Link](tLink, true)
-	s22 := exec.List(s21, true, false)
-	s23 := exec.Pointer[unit.Section](tSpecialistSection, true)
-	s24 := exec.List(s23, false, false)
-	s25 := exec.Pointer[unit.Term](tTerm, true)
-	s26 := exec.List(s25, true, false)
-	s27 := exec.Pointer[page.Edge[*member.Member]](tMemberEdge, true)
-	s28 := exec.Values(s27, true)
-	s29 := exec.Pointer[member.Member](tMember, true)
-	s30 := exec.List(s29, true, false)
-	s31 := exec.Pointer[nav.Item](tMenuItem, true)
-	s32 := exec.List(s31, true, false)
+	s15 := exec.Pointer[viewer.AccessTo](tViewerAccess, true)
+	s16 := exec.Pointer[content.Document](tDocument, true)
+	s17 := exec.List(s16, true, false)
+	s18 := exec.Pointer[page.Edge[*content.Document]](tDocumentEdge, true)
+	s19 := exec.Values(s18, true)
+	s20 := exec.Pointer[content.FaqItem](tFaqItem, true)
+	s21 := exec.List(s20, true, false)
+	s22 := exec.Pointer[content.Link](tLink, true)
+	s23 := exec.List(s22, true, false)
+	s24 := exec.Pointer[unit.Section](tSpecialistSection, true)
+	s25 := exec.List(s24, false, false)
+	s26 := exec.Pointer[unit.Term](tTerm, true)
+	s27 := exec.List(s26, true, false)
+	s28 := exec.Pointer[page.Edge[*member.Member]](tMemberEdge, true)
+	s29 := exec.Values(s28, true)
+	s30 := exec.Pointer[member.Member](tMember, true)
+	s31 := exec.List(s30, true, false)
+	s32 := exec.Pointer[nav.Item](tMenuItem, true)
+	s33 := exec.List(s32, true, false)
 	args_field_Menu_items_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		ec := newExecutionContext(graphql.GetOperationContext(ctx), schema, nil)
 		return field_Menu_items_args(ctx, ec, raw)
 	}
-	s34 := exec.Pointer[nav.Item](tMenuItem, false)
-	s35 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
+	s35 := exec.Pointer[nav.Item](tMenuItem, false)
+	s36 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -185,14 +187,13 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s36 := exec.Pointer[nav.Menu](tMenu, false)
-	s37 := exec.Scalar(true, false, func(dst []byte, v string) []byte {
+	s37 := exec.Pointer[nav.Menu](tMenu, false)
+	s38 := exec.Scalar(true, false, func(dst []byte, v string) []byte {
 		return exec.AppendString(dst, v)
 	})
-	s38 := exec.List(s37, true, true)
-	s39 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
-	s40 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
-	s41 := exec.Pointer[content.ViewerAccess](tViewerAccess, true)
+	s39 := exec.List(s38, true, true)
+	s40 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
+	s41 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
 	s42 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.WebinarBlock:
@@ -291,14 +292,13 @@ func NewExecTable(cfg Config) *exec.Table {
 		ec := newExecutionContext(graphql.GetOperationContext(ctx), schema, nil)
 		return field_Post_vacant_args(ctx, ec, raw)
 	}
-	s53 := exec.Pointer[unit.Committee](tCommittee, true)
+	s53 := exec.Pointer[unit.Committee](tCommittee, false)
 	s54 := exec.Pointer[unit.LocalName](tLocalName, true)
 	s55 := exec.List(s54, true, false)
 	args_field_Region_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		ec := newExecutionContext(graphql.GetOperationContext(ctx), schema, nil)
 		return field_Region_subPages_args(ctx, ec, raw)
 	}
-	s57 := exec.Pointer[unit.Committee](tCommittee, false)
 	args_field_Region_memberCount_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		ec := newExecutionContext(graphql.GetOperationContext(ctx), schema, nil)
 		return field_Region_memberCount_args(ctx, ec, raw)
@@ -307,14 +307,14 @@ func NewExecTable(cfg Config) *exec.Table {
 		ec := newExecutionContext(graphql.GetOperationContext(ctx), schema, nil)
 		return field_Region_members_args(ctx, ec, raw)
 	}
-	s60 := exec.Pointer[member.Connection](tMemberConnection, true)
-	s61 := exec.Pointer[search.Edge](tSearchEdge, true)
-	s62 := exec.Values(s61, true)
-	s63 := exec.Pointer[search.Hit](tSearchHit, true)
-	s64 := exec.List(s63, true, false)
-	s65 := exec.Pointer[search.Facet](tSearchFacet, true)
-	s66 := exec.List(s65, true, false)
-	s67 := exec.Float(true)
+	s59 := exec.Pointer[member.Connection](tMemberConnection, true)
+	s60 := exec.Pointer[search.Edge](tSearchEdge, true)
+	s61 := exec.Values(s60, true)
+	s62 := exec.Pointer[search.Hit](tSearchHit, true)
+	s63 := exec.List(s62, true, false)
+	s64 := exec.Pointer[search.Facet](tSearchFacet, true)
+	s65 := exec.List(s64, true, false)
+	s66 := exec.Float(true)
 	args_field_SpecialistSection_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		ec := newExecutionContext(graphql.GetOperationContext(ctx), schema, nil)
 		return field_SpecialistSection_subPages_args(ctx, ec, raw)
@@ -327,7 +327,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		ec := newExecutionContext(graphql.GetOperationContext(ctx), schema, nil)
 		return field_SpecialistSection_members_args(ctx, ec, raw)
 	}
-	s71 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
+	s70 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *unit.Section:
 			if v == nil {
@@ -382,12 +382,12 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s72 := exec.List(s71, true, false)
-	s73 := exec.Pointer[union.RateLimit](tRateLimit, true)
-	s74 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
-	s75 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
-	s76 := exec.List(s75, true, false)
-	s77 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
+	s71 := exec.List(s70, true, false)
+	s72 := exec.Pointer[union.RateLimit](tRateLimit, true)
+	s73 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
+	s74 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
+	s75 := exec.List(s74, true, false)
+	s76 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.RedirectRoute:
 			if v == nil {
@@ -412,22 +412,23 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s78 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
-	s79 := exec.Pointer[nav.Menu](tMenu, true)
-	s80 := exec.List(s79, true, false)
-	s81 := exec.Pointer[nav.Context](tNavigationContext, true)
-	s82 := exec.Pointer[content.Organisation](tOrganisation, true)
-	s83 := exec.Pointer[search.Connection](tSearchConnection, true)
-	s84 := exec.Pointer[search.Suggestion](tSuggestion, true)
-	s85 := exec.List(s84, true, false)
-	s86 := exec.List(s23, true, false)
-	s87 := exec.Pointer[unit.Region](tRegion, true)
-	s88 := exec.List(s87, true, false)
-	s89 := exec.List(s53, true, false)
+	s77 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
+	s78 := exec.Pointer[nav.Menu](tMenu, true)
+	s79 := exec.List(s78, true, false)
+	s80 := exec.Pointer[nav.Context](tNavigationContext, true)
+	s81 := exec.Pointer[content.Organisation](tOrganisation, true)
+	s82 := exec.Pointer[search.Connection](tSearchConnection, true)
+	s83 := exec.Pointer[search.Suggestion](tSuggestion, true)
+	s84 := exec.List(s83, true, false)
+	s85 := exec.List(s24, true, false)
+	s86 := exec.Pointer[unit.Region](tRegion, true)
+	s87 := exec.List(s86, true, false)
+	s88 := exec.Pointer[unit.Committee](tCommittee, true)
+	s89 := exec.List(s88, true, false)
 
 	// Action
-	exec.Leaf(tAction, "name", func(dst []byte, obj any) []byte {
-		v := obj.(*nav.Action).Name
+	exec.Leaf(tAction, "action", func(dst []byte, obj any) []byte {
+		v := obj.(*nav.Action).Action
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
 
@@ -521,6 +522,17 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*career.CaseStudy).Summary
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
+	exec.Leaf(tCaseStudy, "access", func(dst []byte, obj any) []byte {
+		v := obj.(*career.CaseStudy).Access
+		return exec.AppendString(dst, string(v))
+	}, exec.NonNull)
+	exec.Leaf(tCaseStudy, "consentOn", func(dst []byte, obj any) []byte {
+		v := obj.(*career.CaseStudy).ConsentOn
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendDate(dst, *v)
+	}, exec.Guarded)
 	exec.Edge(tCaseStudy, "document", func(ctx context.Context, objs []*career.CaseStudy) ([]*content.Document, error) {
 		return resolvers.CaseStudy().Document(ctx, objs)
 	}, s3)
@@ -645,12 +657,16 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Document).Access
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
+	exec.Plain(tDocument, "viewerAccess", func(obj *content.Document) *viewer.AccessTo { return &obj.ViewerAccess }, s15, exec.NonNull)
+	exec.Edge(tDocument, "accessibleAlternatives", func(ctx context.Context, objs []*content.Document) ([][]*content.Document, error) {
+		return resolvers.Document().AccessibleAlternatives(ctx, objs)
+	}, s17, exec.NonNull)
 
 	// DocumentConnection
-	exec.Plain(tDocumentConnection, "edges", func(obj *page.Connection[*content.Document]) []page.Edge[*content.Document] { return obj.Edges }, s16, exec.NonNull)
+	exec.Plain(tDocumentConnection, "edges", func(obj *page.Connection[*content.Document]) []page.Edge[*content.Document] { return obj.Edges }, s19, exec.NonNull)
 	exec.Method(tDocumentConnection, "nodes", func(ctx context.Context, obj *page.Connection[*content.Document]) (v []*content.Document, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s18, exec.NonNull, exec.Guarded)
+	}, s17, exec.NonNull, exec.Guarded)
 	exec.Plain(tDocumentConnection, "pageInfo", func(obj *page.Connection[*content.Document]) *page.Info { return &obj.PageInfo }, s10, exec.NonNull)
 	exec.Edge(tDocumentConnection, "totalCount", func(ctx context.Context, objs []*page.Connection[*content.Document]) ([]int, error) {
 		return resolvers.DocumentConnection().TotalCount(ctx, objs)
@@ -661,7 +677,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*page.Edge[*content.Document]).Cursor
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tDocumentEdge, "node", func(obj *page.Edge[*content.Document]) *content.Document { return obj.Node }, s17, exec.NonNull)
+	exec.Plain(tDocumentEdge, "node", func(obj *page.Edge[*content.Document]) *content.Document { return obj.Node }, s16, exec.NonNull)
 
 	// ExternalLink
 	exec.Leaf(tExternalLink, "label", func(dst []byte, obj any) []byte {
@@ -694,7 +710,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tFaqListBlock, "items", func(obj *content.FaqListBlock) []*content.FaqItem { return obj.Items }, s20, exec.NonNull)
+	exec.Plain(tFaqListBlock, "items", func(obj *content.FaqListBlock) []*content.FaqItem { return obj.Items }, s21, exec.NonNull)
 
 	// GoneRoute
 	exec.Leaf(tGoneRoute, "path", func(dst []byte, obj any) []byte {
@@ -741,7 +757,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tLinkListBlock, "links", func(obj *content.LinkListBlock) []*content.Link { return obj.Links }, s22, exec.NonNull)
+	exec.Plain(tLinkListBlock, "links", func(obj *content.LinkListBlock) []*content.Link { return obj.Links }, s23, exec.NonNull)
 
 	// LocalName
 	exec.Leaf(tLocalName, "language", func(dst []byte, obj any) []byte {
@@ -802,19 +818,19 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, s6)
 	exec.Edge(tMember, "sections", func(ctx context.Context, objs []*member.Member) ([][]*unit.Section, error) {
 		return resolvers.Member().Sections(ctx, objs)
-	}, s24)
+	}, s25)
 	exec.Edge(tMember, "roles", func(ctx context.Context, objs []*member.Member) ([][]*unit.Term, error) {
 		return resolvers.Member().Roles(ctx, objs)
-	}, s26, exec.NonNull)
+	}, s27, exec.NonNull)
 	exec.Edge(tMember, "caseStudies", func(ctx context.Context, objs []*member.Member) ([][]*career.CaseStudy, error) {
 		return resolvers.Member().CaseStudies(ctx, objs)
 	}, s1, exec.NonNull)
 
 	// MemberConnection
-	exec.Plain(tMemberConnection, "edges", func(obj *member.Connection) []page.Edge[*member.Member] { return obj.Edges }, s28, exec.NonNull)
+	exec.Plain(tMemberConnection, "edges", func(obj *member.Connection) []page.Edge[*member.Member] { return obj.Edges }, s29, exec.NonNull)
 	exec.Method(tMemberConnection, "nodes", func(ctx context.Context, obj *member.Connection) (v []*member.Member, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s30, exec.NonNull, exec.Guarded)
+	}, s31, exec.NonNull, exec.Guarded)
 	exec.Plain(tMemberConnection, "pageInfo", func(obj *member.Connection) *page.Info { return &obj.PageInfo }, s10, exec.NonNull)
 	exec.Edge(tMemberConnection, "totalCount", func(ctx context.Context, objs []*member.Connection) ([]int, error) {
 		return resolvers.MemberConnection().TotalCount(ctx, objs)
@@ -825,7 +841,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*page.Edge[*member.Member]).Cursor
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s29, exec.NonNull)
+	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s30, exec.NonNull)
 
 	// Menu
 	exec.Leaf(tMenu, "id", func(dst []byte, obj any) []byte {
@@ -848,12 +864,12 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Menu).ItemCount()
 		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s32, exec.NonNull)
+	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s33, exec.NonNull)
 	exec.Method(tMenu, "items", func(ctx context.Context, obj *nav.Menu) (v []*nav.Item, ok bool, err error) {
 		fc := graphql.GetFieldContext(ctx)
 		v, err = obj.Items(fc.Args["maxDepth"].(*int), fc.Args["rootId"].(*string))
 		return v, true, err
-	}, s32, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
+	}, s33, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
 
 	// MenuItem
 	exec.Leaf(tMenuItem, "id", func(dst []byte, obj any) []byte {
@@ -879,11 +895,11 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	}, exec.Guarded)
-	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s34)
-	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s32, exec.NonNull)
+	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s35)
+	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s33, exec.NonNull)
 	exec.Method(tMenuItem, "ancestors", func(ctx context.Context, obj *nav.Item) (v []*nav.Item, ok bool, err error) {
 		return obj.Ancestors(), true, nil
-	}, s32, exec.NonNull, exec.Guarded)
+	}, s33, exec.NonNull, exec.Guarded)
 	exec.Leaf(tMenuItem, "descendantCount", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).DescendantCount
 		return scalar.AppendInt(dst, v)
@@ -901,14 +917,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.Guarded)
 	exec.Edge(tMenuItem, "target", func(ctx context.Context, objs []*nav.Item) ([]union.MenuTarget, error) {
 		return resolvers.MenuItem().Target(ctx, objs)
-	}, s35)
+	}, s36)
 	exec.Leaf(tMenuItem, "isCanonical", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).IsCanonical
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
 	exec.Edge(tMenuItem, "alsoAt", func(ctx context.Context, objs []*nav.Item) ([][]*nav.Item, error) {
 		return resolvers.MenuItem().AlsoAt(ctx, objs)
-	}, s32, exec.NonNull)
+	}, s33, exec.NonNull)
 	exec.Leaf(tMenuItem, "access", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).Access
 		return exec.AppendString(dst, string(v))
@@ -919,23 +935,23 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Context).Path
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s36)
-	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s34)
-	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s32, exec.NonNull)
-	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s32, exec.NonNull)
-	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s32, exec.NonNull)
-	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s34)
-	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s34)
+	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s37)
+	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s35)
+	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s33, exec.NonNull)
+	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s33, exec.NonNull)
+	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s33, exec.NonNull)
+	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s35)
+	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s35)
 	exec.Edge(tNavigationContext, "otherPlacements", func(ctx context.Context, objs []*nav.Context) ([][]*nav.Item, error) {
 		return resolvers.NavigationContext().OtherPlacements(ctx, objs)
-	}, s32, exec.NonNull)
+	}, s33, exec.NonNull)
 
 	// NotFoundRoute
 	exec.Leaf(tNotFoundRoute, "path", func(dst []byte, obj any) []byte {
 		v := obj.(*content.NotFoundRoute).Path
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tNotFoundRoute, "suggestions", func(obj *content.NotFoundRoute) []string { return obj.Suggestions }, s38, exec.NonNull)
+	exec.Plain(tNotFoundRoute, "suggestions", func(obj *content.NotFoundRoute) []string { return obj.Suggestions }, s39, exec.NonNull)
 
 	// Organisation
 	exec.Leaf(tOrganisation, "name", func(dst []byte, obj any) []byte {
@@ -946,8 +962,8 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Organisation).ShortName
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s39, exec.NonNull)
-	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s40, exec.NonNull)
+	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s40, exec.NonNull)
+	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s41, exec.NonNull)
 	exec.Leaf(tOrganisation, "joinCallToAction", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Organisation).JoinCallToAction
 		if v == nil {
@@ -964,7 +980,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.Guarded)
 
 	// OrganisationContact
-	exec.Plain(tOrganisationContact, "addressLines", func(obj *content.OrganisationContact) []string { return obj.AddressLines }, s38, exec.NonNull)
+	exec.Plain(tOrganisationContact, "addressLines", func(obj *content.OrganisationContact) []string { return obj.AddressLines }, s39, exec.NonNull)
 	exec.Leaf(tOrganisationContact, "postcode", func(dst []byte, obj any) []byte {
 		v := obj.(*content.OrganisationContact).Postcode
 		if v == nil {
@@ -1049,7 +1065,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Page).Access
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tPage, "viewerAccess", func(obj *content.Page) *content.ViewerAccess { return &obj.ViewerAccess }, s41, exec.NonNull)
+	exec.Plain(tPage, "viewerAccess", func(obj *content.Page) *viewer.AccessTo { return &obj.ViewerAccess }, s15, exec.NonNull)
 	exec.Leaf(tPage, "publishedAt", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Page).PublishedAt
 		if v == nil {
@@ -1126,7 +1142,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tPageRoute, "trail", func(ctx context.Context, objs []*content.PageRoute) ([][]*nav.Item, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.PageRoute().Trail(ctx, objs, fc.Args["menu"].(string))
-	}, s32, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
+	}, s33, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
 
 	// Post
 	exec.Leaf(tPost, "id", func(dst []byte, obj any) []byte {
@@ -1144,14 +1160,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tPost, "holders", func(ctx context.Context, objs []*unit.Post) ([][]*unit.Term, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Post().Holders(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s26, exec.NonNull, exec.WithArgs(args_field_Post_holders_args))
+	}, s27, exec.NonNull, exec.WithArgs(args_field_Post_holders_args))
 	exec.Edge(tPost, "vacant", func(ctx context.Context, objs []*unit.Post) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Post().Vacant(ctx, objs, fc.Args["asOf"].(*time.Time))
 	}, s11, exec.NonNull, exec.WithArgs(args_field_Post_vacant_args))
 	exec.Edge(tPost, "committee", func(ctx context.Context, objs []*unit.Post) ([]*unit.Committee, error) {
 		return resolvers.Post().Committee(ctx, objs)
-	}, s53, exec.NonNull)
+	}, s53)
 
 	// RateLimit
 	exec.Leaf(tRateLimit, "cost", func(dst []byte, obj any) []byte {
@@ -1220,7 +1236,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, s48, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
 	exec.Edge(tRegion, "committee", func(ctx context.Context, objs []*unit.Region) ([]*unit.Committee, error) {
 		return resolvers.Region().Committee(ctx, objs)
-	}, s57)
+	}, s53)
 	exec.Edge(tRegion, "memberCount", func(ctx context.Context, objs []*unit.Region) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
@@ -1228,7 +1244,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tRegion, "members", func(ctx context.Context, objs []*unit.Region) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s60, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
+	}, s59, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
 
 	// RichTextBlock
 	exec.Leaf(tRichTextBlock, "html", func(dst []byte, obj any) []byte {
@@ -1241,10 +1257,10 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// SearchConnection
-	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s62, exec.NonNull)
+	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s61, exec.NonNull)
 	exec.Method(tSearchConnection, "nodes", func(ctx context.Context, obj *search.Connection) (v []*search.Hit, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s64, exec.NonNull, exec.Guarded)
+	}, s63, exec.NonNull, exec.Guarded)
 	exec.Plain(tSearchConnection, "pageInfo", func(obj *search.Connection) *page.Info { return &obj.PageInfo }, s10, exec.NonNull)
 	exec.Leaf(tSearchConnection, "totalCount", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).TotalCount
@@ -1254,7 +1270,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*search.Connection).IsCapped
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s66, exec.NonNull)
+	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s65, exec.NonNull)
 	exec.Leaf(tSearchConnection, "didYouMean", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).DidYouMean
 		if v == nil {
@@ -1268,7 +1284,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*page.Edge[*search.Hit]).Cursor
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s63, exec.NonNull)
+	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s62, exec.NonNull)
 
 	// SearchFacet
 	exec.Leaf(tSearchFacet, "kind", func(dst []byte, obj any) []byte {
@@ -1304,7 +1320,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s67, exec.NonNull)
+	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s66, exec.NonNull)
 	exec.Edge(tSearchHit, "target", func(ctx context.Context, objs []*search.Hit) ([]union.RouteContent, error) {
 		return resolvers.SearchHit().Target(ctx, objs)
 	}, s49, exec.NonNull)
@@ -1356,7 +1372,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, s48, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
 	exec.Edge(tSpecialistSection, "committee", func(ctx context.Context, objs []*unit.Section) ([]*unit.Committee, error) {
 		return resolvers.SpecialistSection().Committee(ctx, objs)
-	}, s57)
+	}, s53)
 	exec.Edge(tSpecialistSection, "memberCount", func(ctx context.Context, objs []*unit.Section) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
@@ -1364,7 +1380,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tSpecialistSection, "members", func(ctx context.Context, objs []*unit.Section) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s60, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
+	}, s59, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
 
 	// Suggestion
 	exec.Leaf(tSuggestion, "title", func(dst []byte, obj any) []byte {
@@ -1404,18 +1420,18 @@ func NewExecTable(cfg Config) *exec.Table {
 
 	// ViewerAccess
 	exec.Leaf(tViewerAccess, "canRead", func(dst []byte, obj any) []byte {
-		v := obj.(*content.ViewerAccess).CanRead
+		v := obj.(*viewer.AccessTo).CanRead
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
 	exec.Leaf(tViewerAccess, "reason", func(dst []byte, obj any) []byte {
-		v := obj.(*content.ViewerAccess).Reason
+		v := obj.(*viewer.AccessTo).Reason
 		if v == nil {
 			return dst
 		}
 		return exec.AppendString(dst, *v)
 	})
 	exec.Leaf(tViewerAccess, "requires", func(dst []byte, obj any) []byte {
-		v := obj.(*content.ViewerAccess).Requires
+		v := obj.(*viewer.AccessTo).Requires
 		if v == nil {
 			return dst
 		}
@@ -1435,7 +1451,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.WebinarBlock).PlainText
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tWebinarBlock, "partners", func(obj *content.WebinarBlock) []string { return obj.Partners }, s38, exec.NonNull)
+	exec.Plain(tWebinarBlock, "partners", func(obj *content.WebinarBlock) []string { return obj.Partners }, s39, exec.NonNull)
 	exec.Leaf(tWebinarBlock, "url", func(dst []byte, obj any) []byte {
 		v := obj.(*content.WebinarBlock).URL
 		if v == nil {
@@ -1459,28 +1475,28 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// The roots.
-	exec.Root(table, "Query", "node", s71)
-	exec.Root(table, "Query", "nodes", s72)
-	exec.Root(table, "Query", "rateLimit", s73)
+	exec.Root(table, "Query", "node", s70)
+	exec.Root(table, "Query", "nodes", s71)
+	exec.Root(table, "Query", "rateLimit", s72)
 	exec.Root(table, "Query", "caseStudy", s7)
-	exec.Root(table, "Query", "caseStudies", s74)
-	exec.Root(table, "Query", "careerLevels", s76)
-	exec.Root(table, "Query", "route", s77)
+	exec.Root(table, "Query", "caseStudies", s73)
+	exec.Root(table, "Query", "careerLevels", s75)
+	exec.Root(table, "Query", "route", s76)
 	exec.Root(table, "Query", "page", s46)
-	exec.Root(table, "Query", "documents", s78)
+	exec.Root(table, "Query", "documents", s77)
 	exec.Root(table, "Query", "member", s4)
-	exec.Root(table, "Query", "members", s60)
-	exec.Root(table, "Query", "menu", s36)
-	exec.Root(table, "Query", "menus", s80)
-	exec.Root(table, "Query", "navigationContext", s81)
-	exec.Root(table, "Query", "organisation", s82)
-	exec.Root(table, "Query", "search", s83)
-	exec.Root(table, "Query", "suggest", s85)
+	exec.Root(table, "Query", "members", s59)
+	exec.Root(table, "Query", "menu", s37)
+	exec.Root(table, "Query", "menus", s79)
+	exec.Root(table, "Query", "navigationContext", s80)
+	exec.Root(table, "Query", "organisation", s81)
+	exec.Root(table, "Query", "search", s82)
+	exec.Root(table, "Query", "suggest", s84)
 	exec.Root(table, "Query", "specialistSection", s5)
-	exec.Root(table, "Query", "specialistSections", s86)
+	exec.Root(table, "Query", "specialistSections", s85)
 	exec.Root(table, "Query", "region", s6)
-	exec.Root(table, "Query", "regions", s88)
-	exec.Root(table, "Query", "committee", s57)
+	exec.Root(table, "Query", "regions", s87)
+	exec.Root(table, "Query", "committee", s53)
 	exec.Root(table, "Query", "committees", s89)
 	return table
 }

@@ -61,16 +61,16 @@ func field_Menu_items_args(ctx context.Context, ec *executionContext, rawArgs ma
 
 // region    **************************** field.gotpl *****************************
 
-func _Action_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *nav.Action) (ret graphql.Marshaler) {
+func _Action_action(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *nav.Action) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return fieldContext_Action_name(ctx, ec, field)
+			return fieldContext_Action_action(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Name, nil
+			return obj.Action, nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -80,7 +80,7 @@ func _Action_name(ctx context.Context, ec *executionContext, field graphql.Colle
 		true,
 	)
 }
-func fieldContext_Action_name(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_Action_action(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Action", field, false, false, errors.New("field of type ActionName does not have child fields"))
 }
 
@@ -1136,8 +1136,8 @@ func _Action(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Action")
-		case "name":
-			out.Values[i] = _Action_name(ctx, ec, field, obj)
+		case "action":
+			out.Values[i] = _Action_action(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}

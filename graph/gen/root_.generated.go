@@ -32,6 +32,7 @@ type ResolverRoot interface {
 	CaseStudyConnection() CaseStudyConnectionResolver
 	CaseStudyListBlock() CaseStudyListBlockResolver
 	Committee() CommitteeResolver
+	Document() DocumentResolver
 	DocumentConnection() DocumentConnectionResolver
 	Member() MemberResolver
 	MemberConnection() MemberConnectionResolver
@@ -52,7 +53,7 @@ type DirectiveRoot struct {
 
 type ComplexityRoot struct {
 	Action struct {
-		Name func(childComplexity int) int
+		Action func(childComplexity int) int
 	}
 
 	Breadcrumb struct {
@@ -77,6 +78,8 @@ type ComplexityRoot struct {
 	}
 
 	CaseStudy struct {
+		Access     func(childComplexity int) int
+		ConsentOn  func(childComplexity int) int
 		Document   func(childComplexity int) int
 		Headline   func(childComplexity int) int
 		Level      func(childComplexity int) int
@@ -120,16 +123,18 @@ type ComplexityRoot struct {
 	}
 
 	Document struct {
-		Access    func(childComplexity int) int
-		ByteSize  func(childComplexity int) int
-		FileName  func(childComplexity int) int
-		MediaType func(childComplexity int) int
-		NodeID    func(childComplexity int) int
-		SHA256    func(childComplexity int) int
-		SizeLabel func(childComplexity int) int
-		Summary   func(childComplexity int) int
-		Title     func(childComplexity int) int
-		URL       func(childComplexity int) int
+		Access                 func(childComplexity int) int
+		AccessibleAlternatives func(childComplexity int) int
+		ByteSize               func(childComplexity int) int
+		FileName               func(childComplexity int) int
+		MediaType              func(childComplexity int) int
+		NodeID                 func(childComplexity int) int
+		SHA256                 func(childComplexity int) int
+		SizeLabel              func(childComplexity int) int
+		Summary                func(childComplexity int) int
+		Title                  func(childComplexity int) int
+		URL                    func(childComplexity int) int
+		ViewerAccess           func(childComplexity int) int
 	}
 
 	DocumentConnection struct {
@@ -471,12 +476,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 	_ = ec
 	switch typeName + "." + field {
 
-	case "Action.name":
-		if e.ComplexityRoot.Action.Name == nil {
+	case "Action.action":
+		if e.ComplexityRoot.Action.Action == nil {
 			break
 		}
 
-		return e.ComplexityRoot.Action.Name(childComplexity), true
+		return e.ComplexityRoot.Action.Action(childComplexity), true
 
 	case "Breadcrumb.path":
 		if e.ComplexityRoot.Breadcrumb.Path == nil {
@@ -553,6 +558,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CareerLevel.Title(childComplexity), true
 
+	case "CaseStudy.access":
+		if e.ComplexityRoot.CaseStudy.Access == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CaseStudy.Access(childComplexity), true
+	case "CaseStudy.consentOn":
+		if e.ComplexityRoot.CaseStudy.ConsentOn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CaseStudy.ConsentOn(childComplexity), true
 	case "CaseStudy.document":
 		if e.ComplexityRoot.CaseStudy.Document == nil {
 			break
@@ -732,6 +749,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Document.Access(childComplexity), true
+	case "Document.accessibleAlternatives":
+		if e.ComplexityRoot.Document.AccessibleAlternatives == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Document.AccessibleAlternatives(childComplexity), true
 	case "Document.byteSize":
 		if e.ComplexityRoot.Document.ByteSize == nil {
 			break
@@ -786,6 +809,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Document.URL(childComplexity), true
+	case "Document.viewerAccess":
+		if e.ComplexityRoot.Document.ViewerAccess == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Document.ViewerAccess(childComplexity), true
 
 	case "DocumentConnection.edges":
 		if e.ComplexityRoot.DocumentConnection.Edges == nil {
@@ -2456,6 +2485,10 @@ type CaseStudy implements Node {
   setting: String
   "What it is about."
   summary: String!
+  "Who may read the whole of it."
+  access: Access!
+  "The day on which the person agreed to publication, if it is recorded."
+  consentOn: Date
   "The account itself, as a file."
   document: Document
   "The person as a member, if they are one and let you see it."
@@ -2724,6 +2757,10 @@ type Document implements Node {
   url: URL
   "Who may download it."
   access: Access!
+  "Whether you may download it."
+  viewerAccess: ViewerAccess!
+  "Versions of it that are easier to use, such as plain text or large print, the best one first."
+  accessibleAlternatives: [Document!]! @listSize(assumedSize: 2)
 }
 
 "A page of documents."
@@ -2761,7 +2798,7 @@ input MemberFilter {
   section: String
   "Of this grade."
   grade: MemberGrade
-  "With these words in the name or the headline."
+  "With this text in the name or the headline, in any case; 1 to 100 characters."
   text: String
 }
 
@@ -2924,7 +2961,7 @@ type ExternalLink {
 "Something a client does itself."
 type Action {
   "Which one."
-  name: ActionName!
+  action: ActionName!
 }
 
 "The things a menu can ask a client to do."
@@ -3226,8 +3263,8 @@ type Post implements Node {
   holders("The day; today if left out." asOf: Date): [Term!]! @listSize(assumedSize: 2)
   "How many seats were free on a day."
   vacant("The day; today if left out." asOf: Date): Int! @cost(weight: 1)
-  "The committee."
-  committee: Committee!
+  "The committee. It always has one; the type is that of the committee of a unit, so that one query can ask for both."
+  committee: Committee
 }
 
 "One person's time in a post, both days included."
@@ -3297,6 +3334,10 @@ func childFields_CaseStudy(ctx context.Context, ec *executionContext, field grap
 		return fieldContext_CaseStudy_setting(ctx, ec, field)
 	case "summary":
 		return fieldContext_CaseStudy_summary(ctx, ec, field)
+	case "access":
+		return fieldContext_CaseStudy_access(ctx, ec, field)
+	case "consentOn":
+		return fieldContext_CaseStudy_consentOn(ctx, ec, field)
 	case "document":
 		return fieldContext_CaseStudy_document(ctx, ec, field)
 	case "member":
@@ -3375,6 +3416,10 @@ func childFields_Document(ctx context.Context, ec *executionContext, field graph
 		return fieldContext_Document_url(ctx, ec, field)
 	case "access":
 		return fieldContext_Document_access(ctx, ec, field)
+	case "viewerAccess":
+		return fieldContext_Document_viewerAccess(ctx, ec, field)
+	case "accessibleAlternatives":
+		return fieldContext_Document_accessibleAlternatives(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Document", field.Name)
 }

@@ -649,10 +649,10 @@ func _Post_committee(ctx context.Context, ec *executionContext, field graphql.Co
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *unit.Committee) graphql.Marshaler {
-			return marshalNCommittee2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋunitᚐCommittee(ctx, ec, selections, v)
+			return marshalOCommittee2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋunitᚐCommittee(ctx, ec, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func fieldContext_Post_committee(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -2170,7 +2170,7 @@ func _Post(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj 
 					}
 				}()
 				res = _Post_committee(ctx, ec, field, obj)
-				if res == graphql.Null {
+				if res == graphql.RequiredNull {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
 				return res

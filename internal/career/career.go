@@ -2,11 +2,14 @@
 package career
 
 import (
+	"time"
+
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/collegium/collegium/internal/node"
 	"github.com/collegium/collegium/internal/page"
+	"github.com/collegium/collegium/internal/viewer"
 )
 
 // Store reads case studies.
@@ -41,6 +44,9 @@ type CaseStudy struct {
 	MemberID   *uuid.UUID
 	SectionID  *uuid.UUID
 	RegionID   *uuid.UUID
+	// ConsentOn is the day on which the person agreed to publication.
+	ConsentOn *time.Time
+	Access    viewer.Access
 	// LevelPosition and Position are its place on the ladder.
 	LevelPosition int
 	Position      int

@@ -13,8 +13,6 @@ import (
 	"github.com/collegium/collegium/internal/viewer"
 )
 
-const visible = `e.status = 'PUBLISHED' AND (e.access <> 'STAFF' OR 'STAFF' = ANY(@reach))`
-
 const columns = `
 	e.id,
 	e.slug,
@@ -29,6 +27,8 @@ const columns = `
 	c.member_id,
 	c.section_id,
 	c.region_id,
+	c.consent_on,
+	e.access,
 	l.position AS level_position,
 	e.position`
 
@@ -38,14 +38,20 @@ const tables = `
 	JOIN routes r ON r.entry_id = e.id AND r.kind = 'CURRENT'
 	JOIN career_levels l ON l.level = c.level`
 
-const matches = visible + `
+const matches = viewer.Visible + `
 	AND (@level::text IS NULL OR c.level = @level)
 	AND (@section::text IS NULL OR c.section_id IN (
-		SELECT u.id FROM units u
-		WHERE u.kind = 'SPECIALIST_SECTION' AND (u.slug = lower(@section) OR u.aliases @> ARRAY[lower(@section)])))
+		SELECT u.id
+		FROM units u
+		JOIN entries e ON e.id = u.id
+		WHERE u.kind = 'SPECIALIST_SECTION' AND (u.slug = lower(@section) OR u.aliases @> ARRAY[lower(@section)])
+			AND ` + viewer.Visible + `))
 	AND (@region::text IS NULL OR c.region_id IN (
-		SELECT u.id FROM units u
-		WHERE u.kind = 'REGION' AND (u.slug = lower(@region) OR u.aliases @> ARRAY[lower(@region)])))`
+		SELECT u.id
+		FROM units u
+		JOIN entries e ON e.id = u.id
+		WHERE u.kind = 'REGION' AND (u.slug = lower(@region) OR u.aliases @> ARRAY[lower(@region)])
+			AND ` + viewer.Visible + `))`
 
 // CaseStudy returns the case study with the slug; errs.NotFound if there is none.
 func (s *Store) CaseStudy(ctx context.Context, v viewer.Viewer, slug string) (_ *CaseStudy, err error) {
@@ -53,7 +59,7 @@ func (s *Store) CaseStudy(ctx context.Context, v viewer.Viewer, slug string) (_ 
 	return pg.One[CaseStudy](ctx, s.DB, `
 		SELECT`+columns+`
 		FROM`+tables+`
-		WHERE e.slug = lower(@slug) AND `+visible+`
+		WHERE e.slug = lower(@slug) AND `+viewer.Visible+`
 		ORDER BY l.position, e.position, e.id
 		LIMIT 1`,
 		pgx.StrictNamedArgs{"slug": slug, "reach": v.Reach()})
@@ -142,7 +148,7 @@ func (s *Store) ByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (_ m
 	rows, err := pg.All[CaseStudy](ctx, s.DB, `
 		SELECT`+columns+`
 		FROM`+tables+`
-		WHERE e.id = ANY(@ids) AND `+visible,
+		WHERE e.id = ANY(@ids) AND `+viewer.Visible,
 		pgx.StrictNamedArgs{"ids": ids, "reach": v.Reach()})
 	if err != nil {
 		return nil, err
@@ -161,7 +167,7 @@ func (s *Store) OfMembers(ctx context.Context, v viewer.Viewer, members []uuid.U
 		SELECT`+columns+`
 		FROM`+tables+`
 		JOIN members m ON m.id = c.member_id
-		WHERE c.member_id = ANY(@members) AND m.listing_audience = ANY(@reach) AND `+visible+`
+		WHERE c.member_id = ANY(@members) AND m.listing_audience = ANY(@reach) AND `+viewer.Visible+`
 		ORDER BY l.position, e.position, e.id`,
 		pgx.StrictNamedArgs{"members": members, "reach": v.Reach()})
 	if err != nil {
@@ -180,7 +186,7 @@ func (s *Store) AtLevels(ctx context.Context, v viewer.Viewer, levels []Level) (
 	rows, err := pg.All[CaseStudy](ctx, s.DB, `
 		SELECT`+columns+`
 		FROM`+tables+`
-		WHERE c.level = ANY(@levels) AND `+visible+`
+		WHERE c.level = ANY(@levels) AND `+viewer.Visible+`
 		ORDER BY l.position, e.position, e.id`,
 		pgx.StrictNamedArgs{"levels": levels, "reach": v.Reach()})
 	if err != nil {
@@ -212,7 +218,7 @@ func (s *Store) Neighbours(ctx context.Context, v viewer.Viewer, ids []uuid.UUID
 				lag(e.id = ANY(@ids)) OVER ladder AS follows,
 				lead(e.id = ANY(@ids)) OVER ladder AS precedes
 			FROM`+tables+`
-			WHERE `+visible+`
+			WHERE `+viewer.Visible+`
 			WINDOW ladder AS (ORDER BY l.position, e.position, e.id)
 		) x
 		WHERE x.is_asked OR x.follows OR x.precedes

@@ -127,7 +127,7 @@ func (s *Store) BlocksOf(ctx context.Context, v viewer.Viewer, pages []uuid.UUID
 			FROM block_entries be
 			LEFT JOIN entries e ON e.id = be.entry_id
 			LEFT JOIN routes r ON r.entry_id = e.id AND r.kind = 'CURRENT'
-			WHERE be.block_id = b.id AND (be.url IS NOT NULL OR `+visible+`)
+			WHERE be.block_id = b.id AND (be.url IS NOT NULL OR `+viewer.Visible+`)
 		) l ON b.kind IN ('LINK_LIST', 'CASE_STUDY_LIST')
 		WHERE b.entry_id = ANY(@pages) AND o.status = 'PUBLISHED' AND o.access = ANY(@reach)
 		ORDER BY b.entry_id, b.position`,

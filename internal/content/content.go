@@ -17,24 +17,6 @@ type Store struct {
 	DB *pgxpool.Pool
 }
 
-// ViewerAccess is whether a viewer may read a thing in full, and if not, why.
-type ViewerAccess struct {
-	CanRead  bool
-	Reason   *string
-	Requires *viewer.Access
-}
-
-func accessOf(v viewer.Viewer, a viewer.Access) ViewerAccess {
-	if v.CanRead(a) {
-		return ViewerAccess{CanRead: true}
-	}
-	reason := "The body of this page is for members. Sign in as a member to read it."
-	if a == viewer.ForStaff {
-		reason = "The body of this page is for staff."
-	}
-	return ViewerAccess{Reason: &reason, Requires: &a}
-}
-
 // SubPageKind is what a sub-page of a section or region is for.
 type SubPageKind string
 
@@ -52,7 +34,7 @@ type Page struct {
 	UpdatedAt    time.Time
 	ReviewDueOn  *time.Time
 	SubKind      SubPageKind
-	ViewerAccess ViewerAccess `db:"-"`
+	ViewerAccess viewer.AccessTo `db:"-"`
 }
 
 // NodeID returns the opaque ID in the graph.
@@ -72,11 +54,12 @@ type Document struct {
 	FileName  *string
 	MediaType string
 	// ByteSize is nil if the file is not held. SizeLabel is the size as printed.
-	ByteSize  *int
-	SizeLabel *string
-	SHA256    *string
-	URL       *string
-	Access    viewer.Access
+	ByteSize     *int
+	SizeLabel    *string
+	SHA256       *string
+	URL          *string
+	Access       viewer.Access
+	ViewerAccess viewer.AccessTo `db:"-"`
 }
 
 // NodeID returns the opaque ID in the graph.

@@ -39,16 +39,45 @@ func (s *Store) DocumentsByID(ctx context.Context, v viewer.Viewer, ids []uuid.U
 		SELECT`+documentColumns+`
 		FROM entries e
 		JOIN documents d ON d.entry_id = e.id
-		WHERE e.id = ANY(@ids) AND `+visible,
+		WHERE e.id = ANY(@ids) AND `+viewer.Visible,
 		pgx.StrictNamedArgs{"ids": ids, "reach": v.Reach()})
 	if err != nil {
 		return nil, err
 	}
 	byID := make(map[uuid.UUID]*Document, len(docs))
 	for _, d := range docs {
+		d.ViewerAccess = v.To(d.Access)
 		byID[d.ID] = d
 	}
 	return byID, nil
+}
+
+// AlternativesOf returns, for each document, the versions of it that are easier
+// to use and that the viewer may know of, in order.
+func (s *Store) AlternativesOf(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (_ map[uuid.UUID][]*Document, err error) {
+	defer errs.Wrap(&err, "content.AlternativesOf(%d)", len(ids))
+	type alternative struct {
+		DocumentID uuid.UUID
+		Document
+	}
+	found, err := pg.All[alternative](ctx, s.DB, `
+		SELECT
+			da.document_id,`+documentColumns+`
+		FROM document_alternatives da
+		JOIN entries e ON e.id = da.alternative_id
+		JOIN documents d ON d.entry_id = e.id
+		WHERE da.document_id = ANY(@ids) AND `+viewer.Visible+`
+		ORDER BY da.document_id, da.position`,
+		pgx.StrictNamedArgs{"ids": ids, "reach": v.Reach()})
+	if err != nil {
+		return nil, err
+	}
+	byDocument := make(map[uuid.UUID][]*Document, len(ids))
+	for _, a := range found {
+		a.ViewerAccess = v.To(a.Access)
+		byDocument[a.DocumentID] = append(byDocument[a.DocumentID], &a.Document)
+	}
+	return byDocument, nil
 }
 
 // Documents returns a page of the documents, by title.
@@ -69,7 +98,7 @@ func (s *Store) Documents(ctx context.Context, v viewer.Viewer, args page.Args) 
 		SELECT` + documentColumns + `
 		FROM entries e
 		JOIN documents d ON d.entry_id = e.id
-		WHERE ` + visible + `
+		WHERE ` + viewer.Visible + `
 			AND (@after_title::text IS NULL
 				OR (e.title COLLATE "und-x-icu", e.id) > (@after_title, @after_id::uuid))
 			AND (@before_title::text IS NULL
@@ -82,6 +111,9 @@ func (s *Store) Documents(ctx context.Context, v viewer.Viewer, args page.Args) 
 	if err != nil {
 		return nil, err
 	}
+	for _, d := range docs {
+		d.ViewerAccess = v.To(d.Access)
+	}
 	c := page.New(k, docs, func(d *Document) []string { return []string{d.Title, d.ID.String()} })
 	return &c, nil
 }
@@ -93,7 +125,7 @@ func (s *Store) DocumentCount(ctx context.Context, v viewer.Viewer) (_ int, err 
 		SELECT count(*)
 		FROM entries e
 		JOIN documents d ON d.entry_id = e.id
-		WHERE `+visible,
+		WHERE `+viewer.Visible,
 		pgx.StrictNamedArgs{"reach": v.Reach()})
 }
 

@@ -12,10 +12,6 @@ import (
 	"github.com/collegium/collegium/internal/viewer"
 )
 
-// visible is the rule for every read of entries: published, and for staff only
-// if the viewer is. What is for members shows its teaser to everyone.
-const visible = `e.status = 'PUBLISHED' AND (e.access <> 'STAFF' OR 'STAFF' = ANY(@reach))`
-
 const pageColumns = `
 	e.id,
 	e.kind,
@@ -49,12 +45,12 @@ func (s *Store) Page(ctx context.Context, v viewer.Viewer, path string) (_ *Page
 		SELECT`+pageColumns+`
 		FROM routes asked
 		JOIN`+pageTables+` ON e.id = asked.entry_id
-		WHERE asked.path = @path AND `+isPage+` AND `+visible,
+		WHERE asked.path = @path AND `+isPage+` AND `+viewer.Visible,
 		pgx.StrictNamedArgs{"path": path, "reach": v.Reach()})
 	if err != nil {
 		return nil, err
 	}
-	p.ViewerAccess = accessOf(v, p.Access)
+	p.ViewerAccess = v.To(p.Access)
 	return p, nil
 }
 
@@ -64,14 +60,14 @@ func (s *Store) PagesByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID)
 	pages, err := pg.All[Page](ctx, s.DB, `
 		SELECT`+pageColumns+`
 		FROM`+pageTables+`
-		WHERE e.id = ANY(@ids) AND `+isPage+` AND `+visible,
+		WHERE e.id = ANY(@ids) AND `+isPage+` AND `+viewer.Visible,
 		pgx.StrictNamedArgs{"ids": ids, "reach": v.Reach()})
 	if err != nil {
 		return nil, err
 	}
 	byID := make(map[uuid.UUID]*Page, len(pages))
 	for _, p := range pages {
-		p.ViewerAccess = accessOf(v, p.Access)
+		p.ViewerAccess = v.To(p.Access)
 		byID[p.ID] = p
 	}
 	return byID, nil
@@ -86,7 +82,7 @@ func (s *Store) ChildrenOf(ctx context.Context, v viewer.Viewer, parents []uuid.
 		FROM`+pageTables+`
 		WHERE e.parent_id = ANY(@parents)
 			AND (@kind::text IS NULL OR COALESCE(p.sub_kind, 'OTHER') = @kind)
-			AND `+isPage+` AND `+visible+`
+			AND `+isPage+` AND `+viewer.Visible+`
 		ORDER BY e.position, r.path`,
 		pgx.StrictNamedArgs{"parents": parents, "kind": kind, "reach": v.Reach()})
 	if err != nil {
@@ -94,7 +90,7 @@ func (s *Store) ChildrenOf(ctx context.Context, v viewer.Viewer, parents []uuid.
 	}
 	byParent := make(map[uuid.UUID][]*Page, len(parents))
 	for _, p := range pages {
-		p.ViewerAccess = accessOf(v, p.Access)
+		p.ViewerAccess = v.To(p.Access)
 		byParent[*p.ParentID] = append(byParent[*p.ParentID], p)
 	}
 	return byParent, nil
@@ -126,7 +122,7 @@ func (s *Store) BreadcrumbsOf(ctx context.Context, v viewer.Viewer, ids []uuid.U
 		FROM up
 		JOIN entries e ON e.id = up.id
 		JOIN routes r ON r.entry_id = e.id AND r.kind = 'CURRENT'
-		WHERE `+visible+`
+		WHERE `+viewer.Visible+`
 		ORDER BY up.leaf_id, up.height DESC`,
 		pgx.StrictNamedArgs{"ids": ids, "reach": v.Reach()})
 	if err != nil {

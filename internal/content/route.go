@@ -67,6 +67,7 @@ func (s *Store) Route(ctx context.Context, v viewer.Viewer, path string) (_ Rout
 		EntryStatus *string
 		CurrentPath *string
 		Visible     bool
+		Secret      bool
 	}
 	r, err := pg.One[row](ctx, s.DB, `
 		SELECT
@@ -77,7 +78,8 @@ func (s *Store) Route(ctx context.Context, v viewer.Viewer, path string) (_ Rout
 			e.kind AS entry_kind,
 			e.status AS entry_status,
 			current.path AS current_path,
-			COALESCE(`+visible+`, false) AS visible
+			COALESCE(`+viewer.Visible+`, false) AS visible,
+			COALESCE(e.access = 'STAFF' AND 'STAFF' <> ALL(@reach), false) AS secret
 		FROM routes asked
 		LEFT JOIN entries e ON e.id = asked.entry_id
 		LEFT JOIN routes current ON current.entry_id = e.id AND current.kind = 'CURRENT'
@@ -87,7 +89,7 @@ func (s *Store) Route(ctx context.Context, v viewer.Viewer, path string) (_ Rout
 		return nil, err
 	}
 	switch {
-	case absent(err):
+	case absent(err), r.Secret:
 	case r.Kind == "GONE":
 		return &GoneRoute{Path: path, Reason: r.Reason}, nil
 	case r.URL != nil:
@@ -113,7 +115,7 @@ func (s *Store) pathsLike(ctx context.Context, v viewer.Viewer, path string) ([]
 		SELECT r.path
 		FROM routes r
 		JOIN entries e ON e.id = r.entry_id
-		WHERE r.kind = 'CURRENT' AND r.path % @path AND `+visible+`
+		WHERE r.kind = 'CURRENT' AND r.path % @path AND `+viewer.Visible+`
 		ORDER BY similarity(r.path, @path) DESC, r.path
 		LIMIT 5`,
 		pgx.StrictNamedArgs{"path": path, "reach": v.Reach()})

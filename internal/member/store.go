@@ -28,20 +28,24 @@ const columns = `
 
 const visible = `m.listing_audience = ANY(@reach)`
 
-// A condition on a field asks for the field's audience too, so that a filter
-// tells nothing that the answer would not.
+// A condition on a field asks for the field's audience too, and one on a unit
+// whether the viewer may know of the unit, so that a filter tells nothing that the
+// answer would not.
 const matches = visible + `
 	AND (@region::text IS NULL OR (m.region_audience = ANY(@reach) AND m.region_id IN (
-		SELECT u.id FROM units u
-		WHERE u.kind = 'REGION' AND (u.slug = lower(@region) OR u.aliases @> ARRAY[lower(@region)]))))
-	AND (@section::text IS NULL OR (m.sections_audience = ANY(@reach) AND EXISTS (
-		SELECT 1
+		SELECT u.id
+		FROM units u
+		JOIN entries e ON e.id = u.id
+		WHERE u.kind = 'REGION' AND (u.slug = lower(@region) OR u.aliases @> ARRAY[lower(@region)]) AND ` + viewer.Visible + `)))
+	AND (@section::text IS NULL OR (m.sections_audience = ANY(@reach) AND m.id IN (
+		SELECT sm.member_id
 		FROM section_memberships sm
 		JOIN units u ON u.id = sm.section_id
-		WHERE sm.member_id = m.id
-			AND sm.starts_on <= CURRENT_DATE
+		JOIN entries e ON e.id = u.id
+		WHERE sm.starts_on <= CURRENT_DATE
 			AND (sm.ends_on IS NULL OR sm.ends_on >= CURRENT_DATE)
-			AND (u.slug = lower(@section) OR u.aliases @> ARRAY[lower(@section)]))))
+			AND u.kind = 'SPECIALIST_SECTION' AND (u.slug = lower(@section) OR u.aliases @> ARRAY[lower(@section)])
+			AND ` + viewer.Visible + `)))
 	AND (@grade::text IS NULL OR (m.grade_audience = ANY(@reach) AND m.grade = @grade))
 	AND (@text::text IS NULL
 		OR m.display_name ILIKE @text

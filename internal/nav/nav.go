@@ -159,7 +159,7 @@ type ExternalLink struct {
 
 // Action is something a client does itself.
 type Action struct {
-	Name string
+	Action string
 }
 
 // OwnTarget returns the target of an item that leads to nothing this site
@@ -169,7 +169,7 @@ func (it *Item) OwnTarget() any {
 	case KindExternal:
 		return &ExternalLink{Label: it.Label, URL: it.Href}
 	case KindAction:
-		return &Action{Name: *it.ActionName}
+		return &Action{Action: *it.ActionName}
 	default:
 		return nil
 	}

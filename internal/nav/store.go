@@ -31,19 +31,22 @@ type row struct {
 	ActionName  *string
 }
 
-// readMenus reads whole menus in one ordered pass. An item is hidden if it, its
-// target or anything above it is hidden from the viewer; the recursion starts
-// from those, so it costs nothing where nothing is hidden. The caller appends
-// which menus: a condition on m.
-const readMenus = `
-	WITH RECURSIVE hidden AS (
+// readMenus returns the statement that reads whole menus in one ordered pass;
+// which is a condition on m, static text. An item is hidden if it, its target or
+// anything above it is hidden from the viewer; the recursion starts from those in
+// the menus asked for, so it costs next to nothing where nothing is hidden.
+func readMenus(which string) string {
+	return `
+	WITH RECURSIVE asked AS (
+		SELECT m.id, m.handle, m.title, m.revision, m.position
+		FROM menus m
+		WHERE ` + which + `
+	), hidden AS (
 		SELECT i.id
 		FROM menu_items i
+		JOIN asked a ON a.id = i.menu_id
 		LEFT JOIN entries e ON e.id = i.entry_id
-		WHERE NOT (
-			i.access = ANY(@reach)
-			AND (e.id IS NULL OR (e.status = 'PUBLISHED' AND (e.access <> 'STAFF' OR 'STAFF' = ANY(@reach))))
-		)
+		WHERE NOT (i.access = ANY(@reach) AND (e.id IS NULL OR ` + viewer.Visible + `))
 		UNION
 		SELECT c.id
 		FROM menu_items c
@@ -65,14 +68,16 @@ const readMenus = `
 		i.entry_id,
 		e.kind AS entry_kind,
 		i.action AS action_name
-	FROM menus m
-	LEFT JOIN menu_items i ON i.menu_id = m.id AND i.id NOT IN (SELECT h.id FROM hidden h)
+	FROM asked m
+	LEFT JOIN (
+		SELECT v.*
+		FROM menu_items v
+		WHERE NOT EXISTS (SELECT 1 FROM hidden h WHERE h.id = v.id)
+	) i ON i.menu_id = m.id
 	LEFT JOIN entries e ON e.id = i.entry_id
 	LEFT JOIN routes r ON r.entry_id = i.entry_id AND r.kind = 'CURRENT'
-	WHERE `
-
-const menuOrder = `
 	ORDER BY m.position, m.handle, i.position`
+}
 
 func (s *Store) read(ctx context.Context, sql string, args pgx.StrictNamedArgs) ([]*Menu, error) {
 	rows, err := pg.All[row](ctx, s.DB, sql, args)
@@ -111,7 +116,7 @@ func (s *Store) read(ctx context.Context, sql string, args pgx.StrictNamedArgs) 
 // Menu returns the menu with the handle; errs.NotFound if there is none.
 func (s *Store) Menu(ctx context.Context, v viewer.Viewer, handle string) (_ *Menu, err error) {
 	defer errs.Wrap(&err, "nav.Menu(%.100q)", handle)
-	menus, err := s.read(ctx, readMenus+`m.handle = @handle`+menuOrder,
+	menus, err := s.read(ctx, readMenus(`m.handle = lower(@handle)`),
 		pgx.StrictNamedArgs{"handle": handle, "reach": v.Reach()})
 	if err != nil {
 		return nil, err
@@ -132,7 +137,7 @@ func (s *Store) Menus(ctx context.Context, v viewer.Viewer, handles []string) (_
 	if len(handles) > maxMenus {
 		return nil, errs.Invalidf("handles", "%d handles are too many; pass at most %d", len(handles), maxMenus)
 	}
-	menus, err := s.read(ctx, readMenus+`(@handles::text[] IS NULL OR m.handle = ANY(@handles))`+menuOrder,
+	menus, err := s.read(ctx, readMenus(`(@handles::text[] IS NULL OR m.handle = ANY(@handles))`),
 		pgx.StrictNamedArgs{"handles": handles, "reach": v.Reach()})
 	if err != nil || handles == nil {
 		return menus, err
@@ -153,7 +158,7 @@ func (s *Store) Menus(ctx context.Context, v viewer.Viewer, handles []string) (_
 // MenusByID returns the menus with the IDs.
 func (s *Store) MenusByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (_ map[uuid.UUID]*Menu, err error) {
 	defer errs.Wrap(&err, "nav.MenusByID(%d)", len(ids))
-	menus, err := s.read(ctx, readMenus+`m.id = ANY(@ids)`+menuOrder,
+	menus, err := s.read(ctx, readMenus(`m.id = ANY(@ids)`),
 		pgx.StrictNamedArgs{"ids": ids, "reach": v.Reach()})
 	if err != nil {
 		return nil, err
@@ -168,7 +173,7 @@ func (s *Store) MenusByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID)
 // ItemsByID returns the items with the IDs, each in its whole menu.
 func (s *Store) ItemsByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (_ map[uuid.UUID]*Item, err error) {
 	defer errs.Wrap(&err, "nav.ItemsByID(%d)", len(ids))
-	menus, err := s.read(ctx, readMenus+`m.id IN (SELECT a.menu_id FROM menu_items a WHERE a.id = ANY(@ids))`+menuOrder,
+	menus, err := s.read(ctx, readMenus(`m.id IN (SELECT a.menu_id FROM menu_items a WHERE a.id = ANY(@ids))`),
 		pgx.StrictNamedArgs{"ids": ids, "reach": v.Reach()})
 	if err != nil {
 		return nil, err
@@ -211,9 +216,9 @@ func (s *Store) AlsoAt(ctx context.Context, v viewer.Viewer, items []*Item) (_ [
 			known = append(known, id)
 		}
 	}
-	others, err := s.read(ctx, readMenus+`
+	others, err := s.read(ctx, readMenus(`
 		m.id <> ALL(COALESCE(@known, '{}'::uuid[]))
-		AND m.id IN (SELECT a.menu_id FROM menu_items a WHERE a.entry_id = ANY(@entries))`+menuOrder,
+		AND m.id IN (SELECT a.menu_id FROM menu_items a WHERE a.entry_id = ANY(@entries))`),
 		pgx.StrictNamedArgs{"known": known, "entries": entries, "reach": v.Reach()})
 	if err != nil {
 		return nil, err

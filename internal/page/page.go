@@ -8,6 +8,8 @@ package page
 import (
 	"encoding/base64"
 	"encoding/json"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/collegium/collegium/internal/errs"
 )
@@ -88,6 +90,12 @@ func decode(name string, cursor *string, parts int) ([]string, error) {
 	var key []string
 	if err := json.Unmarshal(raw, &key); err != nil || len(key) != parts {
 		return nil, bad
+	}
+	for _, part := range key {
+		// No text in the database holds a NUL, and PostgreSQL takes none.
+		if strings.ContainsRune(part, 0) || !utf8.ValidString(part) {
+			return nil, bad
+		}
 	}
 	return key, nil
 }

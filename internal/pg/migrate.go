@@ -15,6 +15,7 @@ import (
 	"github.com/golang-migrate/migrate/v4/source/iofs"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/collegium/collegium/migrations"
@@ -120,7 +121,11 @@ func migrateForce(ctx context.Context, dsn string, files fs.FS, version uint) er
 }
 
 func migrateStatus(ctx context.Context, dsn string, files fs.FS) (*Status, error) {
-	conn, err := pgx.Connect(ctx, dsn)
+	cfg, err := connConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
@@ -173,12 +178,22 @@ func (st *Status) ready() error {
 // migrationLock is the key of the advisory lock under which migrations run: "collegiu" as eight bytes.
 const migrationLock = 0x636f6c6c65676975
 
+// connConfig reads the address for one connection. Settings of a pool, which the address may hold too, mean nothing to
+// the server and are left out.
+func connConfig(dsn string) (*pgx.ConnConfig, error) {
+	cfg, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("database address: %w", err)
+	}
+	return cfg.ConnConfig, nil
+}
+
 // underMigrationLock calls f while this process alone may migrate the database. The lock belongs to a connection, so
 // it is gone when the process is.
 func underMigrationLock(ctx context.Context, dsn string, files fs.FS, f func(*migrate.Migrate, *Status) error) error {
-	cfg, err := pgx.ParseConfig(dsn)
+	cfg, err := connConfig(dsn)
 	if err != nil {
-		return fmt.Errorf("database address: %w", err)
+		return err
 	}
 	// Limits meant for the service's statements don't fit a migration, nor waiting for another process's.
 	cfg.RuntimeParams["application_name"] = "collegium migrate"

@@ -84,8 +84,8 @@ func Defaults() Config {
 	}
 }
 
-// validate says everything that is wrong with the configuration, and what would be right.
-func (c Config) validate() error {
+// Validate says everything that is wrong with the configuration, and what would be right.
+func (c Config) Validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 

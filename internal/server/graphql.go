@@ -131,9 +131,10 @@ func (s *Server) execute(r *http.Request, client string, p Params) Result {
 	info := infoFrom(r.Context())
 	p.RequestID = info.id
 	charged := false
-	p.Charge = func(points int) (Allowance, bool) {
-		charged = true
-		return s.limiter.Take(client, points)
+	p.Charge = func(points int) (a Allowance, ok bool) {
+		a, ok = s.limiter.Take(client, points)
+		charged = ok // what is refused isn't free either
+		return a, ok
 	}
 	ctx, cancel := context.WithTimeoutCause(r.Context(), s.cfg.OperationTimeout, errOperationTimeout)
 	defer cancel()

@@ -121,7 +121,7 @@ func TestLimiterConcurrently(t *testing.T) {
 	}
 }
 
-// The allowance of a client over HTTP: what an operation costs is the graph's word, and what isn't one costs a point.
+// The allowance of a client over HTTP: what an operation costs is the graph's word, and what isn't one, or is refused, costs a point.
 func TestRateLimit(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(c *Config, _ *Deps) { c.RatePoints, c.RateWindow = 10, 24*time.Hour })
@@ -133,14 +133,14 @@ func TestRateLimit(t *testing.T) {
 	if w := from(me, post(document("{ dear(points: 4) }"), "")); w.Body.String() != `{"data":{"dear":6}}` {
 		t.Errorf("%s, want 6 remaining", w.Body)
 	}
-	w := from(me, post(document("{ dear(points: 7) }"), mediaJSON)) // more than is left
+	w := from(me, post(document("{ dear(points: 7) }"), mediaJSON)) // more than is left: 5 left
 	if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") == "" {
 		t.Errorf("status %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
 	}
-	from(me, post("nonsense", ""))              // 5 left
-	from(me, post(document("{ nothing }"), "")) // 4 left
-	from(me, post(document("{ boom }"), ""))    // 3 left
-	if w := from(me, post(document("{ dear(points: 3) }"), "")); w.Body.String() != `{"data":{"dear":0}}` {
+	from(me, post("nonsense", ""))              // 4 left
+	from(me, post(document("{ nothing }"), "")) // 3 left
+	from(me, post(document("{ boom }"), ""))    // 2 left
+	if w := from(me, post(document("{ dear(points: 2) }"), "")); w.Body.String() != `{"data":{"dear":0}}` {
 		t.Errorf("%s, want 0 remaining", w.Body)
 	}
 	before := b.graph.executed()

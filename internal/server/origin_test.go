@@ -152,7 +152,7 @@ func TestConfigErrors(t *testing.T) {
 	off := Defaults()
 	off.RatePoints, off.RateWindow, off.MaxInFlight, off.QueueTimeout, off.DrainTimeout = 0, 0, 0, 0, 0
 	off.AllowedOrigins, off.AllowCredentials = []string{"http://localhost:5173", "https://[::1]:8443"}, true
-	if err := off.validate(); err != nil {
+	if err := off.Validate(); err != nil {
 		t.Errorf("limits off: %v", err)
 	}
 	if _, err := New(Defaults(), Deps{}); err == nil {

@@ -73,7 +73,7 @@ const routeGraphQL = "/graphql"
 
 // New returns a server. Its error lists everything that is wrong with the configuration.
 func New(cfg Config, deps Deps) (*Server, error) {
-	if err := cfg.validate(); err != nil {
+	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("server configuration: %w", err)
 	}
 	if deps.Execute == nil || deps.Ready == nil || deps.Log == nil || deps.Schema == "" {

@@ -32,7 +32,8 @@ type Params struct {
 	// answered with NotByGet.
 	ReadOnly bool
 	// Charge takes the price of the operation, in points, from the client's allowance and says what is left; false
-	// means that not enough was left, that nothing was taken, and that the answer is RateLimited. It is never nil. Call
+	// means that not enough was left, that one point was taken for asking, and that the answer is RateLimited. It is never
+	// nil. Call
 	// it once, when the price is known and before anything runs; if it is not called the server takes one point, so
 	// that a refused document isn't free.
 	Charge func(points int) (Allowance, bool)

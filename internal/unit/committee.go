@@ -23,7 +23,7 @@ const committees = `
 	FROM committees c
 	LEFT JOIN units u ON u.id = c.unit_id
 	LEFT JOIN entries e ON e.id = u.id
-	WHERE (c.unit_id IS NULL OR ` + visible + `)`
+	WHERE (c.unit_id IS NULL OR ` + viewer.Visible + `)`
 
 // Committee returns the committee with the slug; errs.NotFound if there is none.
 func (s *Store) Committee(ctx context.Context, v viewer.Viewer, slug string) (_ *Committee, err error) {

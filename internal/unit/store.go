@@ -12,9 +12,6 @@ import (
 	"github.com/collegium/collegium/internal/viewer"
 )
 
-// visible is the rule for every read of units: that of their entry.
-const visible = `e.status = 'PUBLISHED' AND (e.access <> 'STAFF' OR 'STAFF' = ANY(@reach))`
-
 const status = `CASE WHEN u.dissolved_on < CURRENT_DATE THEN 'DISSOLVED' ELSE 'ACTIVE' END`
 
 const sectionColumns = `
@@ -50,7 +47,7 @@ func (s *Store) Section(ctx context.Context, v viewer.Viewer, slug string) (_ *S
 	return pg.One[Section](ctx, s.DB, `
 		SELECT`+sectionColumns+`
 		FROM`+unitTables+`
-		WHERE u.kind = 'SPECIALIST_SECTION' AND (u.slug = lower(@slug) OR u.aliases @> ARRAY[lower(@slug)]) AND `+visible+`
+		WHERE u.kind = 'SPECIALIST_SECTION' AND (u.slug = lower(@slug) OR u.aliases @> ARRAY[lower(@slug)]) AND `+viewer.Visible+`
 		ORDER BY u.slug = lower(@slug) DESC, u.position
 		LIMIT 1`,
 		pgx.StrictNamedArgs{"slug": slug, "reach": v.Reach()})
@@ -65,7 +62,7 @@ func (s *Store) Sections(ctx context.Context, v viewer.Viewer, only *Status) (_ 
 		FROM`+unitTables+`
 		WHERE u.kind = 'SPECIALIST_SECTION'
 			AND (@only::text IS NULL OR `+status+` = @only)
-			AND `+visible+`
+			AND `+viewer.Visible+`
 		ORDER BY u.position`,
 		pgx.StrictNamedArgs{"only": only, "reach": v.Reach()})
 }
@@ -76,7 +73,7 @@ func (s *Store) SectionsByID(ctx context.Context, v viewer.Viewer, ids []uuid.UU
 	sections, err := pg.All[Section](ctx, s.DB, `
 		SELECT`+sectionColumns+`
 		FROM`+unitTables+`
-		WHERE u.kind = 'SPECIALIST_SECTION' AND u.id = ANY(@ids) AND `+visible,
+		WHERE u.kind = 'SPECIALIST_SECTION' AND u.id = ANY(@ids) AND `+viewer.Visible,
 		pgx.StrictNamedArgs{"ids": ids, "reach": v.Reach()})
 	if err != nil {
 		return nil, err
@@ -97,7 +94,8 @@ func (s *Store) SectionsOf(ctx context.Context, v viewer.Viewer, members []uuid.
 		Section
 	}
 	rows, err := pg.All[row](ctx, s.DB, `
-		SELECT
+		-- Periods of one membership may overlap.
+		SELECT DISTINCT ON (sm.member_id, u.position)
 			sm.member_id,`+sectionColumns+`
 		FROM section_memberships sm
 		JOIN members m ON m.id = sm.member_id
@@ -107,7 +105,7 @@ func (s *Store) SectionsOf(ctx context.Context, v viewer.Viewer, members []uuid.
 			AND (sm.ends_on IS NULL OR sm.ends_on >= CURRENT_DATE)
 			AND m.listing_audience = ANY(@reach)
 			AND m.sections_audience = ANY(@reach)
-			AND `+visible+`
+			AND `+viewer.Visible+`
 		ORDER BY sm.member_id, u.position`,
 		pgx.StrictNamedArgs{"members": members, "reach": v.Reach()})
 	if err != nil {
@@ -127,7 +125,7 @@ func (s *Store) Region(ctx context.Context, v viewer.Viewer, slug string) (_ *Re
 	return pg.One[Region](ctx, s.DB, `
 		SELECT`+regionColumns+`
 		FROM`+unitTables+`
-		WHERE u.kind = 'REGION' AND (u.slug = lower(@slug) OR u.aliases @> ARRAY[lower(@slug)]) AND `+visible+`
+		WHERE u.kind = 'REGION' AND (u.slug = lower(@slug) OR u.aliases @> ARRAY[lower(@slug)]) AND `+viewer.Visible+`
 		ORDER BY u.slug = lower(@slug) DESC, u.position
 		LIMIT 1`,
 		pgx.StrictNamedArgs{"slug": slug, "reach": v.Reach()})
@@ -140,7 +138,7 @@ func (s *Store) Regions(ctx context.Context, v viewer.Viewer, nation *Nation) (_
 	return pg.All[Region](ctx, s.DB, `
 		SELECT`+regionColumns+`
 		FROM`+unitTables+`
-		WHERE u.kind = 'REGION' AND (@nation::text IS NULL OR u.nation = @nation) AND `+visible+`
+		WHERE u.kind = 'REGION' AND (@nation::text IS NULL OR u.nation = @nation) AND `+viewer.Visible+`
 		ORDER BY u.position`,
 		pgx.StrictNamedArgs{"nation": nation, "reach": v.Reach()})
 }
@@ -151,7 +149,7 @@ func (s *Store) RegionsByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUI
 	regions, err := pg.All[Region](ctx, s.DB, `
 		SELECT`+regionColumns+`
 		FROM`+unitTables+`
-		WHERE u.kind = 'REGION' AND u.id = ANY(@ids) AND `+visible,
+		WHERE u.kind = 'REGION' AND u.id = ANY(@ids) AND `+viewer.Visible,
 		pgx.StrictNamedArgs{"ids": ids, "reach": v.Reach()})
 	if err != nil {
 		return nil, err

@@ -59,6 +59,31 @@ func (v Viewer) CanRead(access Access) bool {
 	return false
 }
 
+// Visible is the SQL condition under which a viewer may know that the entry e
+// exists: it is published, and for staff only if the viewer is staff. It takes
+// @reach, which is Reach. What is for members shows its teaser to everyone. Every
+// statement that reads entries, or anything that hangs on one, has it.
+const Visible = ` (e.status = 'PUBLISHED' AND (e.access <> 'STAFF' OR 'STAFF' = ANY(@reach))) `
+
+// AccessTo says whether a viewer may read a thing in full, and if not, why.
+type AccessTo struct {
+	CanRead  bool
+	Reason   *string
+	Requires *Access
+}
+
+// To says whether the viewer may read a thing of the access level in full.
+func (v Viewer) To(a Access) AccessTo {
+	if v.CanRead(a) {
+		return AccessTo{CanRead: true}
+	}
+	reason := "The whole of it is for members. Sign in as a member to read it."
+	if a == ForStaff {
+		reason = "The whole of it is for staff."
+	}
+	return AccessTo{Reason: &reason, Requires: &a}
+}
+
 type contextKey struct{}
 
 // With returns a context that carries the viewer. Only the identity middleware

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// result is all that a run has found out.
+type result struct {
+	Machine     machine  `json:"machine"`
+	Sizes       sizes    `json:"sizes"`
+	Rounds      int      `json:"rounds"`
+	Seconds     float64  `json:"seconds"`
+	Connections int      `json:"connections"`
+	Contestants []string `json:"contestants"`
+	// Questions are what was asked, in order; the question "hello" is the
+	// contestant hello's only one.
+	Questions    []asked       `json:"questions"`
+	Measurements []measurement `json:"measurements"`
+	// EncodingJSON is the CPU time that encoding/json takes for the answer to Q1
+	// from structs in memory, in microseconds, in each round.
+	EncodingJSON []float64 `json:"encodingJsonMicros"`
+	// IdleRSS and IdleHeap are the memory of each contestant before the first
+	// measurement, in bytes; AfterHeap is the heap once it is idle again.
+	IdleRSS   map[string]number `json:"idleRssBytes"`
+	IdleHeap  map[string]uint64 `json:"idleHeapBytes"`
+	AfterHeap map[string]uint64 `json:"afterHeapBytes"`
+}
+
+// asked is a question as the report needs it.
+type asked struct {
+	Name  string `json:"name"`
+	About string `json:"about"`
+	// Connections is how many asked at once.
+	Connections int `json:"connections"`
+	// Bytes is how long collegium's answer is.
+	Bytes int `json:"bytes"`
+	// Statements is how many statements a request takes, by contestant.
+	Statements map[string]int64 `json:"statements"`
+}
+
+// measure fills a database, lets the contestants answer and compares what they
+// say, and only then measures.
+func (o *options) measure(ctx context.Context, dsn string, say func(string, ...any)) (*result, error) {
+	r := &result{
+		Sizes: sizes{o.Sizes[0], o.Sizes[1]}, Rounds: o.Rounds, Seconds: o.Seconds, Connections: o.Connections,
+		IdleRSS: map[string]number{}, IdleHeap: map[string]uint64{}, AfterHeap: map[string]uint64{},
+	}
+	there, err := fill(ctx, dsn, r.Sizes, say)
+	if err != nil {
+		return nil, err
+	}
+	list := slices.DeleteFunc(questions(there), func(q question) bool {
+		return len(o.Questions) > 0 && !slices.Contains(o.Questions, q.Name)
+	})
+	postmaster, err := parentOfBackend(ctx, dsn)
+	if err != nil {
+		return nil, err
+	}
+
+	running, err := o.assemble(ctx, dsn, list)
+	defer func() {
+		for _, p := range running {
+			p.stop()
+		}
+	}()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range running {
+		r.Contestants = append(r.Contestants, p.name)
+		r.IdleRSS[p.name], r.IdleHeap[p.name] = p.idleRSS, p.idleHeap
+	}
+	for _, q := range list {
+		a := asked{
+			Name: q.Name, About: q.About, Connections: o.connections(q),
+			Bytes: len(running[0].exchanges[q.Name][0].want), Statements: map[string]int64{},
+		}
+		for _, p := range running {
+			if n, ok := p.statements[q.Name]; ok {
+				a.Statements[p.name] = n
+			}
+		}
+		r.Questions = append(r.Questions, a)
+	}
+	say("%d contestants give the same answers to %d questions", len(running), len(list))
+
+	var tree any
+	for round := range o.Rounds {
+		for at, q := range list {
+			for _, p := range turn(running, round+at) {
+				if p.exchanges[q.Name] == nil {
+					continue
+				}
+				m, err := p.measure(ctx, q.Name, o.connections(q), time.Duration(o.Seconds*float64(time.Second)), postmaster)
+				if err != nil {
+					return nil, fmt.Errorf("%s asked %s: %w", p.name, q.Name, err)
+				}
+				m.Round = round
+				r.Measurements = append(r.Measurements, m)
+			}
+			if q.Name == "Q1" {
+				if tree == nil {
+					if tree, err = menuStructs(running[0].exchanges["Q1"][0].want); err != nil {
+						return nil, err
+					}
+				}
+				took, err := encodingTime(tree)
+				if err != nil {
+					return nil, err
+				}
+				r.EncodingJSON = append(r.EncodingJSON, took)
+			}
+		}
+		say("round %d of %d done", round+1, o.Rounds)
+	}
+	for _, p := range running {
+		s, err := p.idle(ctx)
+		if err != nil {
+			return nil, err
+		}
+		r.AfterHeap[p.name] = s.HeapAlloc
+	}
+	if o.Profile {
+		for _, q := range list {
+			file := filepath.Join(o.Out, "cpu-"+q.Name+".pprof")
+			if err := running[0].profile(ctx, q.Name, o.connections(q), max(1, int(o.Seconds)), file); err != nil {
+				return nil, fmt.Errorf("profile %s: %w", q.Name, err)
+			}
+		}
+		say("profiles written")
+	}
+	return r, nil
+}
+
+func (o *options) connections(q question) int {
+	if q.connections > 0 {
+		return q.connections
+	}
+	return o.Connections
+}
+
+// turn returns the contestants beginning with another one for each number, so
+// that none always comes first, when the caches are cold.
+func turn(running []*process, n int) []*process {
+	n %= len(running)
+	return slices.Concat(running[n:], running[:n])
+}
+
+// assemble starts the contestants, collegium first, and compares their answers
+// with collegium's. It returns those that were started also with an error.
+func (o *options) assemble(ctx context.Context, dsn string, list []question) (running []*process, err error) {
+	statements, answers := map[string]statement{}, map[string]string{}
+	for _, q := range list {
+		for i, body := range q.bodies() {
+			statements[body] = statement{q.sql, q.variants[i].args}
+		}
+	}
+	for _, name := range contestants {
+		if !o.takesPart(name) {
+			continue
+		}
+		r := role{Contestant: name, DSN: dsn, Connections: o.Pool}
+		switch name {
+		case sql:
+			r.Statements = statements
+		case bare:
+			r.Answers = answers
+		}
+		p, err := start(ctx, r)
+		if err != nil {
+			return running, err
+		}
+		running = append(running, p)
+		if name == hello {
+			e := exchange{post(`{"query":"{ hello }"}`), []byte(helloAnswer)}
+			for _, q := range list {
+				p.exchanges[q.Name] = nil
+			}
+			// It is measured beside the first question.
+			if len(list) > 0 {
+				p.exchanges[list[0].Name] = []exchange{e}
+			}
+			continue
+		}
+		for _, q := range list {
+			if err := p.learn(ctx, q); err != nil {
+				return running, err
+			}
+			for i, e := range p.exchanges[q.Name] {
+				first := running[0].exchanges[q.Name][i].want
+				if err := sameData(first, e.want); err != nil {
+					return running, fmt.Errorf("%s: %s and %s answer differently, so nothing is timed: %w", q.Name, ours, name, err)
+				}
+				if name == ours {
+					if err := notEmpty(first); err != nil {
+						return running, fmt.Errorf("%s: %w", q.Name, err)
+					}
+					answers[q.bodies()[i]] = string(first)
+				}
+			}
+		}
+	}
+	return running, nil
+}
+
+// notEmpty says with an error that a root field of an answer is null: then there
+// is nothing to measure.
+func notEmpty(answer []byte) error {
+	var a struct{ Data map[string]any }
+	if err := json.Unmarshal(answer, &a); err != nil {
+		return err
+	}
+	for name, value := range a.Data {
+		if value == nil {
+			return fmt.Errorf("the answer has no %s, so there is nothing to measure: %.200s", name, answer)
+		}
+	}
+	return nil
+}
+
+// measure asks one question for a time, after a tenth of it to warm up.
+func (p *process) measure(ctx context.Context, q string, connections int, d time.Duration, postmaster int) (measurement, error) {
+	if _, err := drive(ctx, p.at.Graph, p.exchanges[q], connections, d/10); err != nil {
+		return measurement{}, err
+	}
+	before, err := p.stats(ctx)
+	if err != nil {
+		return measurement{}, err
+	}
+	top := peak(p.pid)
+	server, postgres := cpuOf(p.pid), cpuOfTree(postmaster)
+	l, err := drive(ctx, p.at.Graph, p.exchanges[q], connections, d)
+	server, postgres = cpuOf(p.pid)-server, cpuOfTree(postmaster)-postgres
+	most := top()
+	if err != nil {
+		return measurement{}, err
+	}
+	after, err := p.stats(ctx)
+	if err != nil {
+		return measurement{}, err
+	}
+	n := float64(len(l.latencies))
+	return measurement{
+		Question: q, Contestant: p.name, Requests: len(l.latencies),
+		PerSecond:      n / l.took.Seconds(),
+		P50:            micros(percentile(l.latencies, 50)),
+		P99:            micros(percentile(l.latencies, 99)),
+		ServerCPU:      number(server / n),
+		PostgresCPU:    number(postgres / n),
+		Allocations:    float64(after.Mallocs-before.Mallocs) / n,
+		AllocatedBytes: float64(after.TotalAlloc-before.TotalAlloc) / n,
+		PeakRSS:        number(most),
+	}, nil
+}
+
+// parentOfBackend returns the process id of PostgreSQL's main process, 0 if the
+// system does not tell.
+func parentOfBackend(ctx context.Context, dsn string) (int, error) {
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	s, err := readStat(int(conn.PgConn().PID()))
+	if err != nil {
+		return 0, nil
+	}
+	return s.parent, nil
+}

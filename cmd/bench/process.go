@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"strconv"
+	"time"
+)
+
+// process is a contestant as its parent sees it.
+type process struct {
+	name    string
+	pid     int
+	at      addresses
+	stdin   io.Closer
+	command *exec.Cmd
+	// exchanges are the requests of each question and the answers to them.
+	exchanges map[string][]exchange
+	// statements is how many statements the first request of a question takes.
+	statements map[string]int64
+	// idleRSS and idleHeap are the memory that it held after it had started, in
+	// bytes.
+	idleRSS  number
+	idleHeap uint64
+}
+
+// start starts a contestant and waits until it is ready.
+func start(ctx context.Context, r role) (_ *process, err error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	c := exec.CommandContext(ctx, program, contestantCommand)
+	c.Stderr = os.Stderr
+	stdin, err := c.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	stdout, err := c.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Start(); err != nil {
+		return nil, err
+	}
+	p := &process{
+		name: r.Contestant, pid: c.Process.Pid, stdin: stdin, command: c,
+		exchanges: map[string][]exchange{}, statements: map[string]int64{},
+	}
+	defer func() {
+		if err != nil {
+			p.stop()
+			err = fmt.Errorf("start %s: %w", r.Contestant, err)
+		}
+	}()
+	if err := json.NewEncoder(stdin).Encode(r); err != nil {
+		return nil, err
+	}
+	if err := json.NewDecoder(stdout).Decode(&p.at); err != nil {
+		return nil, err
+	}
+	s, err := p.idle(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.idleRSS, p.idleHeap = number(rssOf(p.pid)), s.HeapAlloc
+	return p, nil
+}
+
+// stop ends the contestant, by force if it takes too long.
+func (p *process) stop() {
+	p.stdin.Close()
+	kill := time.AfterFunc(10*time.Second, func() { _ = p.command.Process.Kill() })
+	defer kill.Stop()
+	_ = p.command.Wait() // how it ended is of no interest once all is measured
+}
+
+// say sends a request to the second address of the contestant.
+func (p *process) say(ctx context.Context, method, path string, query url.Values, answer any) error {
+	u := url.URL{Scheme: "http", Host: p.at.Control, Path: path, RawQuery: query.Encode()}
+	r, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s %s of %s: %s", method, path, p.name, resp.Status)
+	}
+	if answer == nil {
+		_, err = io.Copy(io.Discard, resp.Body)
+		return err
+	}
+	return json.NewDecoder(resp.Body).Decode(answer)
+}
+
+func (p *process) stats(ctx context.Context) (s stats, err error) {
+	return s, p.say(ctx, http.MethodGet, "/stats", nil, &s)
+}
+
+// idle has the contestant give back what memory it can, and returns its numbers.
+func (p *process) idle(ctx context.Context) (stats, error) {
+	if err := p.say(ctx, http.MethodPost, "/idle", nil, nil); err != nil {
+		return stats{}, err
+	}
+	return p.stats(ctx)
+}
+
+// learn asks every variant of a question once, keeps the answers as those to
+// expect from now on, and counts the statements.
+func (p *process) learn(ctx context.Context, q question) error {
+	bodies := q.bodies()
+	exchanges := make([]exchange, len(bodies))
+	for i, body := range bodies {
+		request := post(body)
+		answer, err := once(ctx, p.at.Graph, request)
+		if err != nil {
+			return fmt.Errorf("%s asked %s: %w", p.name, q.Name, err)
+		}
+		exchanges[i] = exchange{request, answer}
+	}
+	p.exchanges[q.Name] = exchanges
+	if err := p.say(ctx, http.MethodPost, "/count", url.Values{"on": {"true"}}, nil); err != nil {
+		return err
+	}
+	_, err1 := once(ctx, p.at.Graph, exchanges[0].request)
+	s, err2 := p.stats(ctx)
+	p.statements[q.Name] = s.Statements
+	return errors.Join(err1, err2, p.say(ctx, http.MethodPost, "/count", url.Values{"on": {"false"}}, nil))
+}
+
+// profile writes a CPU profile of so many whole seconds, while a question is
+// asked, to a file.
+func (p *process) profile(ctx context.Context, q string, connections, seconds int, file string) error {
+	u := url.URL{Scheme: "http", Host: p.at.Control, Path: "/debug/pprof/profile", RawQuery: "seconds=" + strconv.Itoa(seconds)}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return err
+	}
+	asked := make(chan error, 1)
+	go func() {
+		_, err := drive(ctx, p.at.Graph, p.exchanges[q], connections, time.Duration(seconds+1)*time.Second)
+		asked <- err
+	}()
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return errors.Join(err, <-asked)
+	}
+	defer resp.Body.Close()
+	out, err := os.Create(file)
+	if err != nil {
+		return errors.Join(err, <-asked)
+	}
+	_, err = io.Copy(out, resp.Body)
+	return errors.Join(err, out.Close(), <-asked)
+}
