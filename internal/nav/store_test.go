@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"pgregory.net/rapid"
 
@@ -263,4 +265,39 @@ func TestConcurrentMoves(t *testing.T) {
 			rt.Fatalf("%d of %d items hang on the tree after %v", m.ItemCount(), len(names), moves)
 		}
 	})
+}
+
+// TestHidingIsLinear reads a large menu most of which is hidden, by a plan that
+// looks at each item once.
+func TestHidingIsLinear(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	exec(t, db, `
+		WITH menu AS (INSERT INTO menus (id, handle, title) VALUES (gen_random_uuid(), 'big', 'Big') RETURNING id)
+		INSERT INTO menu_items (id, key, menu_id, position, label, kind, access)
+		SELECT gen_random_uuid(), 'big/' || n, menu.id, n, 'Item ' || n, 'HEADING', CASE WHEN n % 10 = 0 THEN 'PUBLIC' ELSE 'STAFF' END
+		FROM menu, generate_series(1, 20000) n`)
+	exec(t, db, `ANALYZE`)
+	m, err := (&nav.Store{DB: db}).Menu(t.Context(), viewer.Viewer{}, "big")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.ItemCount() != 2000 {
+		t.Errorf("%d items show, want 2000", m.ItemCount())
+	}
+	ctx, recorder := pg.WithRecorder(t.Context())
+	if _, err := (&nav.Store{DB: db}).Menu(ctx, viewer.Viewer{}, "big"); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := pg.Scalars[string](t.Context(), db, `EXPLAIN `+recorder.SQL()[0],
+		pgx.StrictNamedArgs{"handle": "big", "reach": viewer.Viewer{}.Reach()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range plan {
+		if strings.Contains(line, "SubPlan") {
+			t.Errorf("the plan asks a question for each item:\n%s", strings.Join(plan, "\n"))
+			break
+		}
+	}
 }
