@@ -51,6 +51,7 @@ type documents struct {
 	accept  Accept
 	cache   *otter.Cache[hash, *document]
 	counter *stats.Counter
+	own     map[hash]*document // of the program itself
 	trusted atomic.Pointer[trustedDocuments]
 }
 

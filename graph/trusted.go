@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
+	"maps"
 	"time"
 
 	"github.com/collegium/collegium/internal/trusted"
@@ -18,12 +20,26 @@ type trustedDocuments struct {
 	refused  int
 }
 
+// trustOwn trusts the documents of the program itself. They have no ids.
+func (h *Handler) trustOwn(texts []string) error {
+	h.documents.own = make(map[hash]*document, len(texts))
+	for _, text := range texts {
+		doc, _, list := h.checker.check(text, noOperationName, nil)
+		if list != nil {
+			return fmt.Errorf("a document of the program itself: %w", list)
+		}
+		h.documents.own[sha256.Sum256([]byte(text))] = &document{text: text, ast: doc}
+	}
+	h.documents.trusted.Store(&trustedDocuments{byHash: h.documents.own})
+	return nil
+}
+
 // LoadTrusted reads the trusted documents from the database if they changed since
 // the last call, and checks those that are new. From then on they are answered
 // without a statement. A document that doesn't fit the schema is logged, and
 // refused with its errors when it is asked.
 //
-// Until the first call, and if that fails, there are no trusted documents. One
+// Until the first call, and if that fails, only those of the program itself are trusted. One
 // goroutine at a time may call it.
 func (h *Handler) LoadTrusted(ctx context.Context) error {
 	old := h.documents.trusted.Load()
@@ -40,8 +56,9 @@ func (h *Handler) LoadTrusted(ctx context.Context) error {
 	next := &trustedDocuments{
 		revision: revision,
 		byID:     make(map[string]*document, len(stored)),
-		byHash:   make(map[hash]*document, len(stored)),
+		byHash:   make(map[hash]*document, len(stored)+len(h.documents.own)),
 	}
+	maps.Copy(next.byHash, h.documents.own)
 	for _, s := range stored {
 		sum := sha256.Sum256([]byte(s.Body))
 		doc := next.byHash[sum]

@@ -236,3 +236,27 @@ func TestChecker(t *testing.T) {
 		t.Errorf("operations (-want +got):\n%s", diff)
 	}
 }
+
+// TestOwnDocuments asserts that the program may ask what it needs whatever is
+// accepted, also after the trusted documents were read, and that a wrong document
+// of its own is noticed at start.
+func TestOwnDocuments(t *testing.T) {
+	t.Parallel()
+	db := demoDB(t)
+	h := graphOn(t, db, accept(graph.AcceptTrusted), func(c *graph.Config) { c.Own = []string{titleOfMain} })
+	for range 2 {
+		if a := ask(t, h, titleOfMain, nil); len(a.Errors) > 0 {
+			t.Errorf("%+v", a.Errors)
+		}
+		if a := ask(t, h, countOnPage, nil); firstCode(a) != graph.Forbidden {
+			t.Errorf("%+v", a)
+		}
+		addTrusted(t, db, "web", map[string]string{"Items": countItems})
+		loadTrusted(t, h)
+	}
+	c := graph.DefaultConfig()
+	c.Own = []string{`{ nothing }`}
+	if _, err := graph.NewHandler(db, c); err == nil || !strings.Contains(err.Error(), "nothing") {
+		t.Errorf("error %v, want one that names the field", err)
+	}
+}

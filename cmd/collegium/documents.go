@@ -22,10 +22,21 @@ import (
 type documentsCmd struct {
 	databaseFlags `embed:""`
 
+	Limits map[string]int `placeholder:"NAME=N;…" help:"The limits on documents of the server, as in collegium serve."`
+
 	Add    addDocumentsCmd    `cmd:"" help:"Trust the documents of a manifest, as GraphQL Code Generator, Relay and Apollo Client write it. What fails on the schema of this program is refused, with everything else in the manifest."`
 	List   listDocumentsCmd   `cmd:"" help:"List the trusted documents."`
 	Verify verifyDocumentsCmd `cmd:"" help:"Say which trusted documents, or which of a manifest, can't be run on the schema of this program; exit code 1 if there are any. Run it before a deployment."`
 	Remove removeDocumentsCmd `cmd:"" help:"Trust documents no longer."`
+}
+
+// checker returns what judges documents as the server does.
+func (c *documentsCmd) checker() (*graph.Checker, error) {
+	limits, err := documentLimits(c.Limits)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	return graph.NewChecker(limits)
 }
 
 // openTrusted opens the database and calls f with its trusted documents. It leaves
@@ -61,7 +72,7 @@ func (c *addDocumentsCmd) Run(ctx context.Context, s streams, m *cli) error {
 	for i, e := range entries {
 		documents[i] = &trusted.Document{ID: e.ID, Body: e.Body}
 	}
-	if err := verify(s, documents); err != nil {
+	if err := m.verify(s, documents); err != nil {
 		return fmt.Errorf("%s: %w; nothing was stored", c.Manifest, err)
 	}
 	return m.Documents.openTrusted(ctx, s, func(store *trusted.Store) error {
@@ -81,7 +92,7 @@ type listDocumentsCmd struct {
 
 // Run lists the trusted documents.
 func (c *listDocumentsCmd) Run(ctx context.Context, s streams, m *cli) error {
-	checker, err := graph.NewChecker(graph.DefaultConfig().Limits)
+	checker, err := m.Documents.checker()
 	if err != nil {
 		return err
 	}
@@ -119,19 +130,19 @@ func (c *verifyDocumentsCmd) Run(ctx context.Context, s streams, m *cli) error {
 		for i, e := range entries {
 			documents[i] = &trusted.Document{ID: e.ID, Body: e.Body}
 		}
-		return verifyAll(s, documents)
+		return m.verifyAll(s, documents)
 	}
 	return m.Documents.openTrusted(ctx, s, func(store *trusted.Store) error {
 		documents, err := store.Documents(ctx, "")
 		if err != nil {
 			return err
 		}
-		return verifyAll(s, documents)
+		return m.verifyAll(s, documents)
 	})
 }
 
-func verifyAll(s streams, documents []*trusted.Document) error {
-	if err := verify(s, documents); err != nil {
+func (m *cli) verifyAll(s streams, documents []*trusted.Document) error {
+	if err := m.verify(s, documents); err != nil {
 		return err
 	}
 	fmt.Fprintf(s.out, "%s, all fit the schema\n", count(len(documents)))
@@ -140,8 +151,8 @@ func verifyAll(s streams, documents []*trusted.Document) error {
 
 // verify writes what is wrong with each document, and returns an error if anything
 // is.
-func verify(s streams, documents []*trusted.Document) error {
-	checker, err := graph.NewChecker(graph.DefaultConfig().Limits)
+func (m *cli) verify(s streams, documents []*trusted.Document) error {
+	checker, err := m.Documents.checker()
 	if err != nil {
 		return err
 	}

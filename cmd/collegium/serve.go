@@ -20,6 +20,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/collegium/collegium/graph"
+	"github.com/collegium/collegium/internal/guard"
 	"github.com/collegium/collegium/internal/pack"
 	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/pg/pgembed"
@@ -45,6 +46,9 @@ type serveCmd struct {
 	MaxInFlight     int            `default:"64" placeholder:"N" help:"Operations that run at once."`
 	Timeout         time.Duration  `default:"5s" help:"How long one operation may run."`
 	DrainTimeout    time.Duration  `default:"15s" help:"How long running requests may take to finish when the program is told to stop."`
+	Documents       string         `enum:"any,apq,trusted" default:"any" from:"COLLEGIUM_DOCUMENTS" help:"Which documents are answered: any; apq, those named by a hash, whose text was sent with it once; trusted, those of \"collegium documents\" and nothing else (COLLEGIUM_DOCUMENTS)."`
+	MaxDocuments    int            `default:"5000" placeholder:"N" help:"Checked documents that are kept, besides the trusted ones."`
+	DocumentMemory  int            `default:"64" placeholder:"MIB" help:"Memory that those may take, in MiB."`
 	PlainGqlgen     bool           `help:"Answer by gqlgen alone, without the batch executor: the same answers, slower."`
 	LogFormat       string         `enum:"auto,text,json" default:"auto" from:"COLLEGIUM_LOG_FORMAT" help:"text, json, or auto, which is text on a terminal (COLLEGIUM_LOG_FORMAT)."`
 }
@@ -85,6 +89,9 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	if err := handler.LoadTrusted(ctx); err != nil {
+		return err
+	}
 	srv, err := server.New(config, server.Deps{
 		Execute: handler.Execute,
 		Schema:  graph.SDL(),
@@ -112,6 +119,7 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 			}
 		}()
 	}
+	go handler.FollowTrusted(ctx, trustedInterval)
 	if err := srv.Run(ctx, listener); err != nil {
 		return err
 	}
@@ -157,25 +165,39 @@ func (c *serveCmd) config() (server.Config, error) {
 func (c *serveCmd) graphConfig(log *slog.Logger) (graph.Config, error) {
 	config := graph.DefaultConfig()
 	config.PlainGqlgen, config.Log = c.PlainGqlgen, log
-	limits := reflect.ValueOf(&config.Limits).Elem()
+	if c.MaxDocuments < 1 || c.DocumentMemory < 1 {
+		return config, errors.New("--max-documents and --document-memory must be at least 1")
+	}
+	config.Accept, config.Documents, config.DocumentBytes = graph.Accept(c.Documents), c.MaxDocuments, c.DocumentMemory<<20
+	config.Own = []string{aboutQuery}
+	var err error
+	config.Limits, err = documentLimits(c.Limits)
+	return config, err
+}
+
+// documentLimits returns the limits on documents: the default ones, and those
+// given by name.
+func documentLimits(given map[string]int) (guard.Limits, error) {
+	l := guard.Default()
+	limits := reflect.ValueOf(&l).Elem()
 	var known []string
 	for i := range limits.NumField() {
 		name := []rune(limits.Type().Field(i).Name)
 		name[0] = unicode.ToLower(name[0])
 		known = append(known, string(name))
-		if n, ok := c.Limits[string(name)]; ok {
+		if n, ok := given[string(name)]; ok {
 			if n < 1 {
-				return config, fmt.Errorf("--limits: %s=%d is too small; give at least 1", string(name), n)
+				return l, fmt.Errorf("--limits: %s=%d is too small; give at least 1", string(name), n)
 			}
 			limits.Field(i).SetInt(int64(n))
 		}
 	}
-	for name := range c.Limits {
+	for name := range given {
 		if !slices.Contains(known, name) {
-			return config, fmt.Errorf("--limits: there is no limit %q; there are %s", name, strings.Join(known, ", "))
+			return l, fmt.Errorf("--limits: there is no limit %q; there are %s", name, strings.Join(known, ", "))
 		}
 	}
-	return config, nil
+	return l, nil
 }
 
 // prepare brings the schema up to date and loads the demo body where it belongs.
@@ -240,24 +262,30 @@ func (c *serveCmd) announce(log *slog.Logger, db *database, listener net.Listene
 		"limits", c.Limits,
 		"timeout", c.Timeout.String(),
 		"drain_timeout", c.DrainTimeout.String(),
+		"documents", c.Documents,
 		"graphiql", c.Graphiql,
 		"plain_gqlgen", c.PlainGqlgen,
 	)
 	log.Info("serving", "graph", "http://"+listener.Addr().String()+"/graphql", "graphiql", "http://"+listener.Addr().String()+"/graphiql")
 }
 
+// trustedInterval is how often the trusted documents are asked for changes.
+const trustedInterval = 500 * time.Millisecond
+
+const aboutQuery = `{
+	organisation { name }
+	menus { itemCount }
+	specialistSections { id }
+	regions { id }
+	caseStudies(first: 1) { totalCount }
+	documents(first: 1) { totalCount }
+	members(first: 1) { totalCount }
+}`
+
 // about asks the graph, as anyone may, what the start page tells of.
 func about(ctx context.Context, h *graph.Handler) (server.About, error) {
 	result := h.Execute(ctx, server.Params{
-		Query: `{
-			organisation { name }
-			menus { itemCount }
-			specialistSections { id }
-			regions { id }
-			caseStudies(first: 1) { totalCount }
-			documents(first: 1) { totalCount }
-			members(first: 1) { totalCount }
-		}`,
+		Query:  aboutQuery,
 		Charge: func(int) (server.Allowance, bool) { return server.Allowance{}, true },
 	})
 	type counted struct{ TotalCount int }
