@@ -49,7 +49,7 @@ func TestAccessibleAlternatives(t *testing.T) {
 		role viewer.Role
 		want []any
 	}{
-		{viewer.Viewer{}.Role, []any{file("A report, easy to read", false), file("A report in plain text", true)}},
+		{viewer.Anonymous, []any{file("A report, easy to read", false), file("A report in plain text", true)}},
 		{viewer.Member, []any{file("A report, easy to read", true), file("A report in plain text", true)}},
 		{viewer.Staff, []any{file("A report in large print", true), file("A report, easy to read", true), file("A report in plain text", true)}},
 	} {
@@ -60,16 +60,16 @@ func TestAccessibleAlternatives(t *testing.T) {
 			alternatives[at(d, "title").(string)] = at(d, "accessibleAlternatives")
 		}
 		if diff := cmp.Diff(c.want, alternatives["A report"]); diff != "" {
-			t.Errorf("as %q, of the report (-want +got)\n%s", c.role, diff)
+			t.Errorf("with role %v, of the report (-want +got)\n%s", c.role, diff)
 		}
 		if diff := cmp.Diff([]any{file("A report", true)}, alternatives["A report in plain text"]); diff != "" {
-			t.Errorf("as %q, of the plain text (-want +got)\n%s", c.role, diff)
+			t.Errorf("with role %v, of the plain text (-want +got)\n%s", c.role, diff)
 		}
 		if diff := cmp.Diff([]any{}, alternatives["Anita Raj – Operational strategic level"]); diff != "" {
-			t.Errorf("as %q, of a document that has none (-want +got)\n%s", c.role, diff)
+			t.Errorf("with role %v, of a document that has none (-want +got)\n%s", c.role, diff)
 		}
 		if n := counter.Statements(); n != 2 {
-			t.Errorf("as %q: %d statements, want 2", c.role, n)
+			t.Errorf("with role %v: %d statements, want 2", c.role, n)
 		}
 	}
 }

@@ -2,6 +2,7 @@ SET lock_timeout = '5s';
 
 DROP TABLE block_entries;
 DROP TABLE blocks;
+DROP TABLE document_alternatives;
 DROP TABLE documents;
 DROP TABLE pages;
 DROP TABLE routes;

@@ -125,9 +125,26 @@ CREATE TABLE documents (
     url                     text,
 
     CONSTRAINT documents_byte_size_positive CHECK (byte_size > 0),
+    -- An Int of GraphQL has 32 bits.
+    CONSTRAINT documents_byte_size_fits_int CHECK (byte_size <= 2147483647),
     CONSTRAINT documents_sha256_form CHECK (sha256 ~ '^[0-9a-f]{64}$'),
     CONSTRAINT documents_url_is_http CHECK (url ~ '^https?://[^/\s]+')
 );
+
+-- Other versions of a document that are easier to use: as plain text, in large
+-- print, easy to read.
+CREATE TABLE document_alternatives (
+    document_id    uuid    NOT NULL REFERENCES documents (entry_id) ON DELETE CASCADE,
+    position       integer NOT NULL,
+    alternative_id uuid    NOT NULL REFERENCES documents (entry_id) ON DELETE CASCADE,
+
+    PRIMARY KEY (document_id, position),
+    CONSTRAINT document_alternatives_unique UNIQUE (document_id, alternative_id),
+    CONSTRAINT document_alternatives_position_not_negative CHECK (position >= 0),
+    CONSTRAINT document_alternatives_not_itself CHECK (document_id <> alternative_id)
+);
+
+CREATE INDEX document_alternatives_alternative_id ON document_alternatives (alternative_id);
 
 -- The body of a page: typed blocks, in order. data holds the fields of the kind;
 -- entries that a block lists stand in block_entries, so they cannot dangle.

@@ -28,6 +28,14 @@ CREATE TABLE members (
 
     CONSTRAINT members_key_unique UNIQUE (key),
     CONSTRAINT members_display_name_present CHECK (display_name <> ''),
+    -- Cursors of lists hold the sort name, and all who may see the member can read
+    -- them: it has no word that the display name leaves out. A comma or full stop at
+    -- an end makes an empty word. The collation is named so that letters are the
+    -- same in every database, whatever its own is.
+    CONSTRAINT members_sort_name_shows_no_more CHECK (
+        regexp_split_to_array(lower(sort_name COLLATE "und-x-icu"), '[^[:alnum:]]+')
+        <@ array_append(regexp_split_to_array(lower(display_name COLLATE "und-x-icu"), '[^[:alnum:]]+'), '')),
+    CONSTRAINT members_joined_on_finite CHECK (isfinite(joined_on)),
     CONSTRAINT members_grade_known CHECK (grade IN
         ('PROFESSIONAL', 'STUDENT', 'ASSOCIATE', 'SELF_EMPLOYED', 'OVERSEAS', 'CAREER_BREAK', 'RETIRED')),
     CONSTRAINT members_audiences_known CHECK (
@@ -51,7 +59,8 @@ CREATE TABLE section_memberships (
     ends_on    date,
 
     CONSTRAINT section_memberships_pkey PRIMARY KEY (member_id, section_id, starts_on),
-    CONSTRAINT section_memberships_ends_after_start CHECK (ends_on > starts_on)
+    CONSTRAINT section_memberships_ends_after_start CHECK (ends_on > starts_on),
+    CONSTRAINT section_memberships_days_finite CHECK (isfinite(starts_on) AND isfinite(ends_on) IS NOT FALSE)
 );
 
 CREATE UNIQUE INDEX section_memberships_one_open ON section_memberships (member_id, section_id) WHERE ends_on IS NULL;
@@ -94,7 +103,8 @@ CREATE TABLE terms (
     ends_on   date,
 
     CONSTRAINT terms_key_unique UNIQUE (key),
-    CONSTRAINT terms_ends_after_start CHECK (ends_on > starts_on)
+    CONSTRAINT terms_ends_after_start CHECK (ends_on > starts_on),
+    CONSTRAINT terms_days_finite CHECK (isfinite(starts_on) AND isfinite(ends_on) IS NOT FALSE)
 );
 
 CREATE INDEX terms_post_id ON terms (post_id, starts_on);

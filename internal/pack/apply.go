@@ -284,13 +284,19 @@ func (im *importer) writePages(ctx context.Context) error {
 }
 
 func (im *importer) writeDocuments(ctx context.Context) error {
-	var rows []row
+	var rows, alternatives []row
+	var written []uuid.UUID
 	for _, d := range im.pack.documents {
 		if !im.differs(documentKind, string(d.Key)) {
 			continue
 		}
+		id := im.have.id("entry", string(d.Key))
+		written = append(written, id)
+		for i, key := range d.AccessibleAlternatives {
+			alternatives = append(alternatives, row{"document_id": id, "position": i, "alternative_id": im.have.id("entry", string(key))})
+		}
 		r := row{
-			"entry_id": im.have.id("entry", string(d.Key)), "file_name": null(d.FileName), "media_type": d.MediaType, "byte_size": nil,
+			"entry_id": id, "file_name": null(d.FileName), "media_type": d.MediaType, "byte_size": nil,
 			"size_label": null(d.SizeLabel), "sha256": null(d.SHA256), "url": null(d.URL),
 		}
 		if d.ByteSize > 0 {
@@ -298,7 +304,7 @@ func (im *importer) writeDocuments(ctx context.Context) error {
 		}
 		rows = append(rows, r)
 	}
-	return im.write(ctx, `
+	if err := im.write(ctx, `
 		INSERT INTO documents (
 			entry_id,
 			file_name,
@@ -331,5 +337,27 @@ func (im *importer) writeDocuments(ctx context.Context) error {
 			byte_size = EXCLUDED.byte_size,
 			size_label = EXCLUDED.size_label,
 			sha256 = EXCLUDED.sha256,
-			url = EXCLUDED.url`, rows)
+			url = EXCLUDED.url`, rows); err != nil {
+		return err
+	}
+	for part := range slices.Chunk(written, rowsAtOnce) {
+		if _, err := im.tx.Exec(ctx, `DELETE FROM document_alternatives WHERE document_id = ANY(@documents)`, pgx.StrictNamedArgs{"documents": part}); err != nil {
+			return err
+		}
+	}
+	return im.write(ctx, `
+		INSERT INTO document_alternatives (
+			document_id,
+			position,
+			alternative_id
+		)
+		SELECT
+			r.document_id,
+			r.position,
+			r.alternative_id
+		FROM json_to_recordset(@rows::json) AS r(
+			document_id uuid,
+			position integer,
+			alternative_id uuid
+		)`, alternatives)
 }

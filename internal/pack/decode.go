@@ -290,7 +290,7 @@ func (d *decoder) value(n ast.Node, at pos, v reflect.Value, name string) {
 		d.value(n, at, p.Elem(), name)
 	case reflect.Struct:
 		d.structure(n, v, name)
-	case reflect.Int, reflect.Int64:
+	case reflect.Int:
 		d.integer(n, at, v, name)
 	case reflect.Bool:
 		if b, ok := n.(*ast.BoolNode); ok {
@@ -346,21 +346,14 @@ func unprintable(s string) string {
 
 func (d *decoder) integer(n ast.Node, at pos, v reflect.Value, name string) {
 	if i, ok := n.(*ast.IntegerNode); ok {
-		least, most := int64(0), int64(math.MaxInt32)
-		if v.Kind() == reflect.Int64 {
-			most = math.MaxInt64
-		}
 		// Only decimal digits: 0644 and 1_000 mean different things to different readers.
 		number, err := strconv.ParseInt(i.GetToken().Value, 10, 64)
-		if err == nil && number >= least && number <= most && strconv.FormatInt(number, 10) == i.GetToken().Value {
+		if err == nil && number >= 0 && number <= math.MaxInt32 && strconv.FormatInt(number, 10) == i.GetToken().Value {
 			v.SetInt(number)
 			return
 		}
 	}
-	expected := "a whole number from 0 to 2147483647"
-	if v.Kind() == reflect.Int64 {
-		expected = "a whole number from 0"
-	}
+	const expected = "a whole number from 0 to 2147483647"
 	if text := n.GetToken().Value; n.Type() == ast.IntegerType || n.Type() == ast.FloatType {
 		d.problems.add(at, "%s: is %.40s; write %s", name, text, expected)
 		return

@@ -72,7 +72,7 @@ func (e *emitter) value(v reflect.Value, indent int) {
 		e.WriteByte(' ')
 		e.text(v.String(), indent+2)
 		e.WriteByte('\n')
-	case reflect.Int, reflect.Int64:
+	case reflect.Int:
 		fmt.Fprintf(e, " %d\n", v.Int())
 	case reflect.Bool:
 		fmt.Fprintf(e, " %t\n", v.Bool())

@@ -23,7 +23,7 @@ import (
 
 // tables are those that an import writes.
 var tables = []string{
-	"organisation", "entries", "routes", "pages", "documents", "blocks", "block_entries", "menus", "menu_items", "units", "members",
+	"organisation", "entries", "routes", "pages", "documents", "document_alternatives", "blocks", "block_entries", "menus", "menu_items", "units", "members",
 	"section_memberships", "committees", "posts", "terms", "career_levels", "case_studies",
 }
 

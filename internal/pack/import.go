@@ -47,7 +47,7 @@ func Import(ctx context.Context, pool *pgxpool.Pool, p *Pack, opts ImportOptions
 	}
 	// Editors wait, so that what is compared is what is changed.
 	_, err = tx.Exec(ctx, `
-		LOCK TABLE organisation, entries, routes, pages, documents, blocks, block_entries, menus, menu_items, units, members,
+		LOCK TABLE organisation, entries, routes, pages, documents, document_alternatives, blocks, block_entries, menus, menu_items, units, members,
 			section_memberships, committees, posts, terms, career_levels, case_studies
 		IN SHARE ROW EXCLUSIVE MODE`)
 	if err != nil {

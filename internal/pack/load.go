@@ -115,10 +115,12 @@ func (l *loader) loadEntries(ctx context.Context) error {
 
 		FileName  Line
 		MediaType MediaType
-		ByteSize  int64
+		ByteSize  int
 		SizeLabel Line
 		SHA256    SHA256
 		URL       URL
+
+		AccessibleAlternatives []Key
 	}
 	rows, err := pg.All[row](ctx, l.q, `
 		SELECT
@@ -141,7 +143,13 @@ func (l *loader) loadEntries(ctx context.Context) error {
 			COALESCE(d.byte_size, 0) AS byte_size,
 			COALESCE(d.size_label, '') AS size_label,
 			COALESCE(d.sha256, '') AS sha256,
-			COALESCE(d.url, '') AS url
+			COALESCE(d.url, '') AS url,
+			(
+				SELECT array_agg(alternative.key ORDER BY da.position)
+				FROM document_alternatives da
+				JOIN entries alternative ON alternative.id = da.alternative_id
+				WHERE da.document_id = d.entry_id
+			) AS accessible_alternatives
 		FROM entries e
 		LEFT JOIN entries parent ON parent.id = e.parent_id
 		LEFT JOIN routes r ON r.entry_id = e.id AND r.kind = 'CURRENT'
@@ -164,7 +172,10 @@ func (l *loader) loadEntries(ctx context.Context) error {
 			l.caseStudies = append(l.caseStudies, c)
 			l.entries[r.ID] = &c.entry
 		case "DOCUMENT":
-			d := &document{entry: e, FileName: r.FileName, MediaType: r.MediaType, ByteSize: r.ByteSize, SizeLabel: r.SizeLabel, SHA256: r.SHA256, URL: r.URL}
+			d := &document{
+				entry: e, FileName: r.FileName, MediaType: r.MediaType, ByteSize: r.ByteSize, SizeLabel: r.SizeLabel, SHA256: r.SHA256, URL: r.URL,
+				AccessibleAlternatives: r.AccessibleAlternatives,
+			}
 			l.documents = append(l.documents, d)
 			l.entries[r.ID] = &d.entry
 		default:

@@ -284,10 +284,12 @@ type document struct {
 	entry
 	FileName  Line      `yaml:"fileName"`
 	MediaType MediaType `yaml:"mediaType,required"`
-	ByteSize  int64     `yaml:"byteSize"`
+	ByteSize  int       `yaml:"byteSize"`
 	SizeLabel Line      `yaml:"sizeLabel"`
 	SHA256    SHA256    `yaml:"sha256"`
 	URL       URL       `yaml:"url"`
+	// AccessibleAlternatives are other documents, the best one first.
+	AccessibleAlternatives []Key `yaml:"accessibleAlternatives"`
 }
 
 // redirectsFile is redirects.yaml.

@@ -2,10 +2,12 @@ package pack
 
 import (
 	"fmt"
+	"math"
 	"path"
 	"slices"
 	"strings"
 	"testing/fstest"
+	"unicode"
 
 	"pgregory.net/rapid"
 
@@ -174,14 +176,24 @@ func oneOrNone[T ~string](g *packGenerator, list []T, name string) T {
 	return rapid.SampledFrom(append([]T{""}, list...)).Draw(g.T, name)
 }
 
+// sortName draws the words of a name in another order.
+func (g *packGenerator) sortName(name Line) Line {
+	words := strings.FieldsFunc(string(name), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	if len(words) == 0 || g.flip("sort name is the name") {
+		return name
+	}
+	return Line(strings.Join(rapid.Permutation(words).Draw(g.T, "words"), ", ") + rapid.SampledFrom([]string{"", "."}).Draw(g.T, "end"))
+}
+
 func (g *packGenerator) people() {
 	f := &peopleFile{}
 	for i := range g.upTo(3, "people") {
 		p := &person{
-			Key: Slug(fmt.Sprintf("person-%d", i)), DisplayName: g.line("name"), SortName: g.line("name"), Pronouns: g.maybeLine(), Headline: g.maybeLine(), Bio: g.maybeText(),
+			Key: Slug(fmt.Sprintf("person-%d", i)), DisplayName: g.line("name"), Pronouns: g.maybeLine(), Headline: g.maybeLine(), Bio: g.maybeText(),
 			Grade: rapid.SampledFrom([]grade{"PROFESSIONAL", "RETIRED"}).Draw(g.T, "grade"), JoinedOn: "2001-01-01", Region: oneOrNone(g, g.regions, "region"),
 			Audiences: personAudiences{Listing: "NOBODY", Pronouns: "MEMBERS", Headline: "NOBODY", Bio: "STAFF", Grade: "NOBODY", Region: "NOBODY", JoinedOn: "NOBODY", Sections: "PUBLIC"},
 		}
+		p.SortName = g.sortName(p.DisplayName)
 		if g.flip("private") {
 			p.Audiences = personAudiences{"NOBODY", "NOBODY", "NOBODY", "NOBODY", "NOBODY", "NOBODY", "NOBODY", "NOBODY"}
 		}
@@ -229,8 +241,8 @@ func (g *packGenerator) careers() {
 
 	documents := &documentsFile{}
 	var keys []Key
-	for i := range g.upTo(2, "documents") {
-		d := &document{MediaType: "application/pdf", FileName: g.maybeLine(), SizeLabel: g.maybeLine(), ByteSize: int64(g.upTo(2, "bytes")) * 3_000_000_000}
+	for i := range g.upTo(3, "documents") {
+		d := &document{MediaType: "application/pdf", FileName: g.maybeLine(), SizeLabel: g.maybeLine(), ByteSize: g.upTo(1, "bytes") * math.MaxInt32}
 		if g.flip("has a path") {
 			d.Path = Path(fmt.Sprintf("/a/file-%d", i))
 			g.paths = append(g.paths, d.Path)
@@ -243,6 +255,12 @@ func (g *packGenerator) careers() {
 		}
 		keys = append(keys, d.Key)
 		documents.Documents = append(documents.Documents, d)
+	}
+	for i, d := range documents.Documents {
+		others := slices.Delete(slices.Clone(keys), i, i+1)
+		if len(others) > 0 {
+			d.AccessibleAlternatives = rapid.Permutation(others).Draw(g.T, "alternatives")[:g.upTo(len(others), "alternatives")]
+		}
 	}
 	g.yaml("documents.yaml", documents)
 

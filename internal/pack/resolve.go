@@ -23,6 +23,8 @@ type resolver struct {
 	current map[Path]*entry
 	// meaning says where a path got its one meaning.
 	meaning map[Path]pos
+	// documentKeys are those of documents.yaml.
+	documentKeys map[Key]bool
 	// guesses is how many more times a hint may be looked for.
 	guesses int
 }
@@ -39,12 +41,13 @@ func (r *reader) resolve() {
 
 	s := &resolver{
 		reader: r, entries: map[Key]*entry{}, pages: map[Path]*page{},
-		current: map[Path]*entry{}, meaning: map[Path]pos{}, guesses: 50,
+		current: map[Path]*entry{}, meaning: map[Path]pos{}, documentKeys: map[Key]bool{}, guesses: 50,
 	}
 	s.published()
 	s.redirects()
 	s.units()
 	s.peopleAndCommittees()
+	s.documents()
 	s.careers()
 	s.bodies()
 	s.menus()

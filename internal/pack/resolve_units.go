@@ -4,6 +4,10 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"unicode"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/language"
 
 	"github.com/collegium/collegium/internal/slug"
 )
@@ -147,10 +151,29 @@ func (s *resolver) person(key Slug, at pos) {
 	}
 }
 
+// wordBeyond returns the first word of a sort name that the display name does not
+// have, "" if there is none. Words are those of the constraint
+// members_sort_name_shows_no_more: letters and digits, without regard to case.
+func wordBeyond(sortName, displayName string) string {
+	words := func(s string) []string {
+		return strings.FieldsFunc(cases.Lower(language.Und).String(s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	}
+	shown := words(displayName)
+	for _, w := range words(sortName) {
+		if !slices.Contains(shown, w) {
+			return w
+		}
+	}
+	return ""
+}
+
 func (s *resolver) peopleAndCommittees() {
 	for i, p := range s.pack.people {
 		if i > 0 && p.Key != "" && s.pack.people[i-1].Key == p.Key {
 			s.add(s.of(&p.Key), "key: %s is the key of two people; give one of them another", p.Key)
+		}
+		if word := wordBeyond(string(p.SortName), string(p.DisplayName)); word != "" && p.DisplayName != "" {
+			s.add(s.of(&p.SortName), "sortName: displayName does not have the word %q; whoever sees the person in a list can read both, so write no words but those of displayName", word)
 		}
 		s.unit("region", "REGION", p.Region, s.of(&p.Region))
 		p.Sections = given(p.Sections)
@@ -242,6 +265,41 @@ func (c *committee) unit() (unitID, bool) {
 	return unitID{}, false
 }
 
+// document reports a reference to a document that is not there.
+func (s *resolver) document(name string, key Key, at pos) {
+	if key == "" || s.documentKeys[key] {
+		return
+	}
+	s.dangling(at, "%s: documents.yaml has no document with the key %s%s", name, key, s.like(string(key), func(yield func(string) bool) {
+		for k := range s.documentKeys {
+			if !yield(string(k)) {
+				return
+			}
+		}
+	}))
+}
+
+// documents checks what documents say of each other.
+func (s *resolver) documents() {
+	for _, d := range s.pack.documents {
+		s.documentKeys[d.Key] = true
+	}
+	for _, d := range s.pack.documents {
+		for i, key := range d.AccessibleAlternatives {
+			at := s.of(&d.AccessibleAlternatives[i])
+			switch {
+			case key == "": // a mistake that is told
+			case key == d.Key:
+				s.add(at, "accessibleAlternatives: %s is the document itself; name other documents", key)
+			case slices.Contains(d.AccessibleAlternatives[:i], key):
+				s.add(at, "accessibleAlternatives: %s stands here a second time; write it once", key)
+			default:
+				s.document("accessibleAlternatives", key, at)
+			}
+		}
+	}
+}
+
 func (s *resolver) careers() {
 	filed := map[step]bool{}
 	for _, l := range s.pack.levels {
@@ -250,23 +308,11 @@ func (s *resolver) careers() {
 		}
 		filed[l.Level] = true
 	}
-	documents := map[Key]bool{}
-	for _, d := range s.pack.documents {
-		documents[d.Key] = true
-	}
 	for _, c := range s.pack.caseStudies {
 		if c.Level != "" && !filed[c.Level] {
 			s.dangling(s.of(&c.Level), "level: career.yaml does not have the level %s; add it there", c.Level)
 		}
-		if c.Document != "" && !documents[c.Document] {
-			s.dangling(s.of(&c.Document), "document: documents.yaml has no document with the key %s%s", c.Document, s.like(string(c.Document), func(yield func(string) bool) {
-				for k := range documents {
-					if !yield(string(k)) {
-						return
-					}
-				}
-			}))
-		}
+		s.document("document", c.Document, s.of(&c.Document))
 		s.person(c.Member, s.of(&c.Member))
 		s.unit("section", "SPECIALIST_SECTION", c.Section, s.of(&c.Section))
 		s.unit("region", "REGION", c.Region, s.of(&c.Region))
