@@ -85,6 +85,9 @@ func TestServeTrusted(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	t.Logf("trusted after %v", time.Since(began))
+	if _, metrics := get(strings.TrimSuffix(address, "graphql") + "metrics"); !strings.Contains(metrics, "\ncollegium_documents_trusted 1\n") {
+		t.Errorf("the metrics do not count the trusted document:\n%s", metrics)
+	}
 	cancel()
 	select {
 	case got := <-code:

@@ -98,6 +98,7 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 		Ready:   func(ctx context.Context) error { return pg.Current(ctx, db.pool) },
 		About:   func(ctx context.Context) (server.About, error) { return about(ctx, handler) },
 		Pool:    db.pool.Stat,
+		Metrics: documentMetrics(handler.DocumentStats),
 		Log:     log,
 		Version: version(),
 	})

@@ -29,7 +29,7 @@ type metrics struct {
 	names map[string]bool
 }
 
-func newMetrics(g *gate, pool func() *pgxpool.Stat) *metrics {
+func newMetrics(g *gate, pool func() *pgxpool.Stat, others []prometheus.Collector) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -73,6 +73,7 @@ func newMetrics(g *gate, pool func() *pgxpool.Stat) *metrics {
 			Help: "GraphQL operations that wait for their turn now.",
 		}, func() float64 { return float64(g.queued.Load()) }),
 	)
+	m.registry.MustRegister(others...)
 	if pool != nil {
 		m.registry.MustRegister(poolCollector(pool))
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/klauspost/compress/gzhttp"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Deps are the parts of the service that HTTP asks.
@@ -28,6 +29,8 @@ type Deps struct {
 	About func(context.Context) (About, error)
 	// Pool returns the state of the connection pool for /metrics. May be nil.
 	Pool func() *pgxpool.Stat
+	// Metrics are shown at /metrics with those of the server. May be empty.
+	Metrics []prometheus.Collector
 	// Log takes one line a request, and what goes wrong. Required.
 	Log *slog.Logger
 	// Version is the version of the program, for the start page. May be empty.
@@ -88,7 +91,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		ready:   kept[struct{}]{keep: 200 * time.Millisecond},
 		about:   kept[About]{keep: 5 * time.Second},
 	}
-	s.metrics = newMetrics(s.gate, deps.Pool)
+	s.metrics = newMetrics(s.gate, deps.Pool, deps.Metrics)
 	var err error
 	if s.assets, err = loadAssets(); err != nil {
 		return nil, err
