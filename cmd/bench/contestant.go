@@ -43,7 +43,7 @@ const contestantCommand = "contestant"
 type role struct {
 	Contestant string `json:"contestant"`
 	DSN        string `json:"dsn"`
-	// Connections is the size of its connection pool; 0 is the default of the pool.
+	// Connections is the size of its connection pool.
 	Connections int32 `json:"connections"`
 	// Statements and Answers are what to run, or to say, by the body of a request.
 	Statements map[string]statement `json:"statements"`

@@ -35,13 +35,12 @@ func menuStructs(answer []byte) (any, error) {
 }
 
 // encodingTime returns the CPU time that encoding/json takes to write a value,
-// in microseconds; where the system does not tell CPU times, it is the time that
-// passes.
-func encodingTime(v any) (float64, error) {
-	const least = 200 * time.Millisecond
+// in microseconds, from a measurement that takes d; where the system does not
+// tell CPU times, it is the time that passes.
+func encodingTime(v any, d time.Duration) (float64, error) {
 	self := os.Getpid()
 	began, before, n := time.Now(), cpuOf(self), 0
-	for time.Since(began) < least {
+	for time.Since(began) < d {
 		for range 16 {
 			if _, err := json.Marshal(v); err != nil {
 				return 0, err

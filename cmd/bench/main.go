@@ -32,7 +32,7 @@ type options struct {
 	Rounds      int      `default:"5" placeholder:"N" help:"How often everything is measured; the contestants take turns in each round."`
 	Seconds     float64  `default:"3" placeholder:"S" help:"How long one contestant answers one question in one round."`
 	Connections int      `default:"16" placeholder:"N" help:"Keep-alive connections that ask at once."`
-	Pool        int32    `default:"0" placeholder:"N" help:"Connections to PostgreSQL of each contestant; 0 is what the server takes by default."`
+	Pool        int32    `default:"16" placeholder:"N" help:"Connections to PostgreSQL of each contestant; the server takes 16 by default."`
 	Questions   []string `placeholder:"Q" help:"Only these questions: Q1, Q1L, Q2 to Q7."`
 	Only        []string `placeholder:"NAME" help:"Only these contestants: plain-gqlgen, sql, bare, hello; collegium always takes part."`
 	Skip        []string `placeholder:"NAME" help:"Not these contestants."`
@@ -99,8 +99,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // check says what is wrong with the flags, and fits them to a quick run.
 func (o *options) check() error {
 	if o.Quick {
-		o.Rounds, o.Seconds, o.Connections, o.Sizes = 2, 0.05, 4, []int{400, 2000}
-		o.GrowthItems, o.GrowthMembers = []int{100, 200}, []int{500, 1000}
+		o.Rounds, o.Seconds, o.Connections, o.Sizes = 2, 0.02, 4, []int{400, 1000}
+		o.GrowthItems, o.GrowthMembers = []int{100}, []int{500}
 	}
 	known := []string{}
 	for _, q := range questions(subjects{mainDepth: 1, largeDepth: 1}) {
@@ -127,8 +127,8 @@ func (o *options) check() error {
 		return fmt.Errorf("--seconds: %g is out of range; give more than 0 and at most 600", o.Seconds)
 	case o.Connections < 1 || o.Connections > 1000:
 		return fmt.Errorf("--connections: %d is out of range; give 1 to 1000", o.Connections)
-	case o.Pool < 0 || o.Pool > 20:
-		return fmt.Errorf("--pool: %d is out of range; give 1 to 20, or 0 for the default", o.Pool)
+	case o.Pool < 1 || o.Pool > 20:
+		return fmt.Errorf("--pool: %d is out of range; give 1 to 20", o.Pool)
 	case len(o.Sizes) != 2:
 		return fmt.Errorf("--sizes: give two numbers, the items of the large menu and the members, as 10000,50000")
 	case o.Profile && o.Out == "":

@@ -91,6 +91,7 @@ func (o *options) measure(ctx context.Context, dsn string, say func(string, ...a
 	}
 	say("%d contestants give the same answers to %d questions", len(running), len(list))
 
+	d := time.Duration(o.Seconds * float64(time.Second))
 	var tree any
 	for round := range o.Rounds {
 		for at, q := range list {
@@ -98,7 +99,7 @@ func (o *options) measure(ctx context.Context, dsn string, say func(string, ...a
 				if p.exchanges[q.Name] == nil {
 					continue
 				}
-				m, err := p.measure(ctx, q.Name, o.connections(q), time.Duration(o.Seconds*float64(time.Second)), postmaster)
+				m, err := p.measure(ctx, q.Name, o.connections(q), d, postmaster)
 				if err != nil {
 					return nil, fmt.Errorf("%s asked %s: %w", p.name, q.Name, err)
 				}
@@ -111,7 +112,7 @@ func (o *options) measure(ctx context.Context, dsn string, say func(string, ...a
 						return nil, err
 					}
 				}
-				took, err := encodingTime(tree)
+				took, err := encodingTime(tree, d)
 				if err != nil {
 					return nil, err
 				}

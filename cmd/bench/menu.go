@@ -58,13 +58,9 @@ func tree(n, levels int) []*entry {
 func addMenu(ctx context.Context, pool *pgxpool.Pool, items []*entry) error {
 	menu := node.Keyed("menu", largeMenu)
 	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		for _, statement := range []string{
-			`SET LOCAL session_replication_role = replica`,
-			`INSERT INTO menus (id, handle, title, position) VALUES ('` + menu.String() + `', '` + largeMenu + `', 'Large menu', 100)`,
-		} {
-			if _, err := tx.Exec(ctx, statement); err != nil {
-				return err
-			}
+		_, err := tx.Exec(ctx, `INSERT INTO menus (id, handle, title, position) VALUES ($1, $2, 'Large menu', 100)`, menu, largeMenu)
+		if err != nil {
+			return err
 		}
 		for _, t := range []struct {
 			table   string
@@ -88,9 +84,20 @@ func addMenu(ctx context.Context, pool *pgxpool.Pool, items []*entry) error {
 				return []any{e.id, largeMenu + e.path, menu, parent, e.position, e.label, "PAGE", e.page, true}
 			}},
 		} {
-			_, err := tx.CopyFrom(ctx, pgx.Identifier{t.table}, t.columns,
+			table := pgx.Identifier{t.table}
+			if _, err := tx.Exec(ctx, `ALTER TABLE `+table.Sanitize()+` DISABLE TRIGGER USER`); err != nil {
+				return err
+			}
+			_, err := tx.CopyFrom(ctx, table, t.columns,
 				pgx.CopyFromSlice(len(items), func(i int) ([]any, error) { return t.row(items[i]), nil }))
 			if err != nil {
+				return err
+			}
+			// A table can't be altered while a check waits for the end of the transaction.
+			if _, err := tx.Exec(ctx, `SET CONSTRAINTS ALL IMMEDIATE`); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(ctx, `ALTER TABLE `+table.Sanitize()+` ENABLE TRIGGER USER`); err != nil {
 				return err
 			}
 		}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/collegium/collegium/internal/pg/pgembed"
+	"github.com/collegium/collegium/internal/pg/pgtest"
+)
+
+// TestMain lets the test binary be the contestants, as the program itself is.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == contestantCommand {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// quick runs the program over little data and returns the folder with what it
+// wrote.
+func quick(t *testing.T, change func(*options)) string {
+	t.Helper()
+	o := options{Quick: true, Pool: 4, Out: t.TempDir()}
+	change(&o)
+	if err := o.check(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	err := o.bench(ctx, io.Discard, t.Logf)
+	if errors.Is(err, pgembed.ErrNotInstalled) && os.Getenv("CI") == "" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o.Out
+}
+
+func read(t *testing.T, parts ...string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(parts...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestQuickRun(t *testing.T) {
+	t.Parallel()
+	dir := quick(t, func(*options) {})
+	var r result
+	if err := json.Unmarshal([]byte(read(t, dir, "results.json")), &r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Questions) != 8 || !slices.Equal(r.Contestants, contestants) {
+		t.Errorf("%d questions to %v, want 8 to %v", len(r.Questions), r.Contestants, contestants)
+	}
+	for _, q := range r.Questions {
+		if q.Bytes < 100 {
+			t.Errorf("%s: the answer has %d bytes, which is too short for an answer", q.Name, q.Bytes)
+		}
+		for _, c := range []string{ours, gqlgen, sql, bare} {
+			rates := values(r.Measurements, q.Name, c, perSecond)
+			if len(rates) != 2 || slices.Min(rates) <= 0 {
+				t.Errorf("%s, %s: requests a second of the rounds are %v, want 2 that are positive", q.Name, c, rates)
+			}
+		}
+		if q.Statements[sql] != 1 || q.Statements[bare] != 0 || q.Statements[ours] < 1 {
+			t.Errorf("%s: statements %v, want 1 of %s, none of %s and some of %s", q.Name, q.Statements, sql, bare, ours)
+		}
+		if q.Statements[ours] > q.Statements[gqlgen] {
+			t.Errorf("%s: %d statements, and %d of plain gqlgen", q.Name, q.Statements[ours], q.Statements[gqlgen])
+		}
+	}
+	report := read(t, dir, "results.md")
+	for _, want := range []string{"| Q1L |", "## Q7:", "| plain-gqlgen |", "encoding/json", "## Memory"} {
+		if !strings.Contains(report, want) {
+			t.Errorf("the report lacks %q", want)
+		}
+	}
+	chart := read(t, dir, "chart.svg")
+	for d := xml.NewDecoder(strings.NewReader(chart)); ; {
+		if _, err := d.Token(); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatalf("the chart is not XML: %v", err)
+		}
+	}
+	if bars := strings.Count(chart, `font-size="11"`); bars != 8*4 {
+		t.Errorf("the chart has %d bars, want %d", bars, 8*4)
+	}
+}
+
+func TestQuickGrowth(t *testing.T) {
+	t.Parallel()
+	dir := quick(t, func(o *options) { o.Growth = true })
+	var r struct{ Growth []growthRow }
+	if err := json.Unmarshal([]byte(read(t, dir, "growth.json")), &r); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, row := range r.Growth {
+		names = append(names, row.Question)
+		if row.Bytes < 100 || row.P50 <= 0 || row.P99 < row.P50 {
+			t.Errorf("%+v is not a measurement", row)
+		}
+	}
+	if want := slices.Concat(menuQuestions, memberQuestions); !slices.Equal(names, want) {
+		t.Errorf("questions %v, want %v", names, want)
+	}
+}
+
+// TestDifferentAnswers lets the hand-written statement of one question answer
+// something else: then nothing is timed.
+func TestDifferentAnswers(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.DSN(t)
+	there, err := fill(t.Context(), dsn, sizes{50, 500}, t.Logf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]struct{ old, new, want string }{
+		"another value": {`'displayName', m.display_name`, `'displayName', upper(m.display_name)`, "data.member.displayName is "},
+		"one more":      {`'displayName', m.display_name`, `'displayName', m.display_name, 'id', m.id`, "data.member.id is only in the second answer"},
+		"nothing":       {`m.listing_audience = 'PUBLIC'`, `false`, "data.member is "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			list := slices.DeleteFunc(questions(there), func(q question) bool { return q.Name != "Q4" })
+			list[0].sql = strings.Replace(list[0].sql, change.old, change.new, 1)
+			o := options{Pool: 2, Only: []string{sql}}
+			running, err := o.assemble(t.Context(), dsn, list)
+			for _, p := range running {
+				p.stop()
+			}
+			if err == nil || !strings.Contains(err.Error(), change.want) || !strings.Contains(err.Error(), "nothing is timed") {
+				t.Errorf("error %v, want one that says %q", err, change.want)
+			}
+		})
+	}
+}
+
+func TestOptions(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ args, want string }{
+		{"--rounds 0", "--rounds: 0 is too few"},
+		{"--seconds 0", "--seconds: 0 is out of range"},
+		{"--connections 0", "--connections: 0 is out of range"},
+		{"--pool 100", "--pool: 100 is out of range"},
+		{"--questions Q9", `--questions: there is no "Q9"; choose from Q1, Q1L`},
+		{"--only fast", `--only: there is no "fast"`},
+		{"--skip collegium", "--skip: collegium always takes part"},
+		{"--sizes 10000", "--sizes: give two numbers"},
+		{"--sizes 3,50000", "a menu of 3 items can't be made"},
+		{"--sizes 10000,3", "3 members can't be made"},
+		{"--profile", "--profile: give the folder"},
+		{"--unknown", "unknown flag --unknown"},
+	} {
+		var out, errors strings.Builder
+		if code := run(t.Context(), strings.Fields(tt.args), strings.NewReader(""), &out, &errors); code != exitUsage {
+			t.Errorf("%s: exit code %d, want %d", tt.args, code, exitUsage)
+		}
+		if !strings.Contains(errors.String(), tt.want) {
+			t.Errorf("%s: it says %q, want %q", tt.args, errors.String(), tt.want)
+		}
+	}
+	var out strings.Builder
+	if code := run(t.Context(), []string{"--help"}, strings.NewReader(""), &out, io.Discard); code != exitOK || !strings.Contains(out.String(), "--growth-members") {
+		t.Errorf("--help: exit code %d, text %q", code, out.String())
+	}
+}
+
+func TestTree(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{8, 9, 100, 312, 10_000, 100_000} {
+		items := tree(n, largeLevels)
+		depth := map[*entry]int{}
+		paths := map[string]bool{}
+		deepest, places := 0, map[*entry]int{}
+		for _, e := range items {
+			depth[e] = depth[e.parent] + 1
+			deepest = max(deepest, depth[e])
+			paths[e.path] = true
+			if e.position != places[e.parent] {
+				t.Fatalf("%d items: %s stands at %d, want %d", n, e.path, e.position, places[e.parent])
+			}
+			places[e.parent]++
+		}
+		if len(items) != n || deepest != largeLevels || len(paths) != n {
+			t.Errorf("%d items with %d paths in %d levels, want %d in %d", len(items), len(paths), deepest, n, largeLevels)
+		}
+	}
+}
