@@ -47,6 +47,11 @@ CREATE TABLE members (
 CREATE INDEX members_sort_name ON members (sort_name COLLATE "und-x-icu", id);
 CREATE INDEX members_region_sort_name ON members (region_id, sort_name COLLATE "und-x-icu", id);
 CREATE INDEX members_joined_on ON members (joined_on, id);
+-- For the number of members of a region as of a day.
+CREATE INDEX members_region_id_joined_on ON members (region_id, joined_on);
+-- For the words of a directory filter, which may stand anywhere.
+CREATE INDEX members_display_name_trigrams ON members USING gin (display_name gin_trgm_ops);
+CREATE INDEX members_headline_trigrams ON members USING gin (headline gin_trgm_ops);
 
 CREATE TRIGGER members_touch_revision BEFORE UPDATE ON members
     FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION touch_revision();
