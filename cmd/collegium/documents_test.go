@@ -13,7 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/pg/pgtest"
+	"github.com/collegium/collegium/internal/trusted"
 )
 
 // TestServeTrusted runs a server that answers trusted documents only, and trusts a
@@ -96,5 +100,36 @@ func TestServeTrusted(t *testing.T) {
 		}
 	case <-time.After(30 * time.Second):
 		t.Error("the server did not stop")
+	}
+}
+
+// TestVerifyStored checks documents that were stored when the schema was another.
+func TestVerifyStored(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.DSN(t)
+	pool, err := pg.Open(t.Context(), dsn, pg.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	store := trusted.Store{DB: pool}
+	for client, entries := range map[string][]trusted.Entry{
+		"web": {{ID: "Broken", Body: "query Broken { nothing }"}, {ID: "Fine", Body: "{ menus { handle } }"}},
+		"ios": {{ID: "Fine", Body: "{ menus { handle } }"}},
+	} {
+		if _, err := store.Add(t.Context(), client, entries); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out, stderr strings.Builder
+	code := run(t.Context(), []string{"documents", "verify", "--database-url", dsn}, func(string) string { return "" }, &out, &stderr)
+	if code != exitFailed {
+		t.Errorf("exit code %d, want %d", code, exitFailed)
+	}
+	if diff := cmp.Diff("Broken (query Broken; web): line 1, column 16: Cannot query field \"nothing\" on type \"Query\".\n", out.String()); diff != "" {
+		t.Errorf("output (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff("collegium: 1 of 2 documents can't be run on the schema of this program\n", stderr.String()); diff != "" {
+		t.Errorf("error (-want +got):\n%s", diff)
 	}
 }
