@@ -40,8 +40,21 @@ type document struct {
 	// refused is what is wrong with a trusted document. It is stored all the same,
 	// so that whoever asks it learns the reason.
 	refused gqlerror.List
+	// price is that of its only operation, if that has no variables: then it is the
+	// same in every request. Else it is nil.
+	price *guard.Price
 	// bytes is about how much memory it takes.
 	bytes int
+}
+
+// priceOnce prices a document that costs the same in every request.
+func (c *Checker) priceOnce(doc *document) {
+	if len(doc.ast.Operations) != 1 || len(doc.ast.Operations[0].VariableDefinitions) > 0 {
+		return
+	}
+	if price, err := c.guard.Price(doc.ast, "", nil); err == nil {
+		doc.price = &price
+	}
 }
 
 // documents keeps documents that were checked, so that each is checked once. The
@@ -96,10 +109,13 @@ func (h *Handler) document(p server.Params) (*document, guard.Price, *refused) {
 			return nil, price, &refused{server.Invalid, list}
 		}
 		doc = &document{text: text, ast: parsed, bytes: size(text, parsed)}
+		h.checker.priceOnce(doc)
 		h.documents.cache.Set(sum, doc)
 		return doc, price, nil
 	case doc.refused != nil:
 		return nil, guard.Price{}, &refused{server.Invalid, doc.refused}
+	case doc.price != nil && len(p.Variables) == 0:
+		return doc, *doc.price, nil
 	}
 	price, err := h.checker.guard.Price(doc.ast, p.OperationName, p.Variables)
 	if err != nil {

@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"runtime"
 	"strings"
@@ -10,7 +12,7 @@ import (
 )
 
 // storeAlone returns a handler that can find documents, and can run none.
-func storeAlone(t *testing.T, documents, bytes int) *Handler {
+func storeAlone(t testing.TB, documents, bytes int) *Handler {
 	t.Helper()
 	c := DefaultConfig()
 	c.Documents, c.DocumentBytes = documents, bytes
@@ -129,6 +131,62 @@ func TestSize(t *testing.T) { //nolint:paralleltest // it measures the memory of
 		t.Logf("%-10s thought %7.0f, real %7.0f bytes", name, thought, real)
 		if thought < real/1.5 || thought > real*2.5 {
 			t.Errorf("%s: thought to take %.0f bytes, takes %.0f", name, thought, real)
+		}
+	}
+}
+
+// BenchmarkKnownDocument finds documents that are kept: by text and by hash.
+func BenchmarkKnownDocument(b *testing.B) {
+	h := storeAlone(b, 100, 8<<20)
+	text := `query Q { menus { handle title items { id label depth href children { id label } } } }`
+	sum := sha256.Sum256([]byte(text))
+	for name, p := range map[string]server.Params{
+		"text": {Query: text},
+		"hash": {DocumentID: "sha256:" + hex.EncodeToString(sum[:])},
+	} {
+		if _, _, no := h.document(server.Params{Query: text}); no != nil {
+			b.Fatal(no.errors)
+		}
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, no := h.documents.find(p); no != nil {
+					b.Fatal(no.errors)
+				}
+			}
+		})
+		b.Run(name+" and price", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, no := h.document(p); no != nil {
+					b.Fatal(no.errors)
+				}
+			}
+		})
+	}
+}
+
+// TestPriceOfKnownDocuments asserts that a document which is kept costs what it cost
+// when it was new, whatever stands in the request besides.
+func TestPriceOfKnownDocuments(t *testing.T) {
+	t.Parallel()
+	list := `regions { members(first: %s) { nodes { displayName } } }`
+	for text, requests := range map[string][]server.Params{
+		"{ " + fmt.Sprintf(list, "7") + " }":                                      {{}, {Variables: map[string]any{"unused": "x"}}, {OperationName: ""}},
+		"query A { menus { handle } } query B { " + fmt.Sprintf(list, "7") + " }": {{OperationName: "A"}, {OperationName: "B"}, {OperationName: "A"}},
+		"query($n: Int = 3) { " + fmt.Sprintf(list, "$n") + " }":                  {{}, {Variables: map[string]any{"n": 50}}, {Variables: map[string]any{"n": 1}}},
+	} {
+		known := storeAlone(t, 100, 8<<20)
+		for _, p := range append(requests, requests...) {
+			p.Query = text
+			_, got, no := known.document(p)
+			if no != nil {
+				t.Fatal(no.errors)
+			}
+			_, want, _ := storeAlone(t, 100, 8<<20).document(p)
+			if got.Cost != want.Cost || got.Cost == 0 {
+				t.Errorf("%s by %+v: %d points when known, %d when new", text, p, got.Cost, want.Cost)
+			}
 		}
 	}
 }

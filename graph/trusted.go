@@ -28,7 +28,9 @@ func (h *Handler) trustOwn(texts []string) error {
 		if list != nil {
 			return fmt.Errorf("a document of the program itself: %w", list)
 		}
-		h.documents.own[sha256.Sum256([]byte(text))] = &document{text: text, ast: doc}
+		own := &document{text: text, ast: doc}
+		h.checker.priceOnce(own)
+		h.documents.own[sha256.Sum256([]byte(text))] = own
 	}
 	h.documents.trusted.Store(&trustedDocuments{byHash: h.documents.own})
 	return nil
@@ -84,7 +86,9 @@ func (h *Handler) check(s *trusted.Document) *document {
 	doc.ast, _, doc.refused = h.checker.check(s.Body, noOperationName, nil)
 	if doc.refused != nil {
 		h.log.Warn("a trusted document can't be run on this schema", "id", s.ID, "clients", s.Clients, "error", doc.refused[0].Error())
+		return doc
 	}
+	h.checker.priceOnce(doc)
 	return doc
 }
 
