@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"github.com/collegium/collegium/graph/exec"
 	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/guard"
 )
@@ -29,6 +30,7 @@ const (
 	Forbidden              = "FORBIDDEN"
 	NotFound               = "NOT_FOUND"
 	Conflict               = "CONFLICT"
+	CostExceeded           = "COST_EXCEEDED"
 	RateLimited            = "RATE_LIMITED"
 	Timeout                = "TIMEOUT"
 	Unavailable            = "UNAVAILABLE"
@@ -93,6 +95,8 @@ func (h *Handler) classify(ctx context.Context, err error, path fmt.Stringer) (c
 	switch {
 	case errors.As(err, &invalid):
 		return BadUserInput, invalid.Error()
+	case errors.Is(err, exec.ErrTooLarge):
+		return CostExceeded, "the answer grows too large; ask for smaller pages, or for fewer lists inside lists"
 	case errors.Is(err, errs.NotFound):
 		return NotFound, "there is no such thing"
 	case errors.Is(err, errs.Unauthenticated):

@@ -115,7 +115,7 @@ func TestBadInput(t *testing.T) {
 		"a wrong enum, told":     {`query($n: Nation) { regions(nation: $n) { id } }`, `{"n": "FRANCE"}`, graph.BadUserInput, `$n is "FRANCE"; it must be one of ENGLAND, SCOTLAND, WALES, NORTHERN_IRELAND`},
 		"an empty search":        {`{ search(query: "  ") { totalCount } }`, ``, graph.BadUserInput, ""},
 		"too deep":               {`{ a: ` + strings.Repeat(`page(path: "/") { parent `, 1) + strings.Repeat(`{ parent `, 16) + `{ id }` + strings.Repeat(` }`, 17) + ` }`, ``, graph.ValidationFailed, ""},
-		"too dear":               {`{ regions { members(first: 100) { nodes { sections { members(first: 100) { nodes { id region { id } } } } } } } }`, ``, "COST_EXCEEDED", ""},
+		"too dear":               {`{ regions { members(first: 100) { nodes { sections { members(first: 100) { nodes { id region { id } } } } } } } }`, ``, graph.CostExceeded, ""},
 		"too many errors fold":   {`{ ` + strings.Repeat(`nothing `, 60) + ` }`, ``, graph.ValidationFailed, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -168,6 +168,28 @@ func TestErrorsAreBounded(t *testing.T) {
 	}
 	if len(r.Body) > 16<<10 {
 		t.Errorf("the answer has %d bytes", len(r.Body))
+	}
+}
+
+// TestAnswersAreBounded asks for more than an answer may hold: the field that asks
+// for it fails, and what stands beside it is answered.
+func TestAnswersAreBounded(t *testing.T) {
+	t.Parallel()
+	db := demoDB(t)
+	const query = `{ organisation { shortName } menu(handle: "main") { items { id children { id label href } alsoAt { id } } } }`
+	for name, bound := range map[string]func(*graph.Config){
+		"bytes":   func(c *graph.Config) { c.AnswerBytes = 10_000 },
+		"objects": func(c *graph.Config) { c.AnswerObjects = 500 },
+	} {
+		h := graphOn(t, db, bound)
+		// The bounds are checked every 1,024 objects; the tree is asked for more than that.
+		a := ask(t, h, strings.Replace(query, "children { id label href }", "children { id label href children { id label href parent { label } } } ancestors { id label }", 1), nil)
+		if firstCode(a) != graph.CostExceeded || at(a.Data, "menu") != nil {
+			t.Errorf("%s: %+v", name, a.Errors)
+		}
+		if at(a.Data, "organisation", "shortName") != "RCOT" {
+			t.Errorf("%s: what stands beside it is lost: %v", name, a.Data)
+		}
 	}
 }
 

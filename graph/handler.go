@@ -35,6 +35,9 @@ type Config struct {
 	Documents, DocumentBytes int
 	// Own are documents that the program itself asks. They are trusted.
 	Own []string
+	// AnswerBytes and AnswerObjects bound the answer of one root field. What grows
+	// beyond them is told as COST_EXCEEDED. gqlgen alone knows no such bound.
+	AnswerBytes, AnswerObjects int
 	// MaxErrors is how many errors an answer lists; the rest is counted.
 	MaxErrors int
 	// Log takes what went wrong; clients learn only that something did.
@@ -45,7 +48,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Limits: guard.Default(), Accept: AcceptAny, Documents: 5_000, DocumentBytes: 64 << 20,
-		MaxErrors: 20, Log: slog.Default(),
+		AnswerBytes: 32 << 20, AnswerObjects: 500_000, MaxErrors: 20, Log: slog.Default(),
 	}
 }
 
@@ -84,7 +87,9 @@ func NewHandler(db *pgxpool.Pool, c Config) (*Handler, error) {
 	h.executor.SetErrorPresenter(h.present)
 	h.executor.SetRecoverFunc(h.recovered)
 	if !c.PlainGqlgen {
-		h.executor.Use(exec.New(gen.NewExecTable(resolvers)))
+		e := exec.New(gen.NewExecTable(resolvers))
+		e.SetBounds(c.AnswerBytes, c.AnswerObjects)
+		h.executor.Use(e)
 	}
 	return h, nil
 }

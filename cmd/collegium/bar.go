@@ -34,3 +34,10 @@ func (b bar) finish() {
 		_ = b.Finish()
 	}
 }
+
+// describe says what is being done now.
+func (b bar) describe(what string) {
+	if b.ProgressBar != nil {
+		b.Describe(what)
+	}
+}

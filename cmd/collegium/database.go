@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -45,6 +46,12 @@ type starter func(context.Context, pgembed.Options) (*pgembed.Server, error)
 // connect finds the address of the database without opening a pool.
 func (f databaseFlags) connect(ctx context.Context, s streams, start starter) (*database, error) {
 	if f.DatabaseURL != "" {
+		if f.DataDir != "" {
+			return nil, &usageError{errors.New("there is a database address (DATABASE_URL) and a folder for a private PostgreSQL (--data-dir); leave out one of them")}
+		}
+		if _, err := pgxpool.ParseConfig(f.DatabaseURL); err != nil {
+			return nil, &usageError{fmt.Errorf("the database address can't be read; pass a URL, as postgres://user@host/database: %w", err)}
+		}
 		return &database{dsn: f.DatabaseURL}, nil
 	}
 	server, err := start(ctx, pgembed.Options{

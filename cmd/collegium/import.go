@@ -20,12 +20,20 @@ type importCmd struct {
 	Members importMembersCmd `cmd:"" help:"Add fictional members, for demos and benchmarks."`
 }
 
-// open migrates and opens the database of an import.
-func (f databaseFlags) openMigrated(ctx context.Context, s streams) (*database, error) {
+// openMigrated opens the database of an import or an export. What only reads
+// leaves the schema of a database that is not the program's own alone.
+func (f databaseFlags) openMigrated(ctx context.Context, s streams, writes bool) (*database, error) {
 	// A large import is one statement that takes longer than any request may.
 	db, err := f.open(ctx, s, pgembed.StartOrJoin, pg.Options{StatementTimeout: -1})
 	if err != nil {
 		return nil, err
+	}
+	if db.embedded == nil && !writes {
+		if err := pg.Current(ctx, db.pool); err != nil {
+			db.close()
+			return nil, fmt.Errorf("%w\nRun \"collegium migrate up\" first", err)
+		}
+		return db, nil
 	}
 	if _, _, err := pg.Migrate(ctx, db.dsn); err != nil {
 		db.close()
@@ -45,10 +53,7 @@ func (c *importPackCmd) Run(ctx context.Context, s streams, m *cli) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range p.Warnings() {
-		fmt.Fprintln(s.err, "warning:", w)
-	}
-	db, err := m.Import.openMigrated(ctx, s)
+	db, err := m.Import.openMigrated(ctx, s, !c.DryRun)
 	if err != nil {
 		return err
 	}
@@ -72,6 +77,7 @@ func importWithBar(ctx context.Context, s streams, db *database, p *pack.Pack, d
 			b.finish()
 			b, total = newBar(s, of, what), of
 		}
+		b.describe(what)
 		b.set(done)
 	}})
 }
@@ -97,7 +103,7 @@ func (c *importMenuCmd) Run(ctx context.Context, s streams, m *cli) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.File, err)
 	}
-	db, err := m.Import.openMigrated(ctx, s)
+	db, err := m.Import.openMigrated(ctx, s, !c.DryRun)
 	if err != nil {
 		return err
 	}
@@ -118,7 +124,7 @@ type importMembersCmd struct {
 
 // Run adds fictional members.
 func (c *importMembersCmd) Run(ctx context.Context, s streams, m *cli) error {
-	db, err := m.Import.openMigrated(ctx, s)
+	db, err := m.Import.openMigrated(ctx, s, true)
 	if err != nil {
 		return err
 	}
@@ -141,7 +147,7 @@ type exportCmd struct {
 
 // Run exports the database.
 func (c *exportCmd) Run(ctx context.Context, s streams) error {
-	db, err := c.openMigrated(ctx, s)
+	db, err := c.openMigrated(ctx, s, false)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/collegium/collegium/internal/errs"
 )
 
 // The exit codes.
@@ -86,6 +88,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 	err = k.Run()
 	var usage *usageError
+	var invalid *errs.Invalid
 	switch {
 	case err == nil:
 		return exitOK
@@ -95,6 +98,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case ctx.Err() != nil:
 		fmt.Fprintln(stderr, "collegium: interrupted")
 		return exitStopped
+	case errors.As(err, &invalid):
+		fmt.Fprintln(stderr, "collegium:", invalid)
+		return exitFailed
 	default:
 		fmt.Fprintln(stderr, "collegium:", err)
 		return exitFailed

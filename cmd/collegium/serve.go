@@ -30,25 +30,25 @@ import (
 type serveCmd struct {
 	databaseFlags `embed:""`
 
-	Listen      string `from:"COLLEGIUM_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where to serve HTTP (COLLEGIUM_LISTEN)."`
+	Listen      string `from:"COLLEGIUM_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where to serve HTTP (COLLEGIUM_LISTEN); ${default} unless set."`
 	Ephemeral   bool   `help:"Keep the private PostgreSQL in a temporary folder that is removed at the end."`
 	Demo        string `enum:"auto,yes,no" default:"auto" from:"COLLEGIUM_DEMO" help:"Load the demo body: yes, no, or auto, which loads it into a private PostgreSQL that is empty (COLLEGIUM_DEMO)."`
-	DemoMembers int    `default:"2000" placeholder:"N" help:"How many fictional members the demo body has."`
+	DemoMembers int    `default:"2000" placeholder:"N" help:"How many fictional members the demo body has; ${default} unless set."`
 	NoMigrate   bool   `help:"Leave the database schema alone, and fail if it is not up to date."`
 
 	CorsOrigins     []string       `from:"COLLEGIUM_CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins whose pages may call the graph, as https://www.example.org; * for all (COLLEGIUM_CORS_ORIGINS)."`
 	CorsCredentials bool           `help:"Let pages of those origins send cookies."`
 	TrustedProxies  []string       `from:"COLLEGIUM_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed (COLLEGIUM_TRUSTED_PROXIES)."`
-	Graphiql        bool           `negatable:"" default:"true" help:"Serve the GraphiQL editor at /graphiql."`
-	MaxConnections  int32          `default:"16" placeholder:"N" help:"Connections to the database."`
+	Graphiql        bool           `negatable:"" default:"true" help:"Serve the GraphiQL editor at /graphiql; it is unless this says no."`
+	MaxConnections  int32          `default:"16" placeholder:"N" help:"Connections to the database; ${default} unless set."`
 	Limits          map[string]int `placeholder:"NAME=N;…" help:"Limits on documents, as depth=20;aliases=50; docs/operate.md names them all."`
-	RatePoints      int            `default:"100000" placeholder:"N" help:"Points that the operations of one client may cost in a minute; 0 is no limit."`
-	MaxInFlight     int            `default:"64" placeholder:"N" help:"Operations that run at once."`
-	Timeout         time.Duration  `default:"5s" help:"How long one operation may run."`
-	DrainTimeout    time.Duration  `default:"15s" help:"How long running requests may take to finish when the program is told to stop."`
+	RatePoints      int            `default:"100000" placeholder:"N" help:"Points that the operations of one client may cost in a minute; 0 is no limit; ${default} unless set."`
+	MaxInFlight     int            `default:"64" placeholder:"N" help:"Operations that run at once; ${default} unless set."`
+	Timeout         time.Duration  `default:"5s" help:"How long one operation may run; ${default} unless set."`
+	DrainTimeout    time.Duration  `default:"15s" help:"How long running requests may take to finish when the program is told to stop; ${default} unless set."`
 	Documents       string         `enum:"any,apq,trusted" default:"any" from:"COLLEGIUM_DOCUMENTS" help:"Which documents are answered: any; apq, those named by a hash, whose text was sent with it once; trusted, those of \"collegium documents\" and nothing else (COLLEGIUM_DOCUMENTS)."`
-	MaxDocuments    int            `default:"5000" placeholder:"N" help:"Checked documents that are kept, besides the trusted ones."`
-	DocumentMemory  int            `default:"64" placeholder:"MIB" help:"Memory that those may take, in MiB."`
+	MaxDocuments    int            `default:"5000" placeholder:"N" help:"Checked documents that are kept, besides the trusted ones; ${default} unless set."`
+	DocumentMemory  int            `default:"64" placeholder:"MIB" help:"Memory that those may take, in MiB; ${default} unless set."`
 	PlainGqlgen     bool           `help:"Answer by gqlgen alone, without the batch executor: the same answers, slower."`
 	LogFormat       string         `enum:"auto,text,json" default:"auto" from:"COLLEGIUM_LOG_FORMAT" help:"text, json, or auto, which is text on a terminal (COLLEGIUM_LOG_FORMAT)."`
 }

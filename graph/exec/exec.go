@@ -2,7 +2,9 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"io"
+	"math"
 	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -20,7 +22,13 @@ type Executor struct {
 	table       *Table
 	plans       plans
 	edgesAtOnce int
+	maxBytes    int
+	maxObjects  uint
 }
+
+// ErrTooLarge is the error of a root field whose answer grew beyond the bounds of [Executor.SetBounds]. Nothing of
+// the field is answered.
+var ErrTooLarge = errors.New("the answer is too large")
 
 var _ interface {
 	graphql.HandlerExtension
@@ -33,8 +41,16 @@ const defaultEdgesAtOnce = 4
 
 // New returns an executor for the schema of the table.
 func New(table *Table) *Executor {
-	return &Executor{table: table, plans: plans{table: table}, edgesAtOnce: defaultEdgesAtOnce}
+	return &Executor{
+		table: table, plans: plans{table: table}, edgesAtOnce: defaultEdgesAtOnce,
+		maxBytes: math.MaxInt, maxObjects: math.MaxUint,
+	}
 }
+
+// SetBounds bounds the answer of one root field: its JSON in bytes, and the objects that are met on the way, each once
+// where its edges are gathered and once where it is written. Both are checked every 1,024 objects. Without a call
+// nothing is bounded. It must not be called while requests are served.
+func (e *Executor) SetBounds(bytes, objects int) { e.maxBytes, e.maxObjects = bytes, uint(objects) }
 
 // SetEdgesAtOnce sets how many edges of one level run at the same time within one root field: 4 unless set. With 1
 // they run one after another. It must not be called while requests are served.

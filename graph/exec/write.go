@@ -29,7 +29,8 @@ func (r *run) cut(at int) {
 	}
 }
 
-// abandon is the panic that ends a run whose context is done.
+// abandon is the panic that ends a run whose context is done, or whose answer grows
+// too large.
 type abandon struct{ err error }
 
 // rethrow passes on a panic that isn't the field's.
@@ -50,6 +51,9 @@ func (r *run) check() {
 func (r *run) tick() {
 	if r.ticks++; r.ticks%1024 == 0 {
 		r.check()
+		if len(r.buf) > r.exec.maxBytes || r.ticks > r.exec.maxObjects {
+			panic(abandon{ErrTooLarge})
+		}
 	}
 }
 

@@ -3079,9 +3079,9 @@ type SearchConnection {
   nodes: [SearchHit!]!
   "Where this page stands in the list."
   pageInfo: PageInfo!
-  "How many hits there are in the kinds asked for, as far as they were counted."
+  "How many hits there are in the kinds asked for."
   totalCount: Int!
-  "True if there are more matches than are ranked and counted: add a word to narrow the search."
+  "True if more than 1,000 things match: the first 1,000, best titles and shortest paths first, are ranked and can be paged through. Add a word to narrow the search."
   isCapped: Boolean!
   "How many hits there are of each kind, the kinds not asked for included; kinds without a hit are left out."
   facets: [SearchFacet!]!
@@ -3119,7 +3119,7 @@ type SearchHit {
 type SearchFacet {
   "The kind."
   kind: SearchKind!
-  "How many, as far as they were counted."
+  "How many."
   count: Int!
 }
 
