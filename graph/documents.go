@@ -79,6 +79,10 @@ func newDocuments(c Config) (*documents, error) {
 		MaximumWeight: uint64(bytes),
 		Weigher:       func(_ hash, doc *document) uint32 { return uint32(max(doc.bytes, least)) },
 		StatsRecorder: d.counter,
+		// Without it the cache begins to count how often documents are asked only when
+		// it is half full, and forgets the counts while it fills: the first flood would
+		// win.
+		InitialCapacity: most,
 	})
 	d.trusted.Store(&trustedDocuments{})
 	return d, err
