@@ -177,6 +177,7 @@ func (o *options) bench(ctx context.Context, stdout io.Writer, say func(string, 
 		if err != nil {
 			return err
 		}
+		machine.LoadAfter = loadAverage()
 		return o.write(stdout, growthMarkdown(rows, machine), map[string]any{"machine": machine, "growth": rows}, "growth", "")
 	}
 	dsn, err := addDatabase(ctx, db.DSN(), "bench")

@@ -131,7 +131,7 @@ func (o *options) measure(ctx context.Context, dsn string, say func(string, ...a
 	if o.Profile {
 		for _, q := range list {
 			file := filepath.Join(o.Out, "cpu-"+q.Name+".pprof")
-			if err := running[0].profile(ctx, q.Name, o.connections(q), max(1, int(o.Seconds)), file); err != nil {
+			if err := running[0].profile(ctx, q.Name, o.connections(q), max(1, int(4*o.Seconds)), file); err != nil {
 				return nil, fmt.Errorf("profile %s: %w", q.Name, err)
 			}
 		}

@@ -153,11 +153,7 @@ func (s *Store) ByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (_ m
 	if err != nil {
 		return nil, err
 	}
-	byID := make(map[uuid.UUID]*CaseStudy, len(rows))
-	for _, c := range rows {
-		byID[c.ID] = c
-	}
-	return byID, nil
+	return pg.ByKey(rows, func(c *CaseStudy) uuid.UUID { return c.ID }), nil
 }
 
 // OfMembers returns the case studies about each of the members.
@@ -173,11 +169,7 @@ func (s *Store) OfMembers(ctx context.Context, v viewer.Viewer, members []uuid.U
 	if err != nil {
 		return nil, err
 	}
-	byMember := make(map[uuid.UUID][]*CaseStudy, len(members))
-	for _, c := range rows {
-		byMember[*c.MemberID] = append(byMember[*c.MemberID], c)
-	}
-	return byMember, nil
+	return pg.GroupBy(rows, func(c *CaseStudy) uuid.UUID { return *c.MemberID }), nil
 }
 
 // AtLevels returns the case studies filed under each level, in the editors' order.
@@ -192,11 +184,7 @@ func (s *Store) AtLevels(ctx context.Context, v viewer.Viewer, levels []Level) (
 	if err != nil {
 		return nil, err
 	}
-	byLevel := make(map[Level][]*CaseStudy, len(levels))
-	for _, c := range rows {
-		byLevel[c.Level] = append(byLevel[c.Level], c)
-	}
-	return byLevel, nil
+	return pg.GroupBy(rows, func(c *CaseStudy) Level { return c.Level }), nil
 }
 
 // Neighbours returns for each case study the one before and the one after it on

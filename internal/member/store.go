@@ -62,11 +62,7 @@ func (s *Store) ByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (_ m
 	if err != nil {
 		return nil, err
 	}
-	byID := make(map[uuid.UUID]*Member, len(members))
-	for _, m := range members {
-		byID[m.ID] = m
-	}
-	return byID, nil
+	return pg.ByKey(members, func(m *Member) uuid.UUID { return m.ID }), nil
 }
 
 // maxText bounds the words of a directory filter, in characters.

@@ -163,11 +163,7 @@ func (s *Store) MenusByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID)
 	if err != nil {
 		return nil, err
 	}
-	byID := make(map[uuid.UUID]*Menu, len(menus))
-	for _, m := range menus {
-		byID[m.ID] = m
-	}
-	return byID, nil
+	return pg.ByKey(menus, func(m *Menu) uuid.UUID { return m.ID }), nil
 }
 
 // ItemsByID returns the items with the IDs, each in its whole menu.

@@ -72,3 +72,22 @@ func ended(ctx context.Context, err error) error {
 	}
 	return err
 }
+
+// ByKey returns the rows by their key. Of rows with one key the last counts.
+func ByKey[K comparable, T any](rows []*T, key func(*T) K) map[K]*T {
+	byKey := make(map[K]*T, len(rows))
+	for _, row := range rows {
+		byKey[key(row)] = row
+	}
+	return byKey
+}
+
+// GroupBy returns the rows of each key, in the order in which they come.
+func GroupBy[K comparable, T any](rows []*T, key func(*T) K) map[K][]*T {
+	groups := map[K][]*T{}
+	for _, row := range rows {
+		k := key(row)
+		groups[k] = append(groups[k], row)
+	}
+	return groups
+}

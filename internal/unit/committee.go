@@ -47,11 +47,7 @@ func (s *Store) CommitteesByID(ctx context.Context, v viewer.Viewer, ids []uuid.
 	if err != nil {
 		return nil, err
 	}
-	byID := make(map[uuid.UUID]*Committee, len(found))
-	for _, c := range found {
-		byID[c.ID] = c
-	}
-	return byID, nil
+	return pg.ByKey(found, func(c *Committee) uuid.UUID { return c.ID }), nil
 }
 
 // CommitteesOf returns the committee of each unit that has one.
@@ -62,11 +58,7 @@ func (s *Store) CommitteesOf(ctx context.Context, v viewer.Viewer, units []uuid.
 	if err != nil {
 		return nil, err
 	}
-	byUnit := make(map[uuid.UUID]*Committee, len(found))
-	for _, c := range found {
-		byUnit[*c.UnitID] = c
-	}
-	return byUnit, nil
+	return pg.ByKey(found, func(c *Committee) uuid.UUID { return *c.UnitID }), nil
 }
 
 const postColumns = `
@@ -87,11 +79,7 @@ func (s *Store) PostsOf(ctx context.Context, committees []uuid.UUID) (_ map[uuid
 	if err != nil {
 		return nil, err
 	}
-	byCommittee := make(map[uuid.UUID][]*Post, len(committees))
-	for _, p := range posts {
-		byCommittee[p.CommitteeID] = append(byCommittee[p.CommitteeID], p)
-	}
-	return byCommittee, nil
+	return pg.GroupBy(posts, func(p *Post) uuid.UUID { return p.CommitteeID }), nil
 }
 
 // PostsByID returns the posts with the IDs whose committee the viewer may know of.
@@ -105,11 +93,7 @@ func (s *Store) PostsByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID)
 	if err != nil {
 		return nil, err
 	}
-	byID := make(map[uuid.UUID]*Post, len(posts))
-	for _, p := range posts {
-		byID[p.ID] = p
-	}
-	return byID, nil
+	return pg.ByKey(posts, func(p *Post) uuid.UUID { return p.ID }), nil
 }
 
 const termColumns = `
@@ -133,11 +117,7 @@ func (s *Store) HoldersOf(ctx context.Context, posts []uuid.UUID, asOf *time.Tim
 	if err != nil {
 		return nil, err
 	}
-	byPost := make(map[uuid.UUID][]*Term, len(posts))
-	for _, t := range terms {
-		byPost[t.PostID] = append(byPost[t.PostID], t)
-	}
-	return byPost, nil
+	return pg.GroupBy(terms, func(t *Term) uuid.UUID { return t.PostID }), nil
 }
 
 // RolesOf returns the terms that each member serves today, the longest first. A
@@ -160,9 +140,5 @@ func (s *Store) RolesOf(ctx context.Context, v viewer.Viewer, members []uuid.UUI
 	if err != nil {
 		return nil, err
 	}
-	byMember := make(map[uuid.UUID][]*Term, len(members))
-	for _, t := range terms {
-		byMember[t.MemberID] = append(byMember[t.MemberID], t)
-	}
-	return byMember, nil
+	return pg.GroupBy(terms, func(t *Term) uuid.UUID { return t.MemberID }), nil
 }

@@ -78,11 +78,7 @@ func (s *Store) SectionsByID(ctx context.Context, v viewer.Viewer, ids []uuid.UU
 	if err != nil {
 		return nil, err
 	}
-	byID := make(map[uuid.UUID]*Section, len(sections))
-	for _, u := range sections {
-		byID[u.ID] = u
-	}
-	return byID, nil
+	return pg.ByKey(sections, func(u *Section) uuid.UUID { return u.ID }), nil
 }
 
 // SectionsOf returns the sections that each of the members belongs to today, in
@@ -154,11 +150,7 @@ func (s *Store) RegionsByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUI
 	if err != nil {
 		return nil, err
 	}
-	byID := make(map[uuid.UUID]*Region, len(regions))
-	for _, u := range regions {
-		byID[u.ID] = u
-	}
-	return byID, nil
+	return pg.ByKey(regions, func(u *Region) uuid.UUID { return u.ID }), nil
 }
 
 // SectionMemberCounts returns how many people belonged to each section on a day;
