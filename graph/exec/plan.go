@@ -224,7 +224,7 @@ func condition(d *ast.Directive, vars map[string]any) bool {
 
 // maxPlans bounds the plans of one operation: there is one for each root field and combination of
 // the variables in directives, and who sends the variables must not choose how much is kept.
-const maxPlans = 64
+const maxPlans = 24
 
 // plans holds the plans of each operation for as long as its document is in use elsewhere, such as
 // in gqlgen's query cache. Nothing of a plan refers to the operation itself, so the map keeps none alive.
