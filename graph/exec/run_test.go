@@ -198,7 +198,7 @@ func TestPlansBounded(t *testing.T) {
 			t.Fatalf("variables %v: %s has %d fields, want %d", vars, got.Data, n, want)
 		}
 	}
-	if n := e.Plans(); n > 64 {
+	if n := e.Plans(); n > 24 {
 		t.Errorf("%d plans are kept for one document", n)
 	}
 }
