@@ -83,7 +83,7 @@ func TestBombs(t *testing.T) {
 		if got := limitOf(t, err); got != c.limit {
 			t.Errorf("%s (%d bytes): limit %q, want %q (%v)", c.name, len(c.document), got, c.limit, err)
 		}
-		if n := after.TotalAlloc - before.TotalAlloc; n > 2<<20 {
+		if n := after.TotalAlloc - before.TotalAlloc; n > 4<<20 {
 			t.Errorf("%s: allocated %d kB to refuse it", c.name, n>>10)
 		}
 		if price.Work > ceiling || price.Cost > ceiling {

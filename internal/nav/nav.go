@@ -176,7 +176,8 @@ func (it *Item) OwnTarget() any {
 }
 
 // assemble makes the tree of a menu from its items, which come ordered by
-// position. It sets what depends on the tree.
+// position, and sets what depends on the tree. An item whose parent is not among
+// them is hidden with its parent: it is in no part of the menu.
 func (m *Menu) assemble(items []*Item, parents map[uuid.UUID]uuid.UUID) {
 	byID := make(map[uuid.UUID]*Item, len(items))
 	for _, it := range items {

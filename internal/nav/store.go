@@ -32,26 +32,11 @@ type row struct {
 }
 
 // readMenus returns the statement that reads whole menus in one ordered pass;
-// which is a condition on m, static text. An item is hidden if it, its target or
-// anything above it is hidden from the viewer; the recursion starts from those in
-// the menus asked for, so it costs next to nothing where nothing is hidden.
+// which is a condition on m, static text. It returns the items that the viewer may
+// see for themselves and for their targets; assemble leaves out those below an
+// item that is not among them.
 func readMenus(which string) string {
 	return `
-	WITH RECURSIVE asked AS (
-		SELECT m.id, m.handle, m.title, m.revision, m.position
-		FROM menus m
-		WHERE ` + which + `
-	), hidden AS (
-		SELECT i.id
-		FROM menu_items i
-		JOIN asked a ON a.id = i.menu_id
-		LEFT JOIN entries e ON e.id = i.entry_id
-		WHERE NOT (i.access = ANY(@reach) AND (e.id IS NULL OR ` + viewer.Visible + `))
-		UNION
-		SELECT c.id
-		FROM menu_items c
-		JOIN hidden h ON c.parent_id = h.id
-	)
 	SELECT
 		m.id AS menu_id,
 		m.handle,
@@ -62,20 +47,33 @@ func readMenus(which string) string {
 		i.label,
 		i.position,
 		i.kind,
-		COALESCE(r.path, i.url) AS href,
+		i.href,
 		i.is_canonical,
 		i.access,
 		i.entry_id,
-		e.kind AS entry_kind,
-		i.action AS action_name
-	FROM asked m
+		i.entry_kind,
+		i.action_name
+	FROM menus m
 	LEFT JOIN (
-		SELECT v.*
+		SELECT
+			v.menu_id,
+			v.id,
+			v.parent_id,
+			v.label,
+			v.position,
+			v.kind,
+			COALESCE(r.path, v.url) AS href,
+			v.is_canonical,
+			v.access,
+			v.entry_id,
+			e.kind AS entry_kind,
+			v.action AS action_name
 		FROM menu_items v
-		WHERE NOT EXISTS (SELECT 1 FROM hidden h WHERE h.id = v.id)
+		LEFT JOIN entries e ON e.id = v.entry_id
+		LEFT JOIN routes r ON r.entry_id = v.entry_id AND r.kind = 'CURRENT'
+		WHERE v.access = ANY(@reach) AND (v.entry_id IS NULL OR ` + viewer.Visible + `)
 	) i ON i.menu_id = m.id
-	LEFT JOIN entries e ON e.id = i.entry_id
-	LEFT JOIN routes r ON r.entry_id = i.entry_id AND r.kind = 'CURRENT'
+	WHERE ` + which + `
 	ORDER BY m.position, m.handle, i.position`
 }
 
