@@ -3,7 +3,7 @@ SET lock_timeout = '5s';
 CREATE EXTENSION IF NOT EXISTS unaccent;
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 
--- Every table below public.* that can be edited shares this: the revision counts the writes.
+-- For tables whose rows count the writes to them in a revision.
 CREATE FUNCTION touch_revision() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN

@@ -2,7 +2,6 @@ package content
 
 import (
 	"context"
-	"errors"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -140,6 +139,3 @@ func titleKey(name string, key []string) (title *string, id *uuid.UUID, err erro
 	}
 	return &key[0], &parsed, nil
 }
-
-// absent says whether the error means that there is no such thing.
-func absent(err error) bool { return errors.Is(err, errs.NotFound) }

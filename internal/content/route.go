@@ -2,6 +2,7 @@ package content
 
 import (
 	"context"
+	"errors"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -67,7 +68,8 @@ func (s *Store) Route(ctx context.Context, v viewer.Viewer, path string) (_ Rout
 		EntryStatus *string
 		CurrentPath *string
 		Visible     bool
-		Secret      bool
+		// Secret entries are not even told to be gone.
+		Secret bool
 	}
 	r, err := pg.One[row](ctx, s.DB, `
 		SELECT
@@ -120,3 +122,6 @@ func (s *Store) pathsLike(ctx context.Context, v viewer.Viewer, path string) ([]
 		LIMIT 5`,
 		pgx.StrictNamedArgs{"path": path, "reach": v.Reach()})
 }
+
+// absent says whether the error means that there is no such thing.
+func absent(err error) bool { return errors.Is(err, errs.NotFound) }

@@ -199,6 +199,7 @@ func TestDemoAliases(t *testing.T) {
 		"/practice-resources/assessments-and-outcome-measures":         {"main/practice-resources/occupational-therapy-topics/assessments-and-outcome-measures", "main/practice-resources/assessments-and-outcome-measures own"},
 		"/occupational-therapy-jobs":                                   {"main/occupational-therapy-jobs own", "footer/occupational-therapy-jobs"},
 		"/promoting-occupational-therapy/supplier-directory":           {"main/promoting-occupational-therapy/supplier-directory own", "footer/supplier-directory"},
+
 		"/about-us/join-us": {"main/about-us/join-us own", "utility/join-us"},
 	}
 	if diff := cmp.Diff(want, twice); diff != "" {
