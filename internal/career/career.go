@@ -4,8 +4,8 @@ package career
 import (
 	"time"
 
+	"github.com/collegium/collegium/internal/pg"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/collegium/collegium/internal/node"
 	"github.com/collegium/collegium/internal/page"
@@ -14,7 +14,7 @@ import (
 
 // Store reads case studies.
 type Store struct {
-	DB *pgxpool.Pool
+	DB pg.Querier
 }
 
 // Level is a level of practice.

@@ -5,8 +5,8 @@ package content
 import (
 	"time"
 
+	"github.com/collegium/collegium/internal/pg"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/collegium/collegium/internal/node"
 	"github.com/collegium/collegium/internal/viewer"
@@ -14,7 +14,7 @@ import (
 
 // Store reads published content.
 type Store struct {
-	DB *pgxpool.Pool
+	DB pg.Querier
 }
 
 // SubPageKind is what a sub-page of a section or region is for.

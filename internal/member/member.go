@@ -4,8 +4,8 @@ package member
 import (
 	"time"
 
+	"github.com/collegium/collegium/internal/pg"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/collegium/collegium/internal/node"
 	"github.com/collegium/collegium/internal/page"
@@ -14,7 +14,7 @@ import (
 // Store reads members. What a member keeps from the viewer never leaves the
 // database: every statement masks each field by its own audience.
 type Store struct {
-	DB *pgxpool.Pool
+	DB pg.Querier
 }
 
 // Grade is a grade of membership.

@@ -5,8 +5,8 @@ package nav
 import (
 	"strings"
 
+	"github.com/collegium/collegium/internal/pg"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/node"
@@ -16,7 +16,7 @@ import (
 
 // Store reads menus.
 type Store struct {
-	DB *pgxpool.Pool
+	DB pg.Querier
 }
 
 // Menu is one menu, whole: all of its items that the viewer may see. It is never

@@ -11,15 +11,15 @@
 package search
 
 import (
+	"github.com/collegium/collegium/internal/pg"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/collegium/collegium/internal/page"
 )
 
 // Store asks the search index.
 type Store struct {
-	DB *pgxpool.Pool
+	DB pg.Querier
 }
 
 // Kind is a kind of thing that search finds.

@@ -5,15 +5,15 @@ package unit
 import (
 	"time"
 
+	"github.com/collegium/collegium/internal/pg"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/collegium/collegium/internal/node"
 )
 
 // Store reads units and committees.
 type Store struct {
-	DB *pgxpool.Pool
+	DB pg.Querier
 }
 
 // Status is whether a unit exists today.
