@@ -2,6 +2,7 @@ package unit
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -110,6 +111,41 @@ func (s *Store) SectionsOf(ctx context.Context, v viewer.Viewer, members []uuid.
 	byMember := make(map[uuid.UUID][]*Section, len(members))
 	for _, r := range rows {
 		byMember[r.MemberID] = append(byMember[r.MemberID], &r.Section)
+	}
+	return byMember, nil
+}
+
+// SectionIDsOf is SectionsOf for a caller that holds the sections: it returns
+// their IDs alone, each once, in no order.
+func (s *Store) SectionIDsOf(ctx context.Context, v viewer.Viewer, members []uuid.UUID) (_ map[uuid.UUID][]uuid.UUID, err error) {
+	defer errs.Wrap(&err, "unit.SectionIDsOf(%d)", len(members))
+	type row struct {
+		MemberID  uuid.UUID
+		SectionID uuid.UUID
+	}
+	rows, err := pg.All[row](ctx, s.DB, `
+		SELECT
+			sm.member_id,
+			sm.section_id
+		FROM section_memberships sm
+		JOIN members m ON m.id = sm.member_id
+		JOIN entries e ON e.id = sm.section_id
+		WHERE sm.member_id = ANY(@members)
+			AND sm.starts_on <= CURRENT_DATE
+			AND (sm.ends_on IS NULL OR sm.ends_on >= CURRENT_DATE)
+			AND m.listing_audience = ANY(@reach)
+			AND m.sections_audience = ANY(@reach)
+			AND `+viewer.Visible,
+		pgx.StrictNamedArgs{"members": members, "reach": v.Reach()})
+	if err != nil {
+		return nil, err
+	}
+	byMember := make(map[uuid.UUID][]uuid.UUID, len(members))
+	for _, r := range rows {
+		// Periods of one membership may overlap.
+		if ids := byMember[r.MemberID]; !slices.Contains(ids, r.SectionID) {
+			byMember[r.MemberID] = append(ids, r.SectionID)
+		}
 	}
 	return byMember, nil
 }

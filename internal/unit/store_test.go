@@ -3,6 +3,8 @@ package unit_test
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -136,6 +138,41 @@ func TestDissolvedSection(t *testing.T) {
 	}
 	if of[bea] != nil {
 		t.Errorf("Bea keeps her sections, and they show: %v", of[bea])
+	}
+}
+
+// TestSectionIDsOf wants the sections of SectionsOf, of overlapping periods and
+// hidden sections too.
+func TestSectionIDsOf(t *testing.T) {
+	t.Parallel()
+	db := pgtest.NewWith(t, "sections", sections)
+	if _, err := db.Exec(t.Context(), `
+		INSERT INTO section_memberships (member_id, section_id, starts_on, ends_on)
+		VALUES ($1, $2, DATE '2021-01-01', DATE '2999-12-31'), ($1, $3, DATE '2021-01-01', NULL)`, ada, successor, hidden); err != nil {
+		t.Fatal(err)
+	}
+	store := unit.Store{DB: db}
+	for _, v := range []viewer.Viewer{{}, {Role: viewer.Member}, {Role: viewer.Staff}} {
+		whole, err := store.SectionsOf(t.Context(), v, []uuid.UUID{ada, bea})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[uuid.UUID][]uuid.UUID{}
+		for member, of := range whole {
+			for _, section := range of {
+				want[member] = append(want[member], section.ID)
+			}
+		}
+		got, err := store.SectionIDsOf(t.Context(), v, []uuid.UUID{ada, bea})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, ids := range got { // the IDs of the fixture are in the body's order here
+			slices.SortFunc(ids, func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) })
+		}
+		if diff := cmp.Diff(want, got); diff != "" || len(got) != 1 {
+			t.Errorf("as %v (-want +got)\n%s", v.Role, diff)
+		}
 	}
 }
 
