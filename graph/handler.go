@@ -65,11 +65,15 @@ type Handler struct {
 // NewHandler returns a handler over a database. An error means that a limit, a cost
 // hint of the schema or a document of the program's own is wrong.
 func NewHandler(db *pgxpool.Pool, c Config) (*Handler, error) {
-	resolvers := gen.Config{Resolvers: NewResolver(db)}
+	return newHandler(NewResolver(db), trusted.Store{DB: db}, c)
+}
+
+func newHandler(root gen.ResolverRoot, store trusted.Store, c Config) (*Handler, error) {
+	resolvers := gen.Config{Resolvers: root}
 	schema := gen.NewExecutableSchema(resolvers)
 	h := &Handler{
 		executor:  executor.New(schema),
-		trusted:   trusted.Store{DB: db},
+		trusted:   store,
 		maxErrors: c.MaxErrors,
 		log:       c.Log,
 	}
