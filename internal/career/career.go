@@ -4,11 +4,11 @@ package career
 import (
 	"time"
 
-	"github.com/collegium/collegium/internal/pg"
 	"github.com/google/uuid"
 
 	"github.com/collegium/collegium/internal/node"
 	"github.com/collegium/collegium/internal/page"
+	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/viewer"
 )
 

@@ -5,10 +5,10 @@ package content
 import (
 	"time"
 
-	"github.com/collegium/collegium/internal/pg"
 	"github.com/google/uuid"
 
 	"github.com/collegium/collegium/internal/node"
+	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/viewer"
 )
 

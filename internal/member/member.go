@@ -4,11 +4,11 @@ package member
 import (
 	"time"
 
-	"github.com/collegium/collegium/internal/pg"
 	"github.com/google/uuid"
 
 	"github.com/collegium/collegium/internal/node"
 	"github.com/collegium/collegium/internal/page"
+	"github.com/collegium/collegium/internal/pg"
 )
 
 // Store reads members. What a member keeps from the viewer never leaves the

@@ -5,11 +5,11 @@ package nav
 import (
 	"strings"
 
-	"github.com/collegium/collegium/internal/pg"
 	"github.com/google/uuid"
 
 	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/node"
+	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/slug"
 	"github.com/collegium/collegium/internal/viewer"
 )

@@ -109,7 +109,7 @@ func index(t testing.TB, db pg.Querier) []string {
 }
 
 // rebuilt is what the index would hold if it were made anew.
-func rebuilt(t testing.TB, db *pgxpool.Pool) []string {
+func rebuilt(t testing.TB, db pg.Querier) []string {
 	t.Helper()
 	ctx := context.Background()
 	tx, err := db.Begin(ctx)

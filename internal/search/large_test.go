@@ -163,7 +163,7 @@ func TestPlans(t *testing.T) {
 }
 
 // explain returns the plan of a statement under a plan_cache_mode.
-func explain(t *testing.T, db *pgxpool.Pool, mode, sql string, args pgx.StrictNamedArgs) string {
+func explain(t *testing.T, db pg.Querier, mode, sql string, args pgx.StrictNamedArgs) string {
 	t.Helper()
 	var lines []string
 	err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error {

@@ -11,10 +11,10 @@
 package search
 
 import (
-	"github.com/collegium/collegium/internal/pg"
 	"github.com/google/uuid"
 
 	"github.com/collegium/collegium/internal/page"
+	"github.com/collegium/collegium/internal/pg"
 )
 
 // Store asks the search index.

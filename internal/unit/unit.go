@@ -5,10 +5,10 @@ package unit
 import (
 	"time"
 
-	"github.com/collegium/collegium/internal/pg"
 	"github.com/google/uuid"
 
 	"github.com/collegium/collegium/internal/node"
+	"github.com/collegium/collegium/internal/pg"
 )
 
 // Store reads units and committees.

@@ -1,0 +1,6 @@
+SET lock_timeout = '5s';
+
+DROP FUNCTION note_change() CASCADE;
+DROP FUNCTION prune_changes();
+DROP TABLE changes_horizon;
+DROP TABLE changes;
