@@ -3,10 +3,8 @@ package graph
 import (
 	"context"
 	"log/slog"
-	"strconv"
 	"time"
 
-	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -98,26 +96,6 @@ func newHandler(root gen.ResolverRoot, store trusted.Store, c Config) (*Handler,
 	return h, nil
 }
 
-// documentKey and rateLimitKey are the context keys of one operation.
-type (
-	documentKey  struct{}
-	rateLimitKey struct{}
-	requestKey   struct{}
-)
-
-// checkedDocument hands gqlgen the document that was checked for the operation:
-// gqlgen parses and validates nothing itself.
-type checkedDocument struct{}
-
-// Get returns the document of the operation.
-func (checkedDocument) Get(ctx context.Context, _ string) (*ast.QueryDocument, bool) {
-	doc, ok := ctx.Value(documentKey{}).(*ast.QueryDocument)
-	return doc, ok
-}
-
-// Add does nothing.
-func (checkedDocument) Add(context.Context, string, *ast.QueryDocument) {}
-
 // Execute answers one operation: find its document, or parse, guard and validate
 // it, then price and run it. It is a server.Execute.
 func (h *Handler) Execute(ctx context.Context, p server.Params) server.Result {
@@ -144,29 +122,9 @@ func (h *Handler) Execute(ctx context.Context, p server.Params) server.Result {
 		r.RetryAfter = time.Until(left.ResetAt)
 		return r
 	}
-	ctx = context.WithValue(ctx, documentKey{}, doc)
-	ctx = context.WithValue(ctx, rateLimitKey{}, &union.RateLimit{
+	return h.run(ctx, known, op, p, &union.RateLimit{
 		Cost: price.Cost, Limit: left.Limit, Remaining: left.Remaining, ResetAt: left.ResetAt,
 	})
-	ctx = graphql.StartOperationTrace(ctx)
-	opCtx, failed := h.executor.CreateOperationContext(ctx, &graphql.RawParams{
-		Query: known.text, OperationName: p.OperationName, Variables: p.Variables, Extensions: p.Extensions,
-	})
-	if len(failed) > 0 {
-		for _, e := range failed {
-			setCode(e, BadUserInput)
-		}
-		return h.refuse(ctx, server.Invalid, op, failed)
-	}
-	opCtx.DisableIntrospection = false // the schema is public
-	responses, ctx := h.executor.DispatchOperation(ctx, opCtx)
-	resp := responses(ctx)
-	if resp == nil { // the context ended before anything ran
-		return h.refuse(ctx, server.TimedOut, op, gqlerror.List{coded(Timeout, "the operation took too long; ask for less")})
-	}
-	r := result(server.Executed, op, resp.Errors)
-	r.Body = h.body(resp.Data, resp.Errors)
-	return r
 }
 
 func noOperation(doc *ast.QueryDocument, name string) *gqlerror.Error {
@@ -190,45 +148,4 @@ func result(outcome server.Outcome, op *ast.OperationDefinition, errors gqlerror
 		r.Operation, r.OperationType = op.Name, string(op.Operation)
 	}
 	return r
-}
-
-// body writes the response. Data is nil if nothing ran, and then left out, as the
-// specification asks (October 2021, section 7.1).
-func (h *Handler) body(data []byte, errors gqlerror.List) []byte {
-	b := make([]byte, 0, len(data)+32+256*len(errors[:min(len(errors), h.maxErrors)]))
-	b = append(b, '{')
-	if len(errors) > 0 {
-		b = append(b, `"errors":`...)
-		b = h.appendErrors(b, errors)
-		if data != nil {
-			b = append(b, ',')
-		}
-	}
-	if data != nil {
-		b = append(b, `"data":`...)
-		b = append(b, data...)
-	}
-	return append(b, '}')
-}
-
-func (h *Handler) appendErrors(b []byte, list gqlerror.List) []byte {
-	b = append(b, '[')
-	for i, e := range list {
-		if i == h.maxErrors {
-			b = append(b, `,{"message":"`...)
-			b = strconv.AppendInt(b, int64(len(list)-h.maxErrors), 10)
-			b = append(b, ` more errors are left out"}`...)
-			break
-		}
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, errorJSON(e)...)
-	}
-	return append(b, ']')
-}
-
-// rateLimit returns what the operation costs and what is left to its client.
-func rateLimit(ctx context.Context) *union.RateLimit {
-	return ctx.Value(rateLimitKey{}).(*union.RateLimit)
 }
