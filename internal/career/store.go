@@ -101,9 +101,7 @@ func (s *Store) CaseStudies(ctx context.Context, v viewer.Viewer, f *Filter, arg
 	if err != nil {
 		return nil, err
 	}
-	c.Connection = page.New(k, rows, func(cs *CaseStudy) []string {
-		return []string{strconv.Itoa(cs.LevelPosition), strconv.Itoa(cs.Position), cs.ID.String()}
-	})
+	c.Connection = page.New(k, rows, cursorKey)
 	return c, nil
 }
 
@@ -126,6 +124,11 @@ func (s *Store) Totals(ctx context.Context, v viewer.Viewer, lists []*Connection
 
 func filterArgs(v viewer.Viewer, f Filter) pgx.StrictNamedArgs {
 	return pgx.StrictNamedArgs{"level": f.Level, "section": f.Section, "region": f.Region, "reach": v.Reach()}
+}
+
+// cursorKey is the sort key of a row.
+func cursorKey(c *CaseStudy) []string {
+	return []string{strconv.Itoa(c.LevelPosition), strconv.Itoa(c.Position), c.ID.String()}
 }
 
 // ladderKey reads the sort key of a row from a cursor.

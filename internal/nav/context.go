@@ -33,12 +33,24 @@ type Context struct {
 // menu that does not exist is an answer without a current item, not an error.
 func (s *Store) Context(ctx context.Context, v viewer.Viewer, path, handle string) (_ *Context, err error) {
 	defer errs.Wrap(&err, "nav.Context(%.100q, %.100q)", path, handle)
-	path, err = slug.Path(path)
+	return locate(path, func() (*Menu, error) { return s.Menu(ctx, v, handle) }, func(path string) (uuid.UUID, error) {
+		return pg.Scalar[uuid.UUID](ctx, s.DB, `
+			SELECT r.entry_id
+			FROM routes r
+			WHERE r.path = @path AND r.kind = 'REDIRECT' AND r.entry_id IS NOT NULL`,
+			pgx.StrictNamedArgs{"path": path})
+	})
+}
+
+// locate finds where a path stands in a menu. moved returns the entry whose
+// earlier path it is; errs.NotFound if it is of none.
+func locate(path string, menu func() (*Menu, error), moved func(path string) (uuid.UUID, error)) (*Context, error) {
+	path, err := slug.Path(path)
 	if err != nil {
 		return nil, err
 	}
 	c := &Context{Path: path, Trail: []*Item{}, Siblings: []*Item{}, Children: []*Item{}}
-	c.Menu, err = s.Menu(ctx, v, handle)
+	c.Menu, err = menu()
 	if errors.Is(err, errs.NotFound) {
 		return c, nil
 	}
@@ -47,12 +59,7 @@ func (s *Store) Context(ctx context.Context, v viewer.Viewer, path, handle strin
 	}
 	placements := c.Menu.at(path)
 	if placements == nil {
-		// The path may be an earlier one of something that the menu places.
-		entryID, err := pg.Scalar[uuid.UUID](ctx, s.DB, `
-			SELECT r.entry_id
-			FROM routes r
-			WHERE r.path = @path AND r.kind = 'REDIRECT' AND r.entry_id IS NOT NULL`,
-			pgx.StrictNamedArgs{"path": path})
+		entryID, err := moved(path)
 		if err != nil && !errors.Is(err, errs.NotFound) {
 			return nil, err
 		}
@@ -68,8 +75,12 @@ func (s *Store) Context(ctx context.Context, v viewer.Viewer, path, handle strin
 // if the menu does not place it.
 func (s *Store) TrailsOf(ctx context.Context, v viewer.Viewer, handle string, entries []uuid.UUID) (_ map[uuid.UUID][]*Item, err error) {
 	defer errs.Wrap(&err, "nav.TrailsOf(%.100q, %d)", handle, len(entries))
+	return trailsOf(entries, func() (*Menu, error) { return s.Menu(ctx, v, handle) })
+}
+
+func trailsOf(entries []uuid.UUID, menu func() (*Menu, error)) (map[uuid.UUID][]*Item, error) {
 	trails := make(map[uuid.UUID][]*Item, len(entries))
-	m, err := s.Menu(ctx, v, handle)
+	m, err := menu()
 	if errors.Is(err, errs.NotFound) {
 		return trails, nil
 	}

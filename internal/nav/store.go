@@ -132,8 +132,8 @@ const maxMenus = 20
 // the editors' order if handles is nil. Unknown handles are left out.
 func (s *Store) Menus(ctx context.Context, v viewer.Viewer, handles []string) (_ []*Menu, err error) {
 	defer errs.Wrap(&err, "nav.Menus(%d)", len(handles))
-	if len(handles) > maxMenus {
-		return nil, errs.Invalidf("handles", "%d handles are too many; pass at most %d", len(handles), maxMenus)
+	if err := checkHandles(handles); err != nil {
+		return nil, err
 	}
 	menus, err := s.read(ctx, readMenus(`(@handles::text[] IS NULL OR m.handle = ANY(@handles))`),
 		pgx.StrictNamedArgs{"handles": handles, "reach": v.Reach()})
@@ -144,13 +144,25 @@ func (s *Store) Menus(ctx context.Context, v viewer.Viewer, handles []string) (_
 	for _, m := range menus {
 		byHandle[m.Handle] = m
 	}
-	asked := make([]*Menu, 0, len(handles))
+	return named(byHandle, handles), nil
+}
+
+func checkHandles(handles []string) error {
+	if len(handles) > maxMenus {
+		return errs.Invalidf("handles", "%d handles are too many; pass at most %d", len(handles), maxMenus)
+	}
+	return nil
+}
+
+// named returns the menus with the handles, as far as there are any.
+func named(byHandle map[string]*Menu, handles []string) []*Menu {
+	menus := make([]*Menu, 0, len(handles))
 	for _, h := range handles {
 		if m := byHandle[h]; m != nil {
-			asked = append(asked, m)
+			menus = append(menus, m)
 		}
 	}
-	return asked, nil
+	return menus
 }
 
 // MenusByID returns the menus with the IDs.
@@ -195,12 +207,8 @@ func (s *Store) AlsoAt(ctx context.Context, v viewer.Viewer, items []*Item) (_ [
 			entries = append(entries, *it.EntryID)
 		}
 	}
-	placements := make([][]*Item, len(items))
 	if len(entries) == 0 {
-		for i := range placements {
-			placements[i] = []*Item{}
-		}
-		return placements, nil
+		return placements(items, nil), nil
 	}
 	// Only other menus are read. With parents from several menus, each of them
 	// is another one's other.
@@ -217,21 +225,28 @@ func (s *Store) AlsoAt(ctx context.Context, v viewer.Viewer, items []*Item) (_ [
 	if err != nil {
 		return nil, err
 	}
+	return placements(items, others), nil
+}
+
+// placements returns for each item the other placements of its target: those in
+// its own menu, then those in the others in their order, its own left out.
+func placements(items []*Item, others []*Menu) [][]*Item {
+	all := make([][]*Item, len(items))
 	for i, it := range items {
-		placements[i] = []*Item{}
+		all[i] = []*Item{}
 		if it.EntryID == nil {
 			continue
 		}
 		for _, other := range it.menu.byEntry[*it.EntryID] {
 			if other.ID != it.ID {
-				placements[i] = append(placements[i], other)
+				all[i] = append(all[i], other)
 			}
 		}
 		for _, m := range others {
 			if m.ID != it.menu.ID {
-				placements[i] = append(placements[i], m.byEntry[*it.EntryID]...)
+				all[i] = append(all[i], m.byEntry[*it.EntryID]...)
 			}
 		}
 	}
-	return placements, nil
+	return all
 }
