@@ -2333,11 +2333,11 @@ var sources = []*ast.Source{
 	{Name: "../base.graphqls", Input: `"The opening page of the graph: what can be asked. Every field is public unless its description says otherwise."
 type Query {
   "The thing with this ID, or null if there is none that you may see."
-  node("An ID that the graph returned." id: ID!): Node
+  node("An ID that the graph returned." id: ID!): Node @cacheControl(scope: PUBLIC)
   "The things with these IDs, in the order asked, null where there is none that you may see."
-  nodes("At most 100 IDs that the graph returned." ids: [ID!]!): [Node]! @listSize(slicingArguments: ["ids"])
+  nodes("At most 100 IDs that the graph returned." ids: [ID!]!): [Node]! @cacheControl(scope: PUBLIC) @listSize(slicingArguments: ["ids"])
   "What this request costs, and how much of its client's allowance is left."
-  rateLimit: RateLimit!
+  rateLimit: RateLimit! @cacheControl(scope: PRIVATE)
 }
 
 "How much a field weighs in the cost of an operation. Without it a field weighs 1 if it returns objects and 0 if it returns a value."
@@ -2354,6 +2354,25 @@ directive @listSize(
   "True if the list repeats objects that other lists of the tree hold too, so that what is asked below it counts again."
   overlaps: Boolean = false
 ) on FIELD_DEFINITION
+
+"""
+Who may keep an answer. An answer that holds a PRIVATE field is kept by nobody; any other answer to someone who is not
+signed in may be kept and given to others who are not. On a type it holds for each field that returns the type.
+"""
+directive @cacheControl(
+  "Whether the field is the same for everyone who is not signed in."
+  scope: CacheControlScope!
+  "For how many seconds an answer with the field may be kept, if that is shorter than for others."
+  maxAge: Int
+) on FIELD_DEFINITION | OBJECT
+
+"Whose a field is."
+enum CacheControlScope {
+  "The same for everyone who is not signed in."
+  PUBLIC
+  "Of the one who asks, or of this very request."
+  PRIVATE
+}
 
 "A day in the Gregorian calendar, as 2024-05-31 (RFC 3339 full-date)."
 scalar Date
@@ -2393,7 +2412,7 @@ enum Access {
 }
 
 "Whether you may read a thing in full, and if not, why."
-type ViewerAccess {
+type ViewerAccess @cacheControl(scope: PRIVATE) {
   "True if the body is in the answer."
   canRead: Boolean!
   "A sentence that says why not; null if you can."
@@ -2416,11 +2435,11 @@ type RateLimit {
 `, BuiltIn: false},
 	{Name: "../career.graphqls", Input: `extend type Query {
   "The case study with this slug; null if there is none."
-  caseStudy("As in its slug." slug: String!): CaseStudy
+  caseStudy("As in its slug." slug: String!): CaseStudy @cacheControl(scope: PUBLIC)
   "Career case studies, up the ladder of levels, then in the editors' order."
-  caseStudies("Which ones; all if left out." filter: CaseStudyFilter, "The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): CaseStudyConnection! @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
+  caseStudies("Which ones; all if left out." filter: CaseStudyFilter, "The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): CaseStudyConnection! @cacheControl(scope: PUBLIC) @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
   "The ladder of practice levels, from the first step up, each with its case studies."
-  careerLevels: [CareerLevel!]! @listSize(assumedSize: 6)
+  careerLevels: [CareerLevel!]! @cacheControl(scope: PUBLIC) @listSize(assumedSize: 6)
 }
 
 "Which case studies. All conditions must hold."
@@ -2450,7 +2469,7 @@ enum PracticeLevel {
 }
 
 "One step of the ladder."
-type CareerLevel {
+type CareerLevel @cacheControl(scope: PUBLIC) {
   "The step."
   level: PracticeLevel!
   "The place on the ladder, from 1."
@@ -2466,7 +2485,7 @@ type CareerLevel {
 }
 
 "A person's account of their career."
-type CaseStudy implements Node {
+type CaseStudy implements Node @cacheControl(scope: PUBLIC) {
   "Opaque. The same in every answer, and after a new import of the same content."
   id: ID!
   "The name of the case study in code and in addresses."
@@ -2504,7 +2523,7 @@ type CaseStudy implements Node {
 }
 
 "A page of case studies."
-type CaseStudyConnection {
+type CaseStudyConnection @cacheControl(scope: PUBLIC) {
   "The rows with their cursors."
   edges: [CaseStudyEdge!]!
   "The rows."
@@ -2512,7 +2531,7 @@ type CaseStudyConnection {
   "Where this page stands in the list."
   pageInfo: PageInfo!
   "How many case studies match; counted only when asked for."
-  totalCount: Int!
+  totalCount: Int! @cacheControl(scope: PUBLIC)
 }
 
 "One case study with its cursor."
@@ -2525,11 +2544,11 @@ type CaseStudyEdge {
 `, BuiltIn: false},
 	{Name: "../content.graphqls", Input: `extend type Query {
   "What stands at a path: the first question of a single-page app. Redirects are followed once."
-  route("A path of the site. Case, a trailing slash and a query do not matter." path: String!): RouteResult!
+  route("A path of the site. Case, a trailing slash and a query do not matter." path: String!): RouteResult! @cacheControl(scope: PUBLIC)
   "The page at a path, also by an earlier path of it; null if there is none."
-  page("A path of the site. Case and a trailing slash do not matter." path: String!): Page
+  page("A path of the site. Case and a trailing slash do not matter." path: String!): Page @cacheControl(scope: PUBLIC)
   "Files that can be downloaded, by title."
-  documents("The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): DocumentConnection! @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
+  documents("The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): DocumentConnection! @cacheControl(scope: PUBLIC) @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
 }
 
 "What stands at a path."
@@ -2540,7 +2559,7 @@ type PageRoute {
   "The path, normalised."
   path: String!
   "What stands there."
-  content: RouteContent!
+  content: RouteContent! @cacheControl(scope: PUBLIC)
   "The same as a page; null if a case study or a document stands there."
   page: Page
   "The page's own breadcrumb: where it lives, from the home page to itself."
@@ -2579,7 +2598,7 @@ type NotFoundRoute {
 }
 
 "One step of a breadcrumb."
-type Breadcrumb {
+type Breadcrumb @cacheControl(scope: PUBLIC) {
   "The title of the page."
   title: String!
   "The current path of the page."
@@ -2587,7 +2606,7 @@ type Breadcrumb {
 }
 
 "A page of the site. Specialist sections and regions have one too."
-type Page implements Node {
+type Page implements Node @cacheControl(scope: PUBLIC) {
   "Opaque. The same in every answer, and after a new import of the same content."
   id: ID!
   "The current path."
@@ -2611,7 +2630,7 @@ type Page implements Node {
   "What a sub-page of a section or region is for."
   subKind: SubPageKind!
   "The body, block by block; empty if only the place of the page is known. Null if you may not read it."
-  blocks: [Block!] @listSize(assumedSize: 20)
+  blocks: [Block!] @cacheControl(scope: PUBLIC) @listSize(assumedSize: 20)
   "Where the page lives: from the home page to itself. This is not a placement in a menu."
   breadcrumbs: [Breadcrumb!]! @listSize(assumedSize: 4)
   "The page it lives under; null for the home page."
@@ -2736,7 +2755,7 @@ type FaqItem {
 }
 
 "A file that can be downloaded."
-type Document implements Node {
+type Document implements Node @cacheControl(scope: PUBLIC) {
   "Opaque. The same in every answer, and after a new import of the same content."
   id: ID!
   "The title."
@@ -2764,7 +2783,7 @@ type Document implements Node {
 }
 
 "A page of documents."
-type DocumentConnection {
+type DocumentConnection @cacheControl(scope: PUBLIC) {
   "The rows with their cursors."
   edges: [DocumentEdge!]!
   "The rows."
@@ -2772,7 +2791,7 @@ type DocumentConnection {
   "Where this page stands in the list."
   pageInfo: PageInfo!
   "How many documents you may see; counted only when asked for."
-  totalCount: Int!
+  totalCount: Int! @cacheControl(scope: PUBLIC)
 }
 
 "One document with its cursor."
@@ -2785,9 +2804,9 @@ type DocumentEdge {
 `, BuiltIn: false},
 	{Name: "../member.graphqls", Input: `extend type Query {
   "The member with this ID; null if there is none whom you may see."
-  member("An ID that the graph returned." id: ID!): Member
+  member("An ID that the graph returned." id: ID!): Member @cacheControl(scope: PUBLIC)
   "The directory: the members who chose to be found by you. What a member keeps from you cannot be filtered by, sorted by or counted."
-  members("Which ones; all if left out." filter: MemberFilter, "In which order; by name if left out." orderBy: MemberOrder, "The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): MemberConnection! @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
+  members("Which ones; all if left out." filter: MemberFilter, "In which order; by name if left out." orderBy: MemberOrder, "The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): MemberConnection! @cacheControl(scope: PUBLIC) @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
 }
 
 "Which members. All conditions must hold; a condition on a field holds only for members who let you see that field."
@@ -2829,7 +2848,7 @@ enum MemberGrade {
 }
 
 "A member, as far as they let you see them. A field they keep from you is null."
-type Member implements Node {
+type Member implements Node @cacheControl(scope: PUBLIC) {
   "Opaque. The same in every answer, and after a new import of the same content."
   id: ID!
   "The name they go by."
@@ -2855,7 +2874,7 @@ type Member implements Node {
 }
 
 "A page of members."
-type MemberConnection {
+type MemberConnection @cacheControl(scope: PUBLIC) {
   "The rows with their cursors."
   edges: [MemberEdge!]!
   "The rows."
@@ -2863,7 +2882,7 @@ type MemberConnection {
   "Where this page stands in the list."
   pageInfo: PageInfo!
   "How many members match among those you may see; counted only when asked for."
-  totalCount: Int! @cost(weight: 5)
+  totalCount: Int! @cacheControl(scope: PUBLIC) @cost(weight: 5)
 }
 
 "One member with their cursor."
@@ -2876,15 +2895,15 @@ type MemberEdge {
 `, BuiltIn: false},
 	{Name: "../nav.graphqls", Input: `extend type Query {
   "The menu with this handle: on this site main, utility, footer or social. Null if there is none."
-  menu("The name of the menu in code." handle: String!): Menu
+  menu("The name of the menu in code." handle: String!): Menu @cacheControl(scope: PUBLIC)
   "The menus with these handles, in the order asked; all menus if none are named. Unknown handles are left out."
-  menus("The names of the menus, at most 20." handles: [String!]): [Menu!]! @listSize(assumedSize: 4, slicingArguments: ["handles"])
+  menus("The names of the menus, at most 20." handles: [String!]): [Menu!]! @cacheControl(scope: PUBLIC) @listSize(assumedSize: 4, slicingArguments: ["handles"])
   "Where a path stands in a menu: the current item, its trail and its neighbours. A path that is in no item of the menu has no current item, and that is no error."
-  navigationContext("A path of the site. Case and a trailing slash do not matter." path: String!, "The handle of the menu." menu: String! = "main"): NavigationContext!
+  navigationContext("A path of the site. Case and a trailing slash do not matter." path: String!, "The handle of the menu." menu: String! = "main"): NavigationContext! @cacheControl(scope: PUBLIC)
 }
 
 "A menu of the site: a tree of items, always whole."
-type Menu implements Node {
+type Menu implements Node @cacheControl(scope: PUBLIC) {
   "Opaque. The same in every answer, and after a new import of the same content."
   id: ID!
   "The name of the menu in code."
@@ -2914,7 +2933,7 @@ enum MenuItemKind {
 }
 
 "One placement in a menu. The same thing can be placed more than once."
-type MenuItem implements Node {
+type MenuItem implements Node @cacheControl(scope: PUBLIC) {
   "Opaque. The same in every answer, and after a new import of the same content."
   id: ID!
   "The words of the item, as the editors wrote them. Labels repeat: never use one as a key."
@@ -2938,7 +2957,7 @@ type MenuItem implements Node {
   "Where the item leads: the current path of its target on this site, or an address elsewhere. Null for headings and actions, and for another site whose address is not known."
   href: URL
   "What the item leads to; null for headings."
-  target: MenuTarget @cost(weight: 0)
+  target: MenuTarget @cacheControl(scope: PUBLIC) @cost(weight: 0)
   "True if this placement counts as the target's own. A target has at most one such placement in all menus."
   isCanonical: Boolean!
   "The other placements of the same target, in all menus."
@@ -2996,7 +3015,7 @@ type NavigationContext {
 `, BuiltIn: false},
 	{Name: "../organisation.graphqls", Input: `extend type Query {
   "The professional body that this service belongs to."
-  organisation: Organisation!
+  organisation: Organisation! @cacheControl(scope: PUBLIC)
 }
 
 "The professional body itself."
@@ -3052,9 +3071,9 @@ type OrganisationRegistration {
     first: Int,
     "The cursor before the page."
     after: String
-  ): SearchConnection! @cost(weight: 10) @listSize(assumedSize: 20, slicingArguments: ["first"])
+  ): SearchConnection! @cacheControl(scope: PUBLIC) @cost(weight: 10) @listSize(assumedSize: 20, slicingArguments: ["first"])
   "Titles that begin with, or have a word that begins with, what was typed so far; the best known first."
-  suggest("What was typed so far, 1 to 100 characters." prefix: String!, "How many, 1 to 20; 8 if left out." first: Int): [Suggestion!]! @cost(weight: 2) @listSize(assumedSize: 8, slicingArguments: ["first"])
+  suggest("What was typed so far, 1 to 100 characters." prefix: String!, "How many, 1 to 20; 8 if left out." first: Int): [Suggestion!]! @cacheControl(scope: PUBLIC) @cost(weight: 2) @listSize(assumedSize: 8, slicingArguments: ["first"])
 }
 
 "The kinds of thing that search finds."
@@ -3112,7 +3131,7 @@ type SearchHit {
   "How well it fits; only to be compared within one answer."
   score: Float!
   "The thing itself."
-  target: RouteContent!
+  target: RouteContent! @cacheControl(scope: PUBLIC)
 }
 
 "How many hits there are of one kind."
@@ -3135,17 +3154,17 @@ type Suggestion {
 `, BuiltIn: false},
 	{Name: "../unit.graphqls", Input: `extend type Query {
   "The specialist section with this slug; null if there is none."
-  specialistSection("As in its slug, or an earlier slug of it." slug: String!): SpecialistSection
+  specialistSection("As in its slug, or an earlier slug of it." slug: String!): SpecialistSection @cacheControl(scope: PUBLIC)
   "The specialist sections, in the body's order."
-  specialistSections("Only those with this status today." status: UnitStatus): [SpecialistSection!]! @listSize(assumedSize: 10)
+  specialistSections("Only those with this status today." status: UnitStatus): [SpecialistSection!]! @cacheControl(scope: PUBLIC) @listSize(assumedSize: 10)
   "The region with this slug; null if there is none."
-  region("As in its slug, or an earlier slug of it." slug: String!): Region
+  region("As in its slug, or an earlier slug of it." slug: String!): Region @cacheControl(scope: PUBLIC)
   "The regions, in the body's order."
-  regions("Only those of this nation." nation: Nation): [Region!]! @listSize(assumedSize: 13)
+  regions("Only those of this nation." nation: Nation): [Region!]! @cacheControl(scope: PUBLIC) @listSize(assumedSize: 13)
   "The committee with this slug; null if there is none."
-  committee("As in its slug." slug: String!): Committee
+  committee("As in its slug." slug: String!): Committee @cacheControl(scope: PUBLIC)
   "The committees, by name."
-  committees: [Committee!]! @listSize(assumedSize: 24)
+  committees: [Committee!]! @cacheControl(scope: PUBLIC) @listSize(assumedSize: 24)
 }
 
 "Whether a section or region exists today."
@@ -3169,7 +3188,7 @@ enum Nation {
 }
 
 "A specialist section: members who share a field of practice."
-type SpecialistSection implements Node {
+type SpecialistSection implements Node @cacheControl(scope: PUBLIC) {
   "Opaque. The same in every answer, and after a new import of the same content."
   id: ID!
   "The name of the section in code and in addresses."
@@ -3193,13 +3212,13 @@ type SpecialistSection implements Node {
   "Its committee."
   committee: Committee
   "How many people belonged to it on a day: a published figure that counts everyone, also those whom the directory does not list."
-  memberCount("The day; today if left out." asOf: Date): Int! @cost(weight: 1)
+  memberCount("The day; today if left out." asOf: Date): Int! @cacheControl(scope: PUBLIC) @cost(weight: 1)
   "The members who let you see that they belong to it today, by name."
   members("The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): MemberConnection! @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
 }
 
 "A region: members who share a part of the country."
-type Region implements Node {
+type Region implements Node @cacheControl(scope: PUBLIC) {
   "Opaque. The same in every answer, and after a new import of the same content."
   id: ID!
   "The name of the region in code and in addresses."
@@ -3221,7 +3240,7 @@ type Region implements Node {
   "Its committee."
   committee: Committee
   "How many of its members had joined by a day: a published figure that counts everyone, also those whom the directory does not list."
-  memberCount("The day; today if left out." asOf: Date): Int! @cost(weight: 1)
+  memberCount("The day; today if left out." asOf: Date): Int! @cacheControl(scope: PUBLIC) @cost(weight: 1)
   "The members who let you see that they belong to it, by name."
   members("The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): MemberConnection! @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
 }
@@ -3235,7 +3254,7 @@ type LocalName {
 }
 
 "A committee: of a section, of a region, or of the body."
-type Committee implements Node {
+type Committee implements Node @cacheControl(scope: PUBLIC) {
   "Opaque. The same in every answer, and after a new import of the same content."
   id: ID!
   "The name of the committee in code."
@@ -3243,7 +3262,7 @@ type Committee implements Node {
   "The name."
   name: String!
   "The section or region whose committee it is; null for a committee of the body."
-  unit: Unit
+  unit: Unit @cacheControl(scope: PUBLIC)
   "Its posts, in order."
   posts: [Post!]! @listSize(assumedSize: 5)
 }
@@ -3252,7 +3271,7 @@ type Committee implements Node {
 union Unit = SpecialistSection | Region
 
 "An office on a committee."
-type Post implements Node {
+type Post implements Node @cacheControl(scope: PUBLIC) {
   "Opaque. The same in every answer, and after a new import of the same content."
   id: ID!
   "The name of the office."
@@ -3262,13 +3281,13 @@ type Post implements Node {
   "The terms that ran on a day, the longest-serving first."
   holders("The day; today if left out." asOf: Date): [Term!]! @listSize(assumedSize: 2)
   "How many seats were free on a day."
-  vacant("The day; today if left out." asOf: Date): Int! @cost(weight: 1)
+  vacant("The day; today if left out." asOf: Date): Int! @cacheControl(scope: PUBLIC) @cost(weight: 1)
   "The committee. It always has one; the type is that of the committee of a unit, so that one query can ask for both."
   committee: Committee
 }
 
 "One person's time in a post, both days included."
-type Term {
+type Term @cacheControl(scope: PUBLIC) {
   "The first day."
   startsOn: Date!
   "The last day; null if it is open."
