@@ -7,51 +7,73 @@ SET lock_timeout = '5s';
 -- which transactions began and ended.
 CREATE TABLE changes (
     xid        xid8 NOT NULL,
-    table_name name NOT NULL,
+    table_name text NOT NULL,
+
     PRIMARY KEY (xid, table_name)
 );
 
--- What was visible to everyone when the changes were last pruned.
+-- What was committed when changes were last removed. The next time those are
+-- removed that it sees, so whoever looked in the present generation or in the one
+-- before misses nothing.
 CREATE TABLE changes_horizon (
-    one      boolean     PRIMARY KEY DEFAULT true,
-    snapshot pg_snapshot NOT NULL,
-    taken_at timestamptz NOT NULL,
-    CONSTRAINT changes_horizon_is_one_row CHECK (one)
+    singleton  boolean     PRIMARY KEY DEFAULT true,
+    generation bigint      NOT NULL DEFAULT 1,
+    snapshot   pg_snapshot NOT NULL DEFAULT pg_current_snapshot(),
+    taken_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- The transaction that wrote the row. In a database that was restored from a
+    -- dump it is another, and the snapshot is one of another server.
+    taken_by   xid8        NOT NULL DEFAULT pg_current_xact_id(),
+
+    CONSTRAINT changes_horizon_one_row CHECK (singleton)
 );
 
-INSERT INTO changes_horizon (snapshot, taken_at) VALUES (pg_current_snapshot(), now());
+INSERT INTO changes_horizon DEFAULT VALUES;
 
-CREATE FUNCTION note_change() RETURNS trigger
-LANGUAGE plpgsql AS $$
+-- These run with the rights of whoever migrates, so that a role that may write to
+-- one table needs no rights here. So they name everything with its schema: neither
+-- the search path of a session nor its temporary tables change what they do.
+DO $do$
 BEGIN
-    INSERT INTO changes (xid, table_name)
-    VALUES (pg_current_xact_id(), TG_TABLE_NAME)
-    ON CONFLICT DO NOTHING;
-    RETURN NULL;
+    EXECUTE format($sql$
+        CREATE FUNCTION note_change() RETURNS trigger
+        LANGUAGE plpgsql SECURITY DEFINER AS $$
+        BEGIN
+            INSERT INTO %1$I.changes (xid, table_name)
+            VALUES (pg_catalog.pg_current_xact_id(), TG_TABLE_NAME)
+            ON CONFLICT DO NOTHING;
+            RETURN NULL;
+        END
+        $$
+    $sql$, current_schema());
+
+    -- Removes the changes that were committed when this was last done, if that is
+    -- at least so long ago.
+    EXECUTE format($sql$
+        CREATE FUNCTION prune_changes(age interval) RETURNS void
+        LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+            WITH due AS MATERIALIZED (
+                SELECT h.snapshot, h.xmin = h.taken_by::xid AS own
+                FROM %1$I.changes_horizon h
+                WHERE h.taken_at <= clock_timestamp() - age
+                FOR UPDATE SKIP LOCKED
+            ), pruned AS (
+                DELETE FROM %1$I.changes c
+                USING due d
+                WHERE (d.own AND c.xid < pg_snapshot_xmax(d.snapshot) AND pg_visible_in_snapshot(c.xid, d.snapshot))
+                   OR c.xid >= pg_snapshot_xmax(pg_current_snapshot())
+            )
+            UPDATE %1$I.changes_horizon h
+            SET generation = h.generation + CASE WHEN d.own THEN 1 ELSE 2 END,
+                snapshot = pg_current_snapshot(),
+                taken_at = clock_timestamp(),
+                taken_by = pg_current_xact_id()
+            FROM due d
+        $$
+    $sql$, current_schema());
 END
-$$;
+$do$;
 
--- Removes the changes that were committed at least ten minutes ago: those that the
--- horizon sees, if it is that old. Then it takes a new horizon.
-CREATE FUNCTION prune_changes() RETURNS void
-LANGUAGE sql AS $$
-    WITH due AS MATERIALIZED (
-        SELECT h.snapshot
-        FROM changes_horizon h
-        WHERE h.taken_at < clock_timestamp() - interval '10 minutes'
-        FOR UPDATE SKIP LOCKED
-    ), pruned AS (
-        DELETE FROM changes c
-        USING due d
-        WHERE c.xid < pg_snapshot_xmax(d.snapshot)
-          AND pg_visible_in_snapshot(c.xid, d.snapshot)
-    )
-    UPDATE changes_horizon h
-    SET snapshot = pg_current_snapshot(), taken_at = clock_timestamp()
-    FROM due;
-$$;
-
--- The trigger fires for whoever writes, replicas and restores included.
+-- The triggers fire for whoever writes, replicas and restores included.
 DO $$
 DECLARE
     t text;

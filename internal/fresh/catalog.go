@@ -3,6 +3,7 @@ package fresh
 import (
 	"context"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,22 +22,27 @@ type table struct {
 // answers differently tomorrow.
 const today = "current_date"
 
-// unknowable are the words of a statement whose answer may change at any moment
-// without any write.
-var unknowable = map[string]bool{
-	"now": true, "clock_timestamp": true, "statement_timestamp": true, "transaction_timestamp": true,
-	"current_timestamp": true, "current_time": true, "localtime": true, "localtimestamp": true, "timeofday": true,
-	"random": true, "gen_random_uuid": true, "nextval": true, "currval": true, "lastval": true,
-}
+// The words of a statement that make it rest on the calendar or, without any write,
+// answer differently at any moment. The volatile functions of PostgreSQL come to the
+// second.
+var (
+	ofTheDay  = []string{"today", "tomorrow", "yesterday", "age"}
+	unsteady  = []string{"now", "transaction_timestamp", "statement_timestamp", "current_timestamp", "current_time", "localtime", "localtimestamp"}
+	ofTheHost = regexp.MustCompile(`^(pg_|txid_|information_schema$)`)
+)
 
 // catalog tells which tables a statement reads, by the names that stand in its text
-// and in those of the functions and views it calls. A column or alias that has the
-// name of a table counts as that table: then an answer is dropped once too often,
-// and never once too seldom.
+// and in those of the functions it calls. A column or alias that has the name of a
+// table counts as that table: then an answer is dropped once too often, and never
+// once too seldom.
 type catalog struct {
-	tables map[string]*table // nil for a table that is not watched
-	bodies map[string]string // of functions and views, by name
-	known  sync.Map          // text of a statement → readOf
+	tables   map[string]*table // nil for a table that is not watched
+	oids     []uint32          // of the tables that are watched
+	bodies   map[string]string // of functions, by name
+	unsteady map[string]bool
+	known    sync.Map // text of a statement → readOf
+	// broken are the tables that were meant to be watched.
+	broken []string
 }
 
 type readOf struct {
@@ -44,10 +50,10 @@ type readOf struct {
 	known  bool
 }
 
-// readCatalog reads the tables, and which of them note their changes, the functions
-// and the views. A table that was watched before stays the same table.
-func readCatalog(ctx context.Context, conn *pgx.Conn, before *catalog) (*catalog, error) {
-	c := &catalog{tables: map[string]*table{}, bodies: map[string]string{}}
+// readCatalog reads the tables, and which of them note their changes, and the
+// functions. A table that was watched before stays the same table.
+func readCatalog(ctx context.Context, tx pgx.Tx, before *catalog) (*catalog, error) {
+	c := &catalog{tables: map[string]*table{}, bodies: map[string]string{}, unsteady: map[string]bool{}}
 	keep := func(name string) *table {
 		if before != nil && before.tables[name] != nil {
 			return before.tables[name]
@@ -55,44 +61,58 @@ func readCatalog(ctx context.Context, conn *pgx.Conn, before *catalog) (*catalog
 		return &table{name: name}
 	}
 	c.tables[today] = keep(today)
-	rows, err := conn.Query(ctx, `
+	for _, word := range ofTheDay {
+		c.tables[word] = c.tables[today]
+	}
+	for _, word := range unsteady {
+		c.unsteady[word] = true
+	}
+	// Watched is a plain table whose trigger fires after every kind of statement and
+	// whoever writes. A partition or a child is written to under its own name, and what
+	// a subscription writes fires no trigger.
+	rows, err := tx.Query(ctx, `
 		SELECT
-			c.relname,
-			EXISTS (
-				SELECT
-				FROM pg_trigger t
-				JOIN pg_proc p ON p.oid = t.tgfoid
-				WHERE t.tgrelid = c.oid AND p.proname = 'note_change' AND t.tgenabled <> 'D'),
-			CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END
+			lower(c.relname),
+			c.oid,
+			COALESCE(
+				t.tgenabled = 'A' AND t.tgtype = 60 AND t.tgqual IS NULL AND t.tgattr = ''
+				AND c.relkind = 'r' AND NOT c.relhassubclass
+				AND NOT EXISTS (SELECT FROM pg_subscription_rel s WHERE s.srrelid = c.oid), false),
+			t.oid IS NOT NULL
 		FROM pg_class c
-		WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND c.relnamespace = current_schema()::regnamespace`)
+		LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgfoid = 'note_change'::regproc
+		WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND c.relnamespace = current_schema()::regnamespace`)
 	if err != nil {
 		return nil, err
 	}
 	var name string
-	var watched bool
-	var body *string
-	if _, err := pgx.ForEachRow(rows, []any{&name, &watched, &body}, func() error {
+	var oid uint32
+	var watched, meant bool
+	if _, err := pgx.ForEachRow(rows, []any{&name, &oid, &watched, &meant}, func() error {
 		switch {
-		case body != nil:
-			c.bodies[name] = *body
 		case watched:
 			c.tables[name] = keep(name)
+			c.oids = append(c.oids, oid)
 		default:
 			c.tables[name] = nil
+			if meant {
+				c.broken = append(c.broken, name)
+			}
 		}
 		return nil
 	}); err != nil {
 		return nil, err
 	}
-	// Those of extensions read no tables.
-	rows, err = conn.Query(ctx, `
+	slices.Sort(c.broken)
+	// Functions of extensions read no tables.
+	rows, err = tx.Query(ctx, `
 		SELECT
-			p.proname,
-			COALESCE(pg_get_function_sqlbody(p.oid), p.prosrc)
+			lower(p.proname),
+			COALESCE(pg_get_function_sqlbody(p.oid), p.prosrc),
+			p.pronamespace = 'pg_catalog'::regnamespace
 		FROM pg_proc p
-		WHERE p.pronamespace = current_schema()::regnamespace
-			AND p.prokind IN ('f', 'p')
+		WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.provolatile = 'v'
+			OR p.pronamespace = current_schema()::regnamespace
 			AND NOT EXISTS (
 				SELECT
 				FROM pg_depend d
@@ -101,8 +121,13 @@ func readCatalog(ctx context.Context, conn *pgx.Conn, before *catalog) (*catalog
 		return nil, err
 	}
 	var source string
-	_, err = pgx.ForEachRow(rows, []any{&name, &source}, func() error {
-		c.bodies[name] += "\n" + source // functions of one name with other arguments
+	var volatile bool
+	_, err = pgx.ForEachRow(rows, []any{&name, &source, &volatile}, func() error {
+		if volatile {
+			c.unsteady[name] = true
+		} else {
+			c.bodies[name] += "\n" + source // functions of one name with other arguments
+		}
 		return nil
 	})
 	return c, err
@@ -115,33 +140,31 @@ func (c *catalog) reads(sql string) ([]*table, bool) {
 		return r.(readOf).tables, r.(readOf).known
 	}
 	r := readOf{known: true}
-	seen := map[string]bool{}
-	c.scan(sql, seen, &r)
+	c.scan(sql, map[string]bool{}, &r)
 	c.known.Store(sql, r)
 	return r.tables, r.known
 }
 
-var (
-	words    = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_]*`)
-	comments = regexp.MustCompile(`--[^\n]*`)
-)
+var words = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_]*`)
 
+// scan takes words in comments and literals for names too: telling them apart would
+// be one more thing that can go wrong.
 func (c *catalog) scan(sql string, seen map[string]bool, into *readOf) {
-	for _, word := range words.FindAllString(comments.ReplaceAllString(sql, ""), -1) {
+	for _, word := range words.FindAllString(sql, -1) {
 		word = strings.ToLower(word)
 		if seen[word] {
 			continue
 		}
 		seen[word] = true
-		if unknowable[word] {
+		if c.unsteady[word] || ofTheHost.MatchString(word) {
 			into.known = false
 		}
 		if t, ok := c.tables[word]; ok {
 			if t == nil {
 				into.known = false
-				continue
+			} else if !slices.Contains(into.tables, t) {
+				into.tables = append(into.tables, t)
 			}
-			into.tables = append(into.tables, t)
 		}
 		if body, ok := c.bodies[word]; ok {
 			c.scan(body, seen, into)

@@ -2,10 +2,14 @@
 // database would answer.
 //
 // Every transaction notes in the table changes which tables it wrote to. A Watcher
-// asks, at most once in a lease and only while somebody wants to know, which notes
+// asks, about twice in a lease and only while somebody wants to know, which notes
 // have been committed since it last asked. So an answer that is kept is never older
 // than the lease, whoever wrote, by whatever program; and while the database can't
 // be asked, nothing that is kept counts as fresh.
+//
+// Whoever keeps something asks Fresh before everything else. If it is fresh, what is
+// kept may be served for which Holds is true. What is made anew is made between Begin
+// and Basis, and may be kept with that basis.
 package fresh
 
 import (
@@ -19,7 +23,7 @@ import (
 // before it was read. The zero Basis rests on nothing and always holds. It is never
 // changed.
 type Basis struct {
-	begun uint64 // the earliest moment of all
+	begun uint64 // the earliest moment of all reads
 	reads []read
 }
 
@@ -49,8 +53,9 @@ type Reading struct {
 
 type readingKey struct{}
 
-// Begin returns a context in which everything that is read is noted. Call it before
-// the first read.
+// Begin returns a context in which everything is noted that is read through a pool of
+// package pg. Call it before the first read, and before the transaction begins in
+// which it is read, if that keeps its snapshot.
 func (w *Watcher) Begin(ctx context.Context) (context.Context, *Reading) {
 	r := &Reading{watcher: w, begun: w.changes.Load()}
 	ctx, r.sent = pg.WithRecorder(ctx)
@@ -71,13 +76,13 @@ func RestOn(ctx context.Context, b Basis) {
 // nobody learns when it changes: a table that nobody watches, the clock, a random
 // number.
 func (r *Reading) Basis() (Basis, bool) {
-	c := r.watcher.catalog.Load()
-	if c == nil {
+	c, sent := r.watcher.catalog.Load(), r.sent.SQL()
+	if c == nil && len(sent) > 0 {
 		return Basis{}, false
 	}
 	b := Basis{begun: r.begun}
 	at := map[*table]uint64{}
-	for _, sql := range r.sent.SQL() {
+	for _, sql := range sent {
 		tables, known := c.reads(sql)
 		if !known {
 			return Basis{}, false
@@ -89,7 +94,9 @@ func (r *Reading) Basis() (Basis, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, rest := range r.rests {
-		b.begun = min(b.begun, rest.begun)
+		if len(rest.reads) > 0 {
+			b.begun = min(b.begun, rest.begun)
+		}
 		for _, read := range rest.reads {
 			if earlier, ok := at[read.table]; !ok || read.at < earlier {
 				at[read.table] = read.at
@@ -106,7 +113,7 @@ func (r *Reading) Basis() (Basis, bool) {
 // Holds says whether nothing that b rests on has changed, as far as the watcher
 // knows. It answers from memory: what it knows is fresh if Fresh has just said so.
 func (w *Watcher) Holds(b Basis) bool {
-	if b.begun < w.lost.Load() {
+	if len(b.reads) > 0 && b.begun < w.lost.Load() {
 		return false
 	}
 	for i := range b.reads {
