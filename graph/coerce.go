@@ -34,6 +34,21 @@ func checkVariables(schema *ast.Schema, op *ast.OperationDefinition, variables m
 	return nil
 }
 
+// asSent tells whether variables that have passed checkVariables need no coercion:
+// each is a scalar, an enum value or null, and none is left out that has a default.
+func asSent(schema *ast.Schema, op *ast.OperationDefinition, variables map[string]any) bool {
+	for _, def := range op.VariableDefinitions {
+		v, sent := variables[def.Variable]
+		switch {
+		case !sent && def.DefaultValue != nil:
+			return false
+		case v != nil && (def.Type.Elem != nil || schema.Types[def.Type.NamedType].Kind == ast.InputObject):
+			return false
+		}
+	}
+	return true
+}
+
 func checkValue(schema *ast.Schema, t *ast.Type, v any, at string) error {
 	if v == nil {
 		if t.NonNull {

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"crypto/sha256"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"github.com/collegium/collegium/graph/exec"
 	"github.com/collegium/collegium/internal/guard"
 	"github.com/collegium/collegium/internal/server"
 )
@@ -32,29 +34,67 @@ const (
 // hash is the SHA-256 of the text of a document.
 type hash = [sha256.Size]byte
 
-// document is a document that was checked against the schema. It is not changed
-// after that.
+// document is a document that was checked against the schema. But for its plans it
+// is not changed after that.
 type document struct {
 	text string
 	ast  *ast.QueryDocument // nil if it is refused
+	// operations are those of ast, in their order.
+	operations []*operation
 	// refused is what is wrong with a trusted document. It is stored all the same,
 	// so that whoever asks it learns the reason.
 	refused gqlerror.List
-	// price is that of its only operation, if that has no variables: then it is the
-	// same in every request. Else it is nil.
-	price *guard.Price
-	// bytes is about how much memory it takes.
-	bytes int
+	// bytes is about how much memory it takes without the plans of its operations, and
+	// weighed how much with them when it was last weighed.
+	bytes   int
+	weighed atomic.Int64
 }
 
-// priceOnce prices a document that costs the same in every request.
-func (c *Checker) priceOnce(doc *document) {
-	if len(doc.ast.Operations) != 1 || len(doc.ast.Operations[0].VariableDefinitions) > 0 {
-		return
+// operation is an operation of a document.
+type operation struct {
+	def *ast.OperationDefinition
+	// plans is how it is answered; nil with gqlgen alone.
+	plans *exec.Operation
+	// price is what it costs if that is the same in every request, else nil.
+	price *guard.Price
+}
+
+// newDocument returns a document that was checked.
+func (h *Handler) newDocument(text string, parsed *ast.QueryDocument) *document {
+	doc := &document{text: text, ast: parsed, bytes: size(text, parsed), operations: make([]*operation, len(parsed.Operations))}
+	for i, def := range parsed.Operations {
+		o := &operation{def: def}
+		if h.batch != nil {
+			o.plans = h.batch.Operation(parsed, def)
+		}
+		if price, err := h.checker.guard.Price(parsed, def.Name, nil); err == nil && !price.Varies {
+			o.price = &price
+		}
+		doc.operations[i] = o
 	}
-	if price, err := c.guard.Price(doc.ast, "", nil); err == nil {
-		doc.price = &price
+	return doc
+}
+
+// operation returns the operation with a name, or the only one if the name is
+// empty; nil if there is none.
+func (d *document) operation(name string) *operation {
+	def := d.ast.Operations.ForName(name)
+	i := slices.IndexFunc(d.operations, func(o *operation) bool { return o.def == def })
+	if i < 0 {
+		return nil
 	}
+	return d.operations[i]
+}
+
+// weight returns about how much memory the document takes, in bytes.
+func (d *document) weight() int {
+	n := d.bytes
+	for _, o := range d.operations {
+		if o.plans != nil {
+			n += o.plans.Bytes()
+		}
+	}
+	return n
 }
 
 // documents keeps documents that were checked, so that each is checked once. The
@@ -77,7 +117,7 @@ func newDocuments(c Config) (*documents, error) {
 	var err error
 	d.cache, err = otter.New(&otter.Options[hash, *document]{
 		MaximumWeight: uint64(bytes),
-		Weigher:       func(_ hash, doc *document) uint32 { return uint32(max(doc.bytes, least)) },
+		Weigher:       func(_ hash, doc *document) uint32 { return uint32(max(doc.weight(), least)) },
 		StatsRecorder: d.counter,
 		// Without it the cache begins to count how often documents are asked only when
 		// it is half full, and forgets the counts while it fills: the first flood would
@@ -112,14 +152,17 @@ func (h *Handler) document(p server.Params) (*document, guard.Price, *refused) {
 		if list != nil {
 			return nil, price, &refused{server.Invalid, list}
 		}
-		doc = &document{text: text, ast: parsed, bytes: size(text, parsed)}
-		h.checker.priceOnce(doc)
+		doc = h.newDocument(text, parsed)
 		h.documents.cache.Set(sum, doc)
 		return doc, price, nil
 	case doc.refused != nil:
 		return nil, guard.Price{}, &refused{server.Invalid, doc.refused}
-	case doc.price != nil && len(p.Variables) == 0:
-		return doc, *doc.price, nil
+	}
+	if o := doc.operation(p.OperationName); o != nil && o.price != nil {
+		if err := h.checker.guard.CheckVariables(p.Variables); err != nil {
+			return nil, guard.Price{}, &refused{server.Invalid, refusal(err)}
+		}
+		return doc, *o.price, nil
 	}
 	price, err := h.checker.guard.Price(doc.ast, p.OperationName, p.Variables)
 	if err != nil {
@@ -184,6 +227,19 @@ func (d *documents) hash(p server.Params, id string) (hash, *refused) {
 		return hash{}, otherText()
 	}
 	return named, nil
+}
+
+// weigh tells the store how much memory a document takes, if its plans have grown
+// since it was last told.
+func (d *documents) weigh(doc *document) {
+	n, was := int64(doc.weight()), doc.weighed.Load()
+	if n == was || !doc.weighed.CompareAndSwap(was, n) {
+		return
+	}
+	sum := sha256.Sum256([]byte(doc.text))
+	if kept, ok := d.cache.GetEntryQuietly(sum); ok && kept.Value == doc {
+		d.cache.Set(sum, doc)
+	}
 }
 
 // DocumentStats counts what the store of documents did since the start.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -54,6 +55,9 @@ func DefaultConfig() Config {
 type Handler struct {
 	checker   *Checker
 	executor  *executor.Executor
+	batch     *exec.Executor // nil with gqlgen alone
+	presenter graphql.ErrorPresenterFunc
+	recoverer graphql.RecoverFunc
 	documents *documents
 	trusted   trusted.Store
 	maxErrors int
@@ -82,17 +86,18 @@ func newHandler(root gen.ResolverRoot, store trusted.Store, c Config) (*Handler,
 	if h.documents, err = newDocuments(c); err != nil {
 		return nil, err
 	}
+	if !c.PlainGqlgen {
+		h.batch = exec.New(gen.NewExecTable(resolvers))
+		h.batch.SetBounds(c.AnswerBytes, c.AnswerObjects)
+		h.executor.Use(h.batch)
+	}
 	if err := h.trustOwn(c.Own); err != nil {
 		return nil, err
 	}
 	h.executor.SetQueryCache(checkedDocument{})
-	h.executor.SetErrorPresenter(h.present)
-	h.executor.SetRecoverFunc(h.recovered)
-	if !c.PlainGqlgen {
-		e := exec.New(gen.NewExecTable(resolvers))
-		e.SetBounds(c.AnswerBytes, c.AnswerObjects)
-		h.executor.Use(e)
-	}
+	h.presenter, h.recoverer = h.present, h.recovered
+	h.executor.SetErrorPresenter(h.presenter)
+	h.executor.SetRecoverFunc(h.recoverer)
 	return h, nil
 }
 

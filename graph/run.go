@@ -3,11 +3,14 @@ package graph
 import (
 	"context"
 	"strconv"
+	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/validator"
 
+	"github.com/collegium/collegium/graph/exec"
 	"github.com/collegium/collegium/graph/union"
 	"github.com/collegium/collegium/internal/server"
 )
@@ -34,8 +37,95 @@ func (checkedDocument) Add(context.Context, string, *ast.QueryDocument) {}
 
 // run answers an operation that may run: it was checked and paid for.
 func (h *Handler) run(ctx context.Context, known *document, op *ast.OperationDefinition, p server.Params, limit *union.RateLimit) server.Result {
-	ctx = context.WithValue(ctx, documentKey{}, known.ast)
 	ctx = context.WithValue(ctx, rateLimitKey{}, limit)
+	variables, wrong := h.variables(op, p.Variables)
+	if wrong != nil {
+		return h.refuse(ctx, server.Invalid, op, wrong)
+	}
+	if plans := known.operation(op.Name).plans; plans != nil {
+		defer h.documents.weigh(known)
+		if plans.Runs(variables) {
+			return h.runBatch(ctx, plans, known, op, p, variables)
+		}
+		ctx = plans.Context(ctx)
+	}
+	return h.runGqlgen(ctx, known, op, p)
+}
+
+// variables returns the variables of a request that have passed checkVariables as
+// resolvers take them: with defaults, and with a list where one value stands for
+// one.
+func (h *Handler) variables(op *ast.OperationDefinition, sent map[string]any) (map[string]any, gqlerror.List) {
+	if asSent(h.checker.schema, op, sent) {
+		return sent, nil
+	}
+	coerced, err := validator.VariableValues(h.checker.schema, op, sent)
+	if err != nil {
+		wrong := gqlerror.WrapIfUnwrapped(err)
+		setCode(wrong, BadUserInput)
+		return nil, gqlerror.List{wrong}
+	}
+	return coerced, nil
+}
+
+// runBatch answers a query by the batch executor, from its roots on.
+func (h *Handler) runBatch(ctx context.Context, plans *exec.Operation, known *document, op *ast.OperationDefinition, p server.Params, variables map[string]any) server.Result {
+	if ctx.Err() != nil {
+		return h.tooLate(ctx, op)
+	}
+	ctx = graphql.WithResponseContext(ctx, h.presenter, h.recoverer)
+	ctx = graphql.WithOperationContext(ctx, &graphql.OperationContext{
+		RawQuery: known.text, Variables: variables, OperationName: p.OperationName, Doc: known.ast, Extensions: p.Extensions, Operation: op,
+		RecoverFunc: h.recoverer,
+	})
+	b := takeBody()
+	b.json = append(b.json[:0], dataKey...)
+	b.json = plans.Append(ctx, b.json)
+	errors := graphql.GetErrors(ctx)
+	r := result(server.Executed, op, errors)
+	if len(errors) > 0 {
+		r.Body = h.body(b.json[len(dataKey):], errors)
+		b.release()
+		return r
+	}
+	b.json = append(b.json, '}')
+	r.Body, r.Release = b.json, b.release
+	return r
+}
+
+// dataKey is what stands before the data of an answer without errors.
+const dataKey = `{"data":`
+
+// body is the body of an answer. It goes back to the pool when the answer is
+// written; so who keeps an answer keeps a copy.
+type body struct {
+	json    []byte
+	release func()
+}
+
+// maxPooled is the length in bytes beyond which the memory of a body isn't used
+// again.
+const maxPooled = 4 << 20
+
+var bodies sync.Pool // of *body
+
+func takeBody() *body {
+	if b, ok := bodies.Get().(*body); ok {
+		return b
+	}
+	b := &body{}
+	b.release = func() {
+		if cap(b.json) <= maxPooled {
+			bodies.Put(b)
+		}
+	}
+	return b
+}
+
+// runGqlgen answers an operation by gqlgen, with the batch executor below its roots
+// unless the configuration says otherwise.
+func (h *Handler) runGqlgen(ctx context.Context, known *document, op *ast.OperationDefinition, p server.Params) server.Result {
+	ctx = context.WithValue(ctx, documentKey{}, known.ast)
 	ctx = graphql.StartOperationTrace(ctx)
 	opCtx, failed := h.executor.CreateOperationContext(ctx, &graphql.RawParams{
 		Query: known.text, OperationName: p.OperationName, Variables: p.Variables, Extensions: p.Extensions,
@@ -49,12 +139,17 @@ func (h *Handler) run(ctx context.Context, known *document, op *ast.OperationDef
 	opCtx.DisableIntrospection = false // the schema is public
 	responses, ctx := h.executor.DispatchOperation(ctx, opCtx)
 	resp := responses(ctx)
-	if resp == nil { // the context ended before anything ran
-		return h.refuse(ctx, server.TimedOut, op, gqlerror.List{coded(Timeout, "the operation took too long; ask for less")})
+	if resp == nil {
+		return h.tooLate(ctx, op)
 	}
 	r := result(server.Executed, op, resp.Errors)
 	r.Body = h.body(resp.Data, resp.Errors)
 	return r
+}
+
+// tooLate refuses an operation whose context ended before anything ran.
+func (h *Handler) tooLate(ctx context.Context, op *ast.OperationDefinition) server.Result {
+	return h.refuse(ctx, server.TimedOut, op, gqlerror.List{coded(Timeout, "the operation took too long; ask for less")})
 }
 
 // body writes the response. Data is nil if nothing ran, and then left out, as the

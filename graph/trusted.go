@@ -28,9 +28,7 @@ func (h *Handler) trustOwn(texts []string) error {
 		if list != nil {
 			return fmt.Errorf("a document of the program itself: %w", list)
 		}
-		own := &document{text: text, ast: doc}
-		h.checker.priceOnce(own)
-		h.documents.own[sha256.Sum256([]byte(text))] = own
+		h.documents.own[sha256.Sum256([]byte(text))] = h.newDocument(text, doc)
 	}
 	h.documents.trusted.Store(&trustedDocuments{byHash: h.documents.own})
 	return nil
@@ -82,14 +80,12 @@ func (h *Handler) LoadTrusted(ctx context.Context) error {
 
 // check checks a trusted document.
 func (h *Handler) check(s *trusted.Document) *document {
-	doc := &document{text: s.Body}
-	doc.ast, _, doc.refused = h.checker.check(s.Body, noOperationName, nil)
-	if doc.refused != nil {
-		h.log.Warn("a trusted document can't be run on this schema", "id", s.ID, "clients", s.Clients, "error", doc.refused[0].Error())
-		return doc
+	parsed, _, list := h.checker.check(s.Body, noOperationName, nil)
+	if list != nil {
+		h.log.Warn("a trusted document can't be run on this schema", "id", s.ID, "clients", s.Clients, "error", list[0].Error())
+		return &document{text: s.Body, refused: list}
 	}
-	h.checker.priceOnce(doc)
-	return doc
+	return h.newDocument(s.Body, parsed)
 }
 
 // FollowTrusted reads the trusted documents again whenever they changed, until ctx

@@ -24,7 +24,7 @@ var (
 func servers() (plain, fast *exectest.Server, r *fixture.Resolver) {
 	r = &fixture.Resolver{Library: library.New()}
 	schema := gen.NewExecutableSchema(r.Config())
-	return exectest.New(schema), exectest.New(schema, exec.New(gen.NewExecTable(r.Config()))), r
+	return exectest.New(schema, nil), exectest.New(schema, exec.New(gen.NewExecTable(r.Config()))), r
 }
 
 func schema() *ast.Schema { return gen.NewExecutableSchema(gen.Config{}).Schema() }

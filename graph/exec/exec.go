@@ -10,17 +10,22 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
-// Executor answers what is below the root fields of queries and mutations. It is a gqlgen extension:
-// a server that doesn't use it runs the same resolvers by gqlgen alone.
+// Executor answers operations on the schema of its table. It has two ways to do so. An [Operation] that is a query
+// and whose root fields are all in the table runs from its roots on, by [Operation.Append]. Everything else goes
+// through gqlgen, for which the executor is an extension that answers what is below the root fields of queries and
+// mutations:
 //
-//	srv := handler.New(gen.NewExecutableSchema(config))
-//	srv.Use(exec.New(gen.NewExecTable(config)))
+//	e := exec.New(gen.NewExecTable(config))
+//	server := executor.New(gen.NewExecutableSchema(config))
+//	server.Use(e)
 //
-// A field interceptor that is used before it sees each root field with a [graphql.Marshaler] as its
-// result; one that is used after it sees the value of the resolver. Below a root field no interceptor runs.
+// A server that doesn't use it runs the same resolvers by gqlgen alone.
+//
+// In gqlgen's way a field interceptor that is used before the executor sees each root field with a [graphql.Marshaler]
+// as its result; one that is used after it sees the value of the resolver. Below a root field no interceptor runs, and
+// by [Operation.Append] none at all.
 type Executor struct {
 	table       *Table
-	plans       plans
 	edgesAtOnce int
 	maxBytes    int
 	maxObjects  uint
@@ -33,7 +38,6 @@ var ErrTooLarge = errors.New("the answer is too large")
 var _ interface {
 	graphql.HandlerExtension
 	graphql.FieldInterceptor
-	graphql.ResponseInterceptor
 } = (*Executor)(nil)
 
 // defaultEdgesAtOnce suits edges that wait for a database: most levels have fewer.
@@ -41,10 +45,7 @@ const defaultEdgesAtOnce = 4
 
 // New returns an executor for the schema of the table.
 func New(table *Table) *Executor {
-	return &Executor{
-		table: table, plans: plans{table: table}, edgesAtOnce: defaultEdgesAtOnce,
-		maxBytes: math.MaxInt, maxObjects: math.MaxUint,
-	}
+	return &Executor{table: table, edgesAtOnce: defaultEdgesAtOnce, maxBytes: math.MaxInt, maxObjects: math.MaxUint}
 }
 
 // SetBounds bounds the answer of one root field: its JSON in bytes, and the objects that are met on the way, each once
@@ -62,8 +63,9 @@ func (e *Executor) ExtensionName() string { return "BatchExecutor" }
 // Validate accepts every schema: the table was generated from it.
 func (e *Executor) Validate(graphql.ExecutableSchema) error { return nil }
 
-// InterceptField renders the value of a root field. Other fields, and root fields that are scalars,
-// pass.
+// InterceptField renders the value of a root field that gqlgen has resolved. Other fields, and root fields that are
+// scalars, pass. The plan is that of the operation in the context (see [Operation.Context]); without one it is made
+// for this one answer.
 func (e *Executor) InterceptField(ctx context.Context, next graphql.Resolver) (any, error) {
 	fc := graphql.GetFieldContext(ctx)
 	root, ok := e.table.roots[fc.Object][fc.Field.Name]
@@ -74,14 +76,16 @@ func (e *Executor) InterceptField(ctx context.Context, next graphql.Resolver) (a
 	if err != nil || v == nil || !root.matches(v) {
 		return v, err
 	}
-	return e.render(ctx, fc, root, v)
+	return e.render(ctx, fc.Field.Alias, v)
 }
 
-func (e *Executor) render(ctx context.Context, fc *graphql.FieldContext, root root, v any) (_ any, err error) {
+func (e *Executor) render(ctx context.Context, alias string, v any) (_ any, err error) {
 	oc := graphql.GetOperationContext(ctx)
-	p := e.plans.get(oc, fc.Field, root.info())
-	r := runs.Get().(*run)
-	r.ctx, r.oc, r.exec = ctx, oc, e
+	o, ok := ctx.Value(operationKey{}).(*Operation)
+	if !ok || o.def != oc.Operation {
+		o = e.Operation(oc.Doc, oc.Operation)
+	}
+	r := newRun(ctx, oc, e, o.plan(oc.Variables).rootOf(alias))
 	defer func() {
 		p := recover()
 		r.release()
@@ -93,17 +97,9 @@ func (e *Executor) render(ctx context.Context, fc *graphql.FieldContext, root ro
 			err = a.err
 		}
 	}()
-
-	if p.root.only == nil || len(p.root.only.gather) > 0 {
-		root.visit(r, p.root, v)
-		r.gather()
-	}
-	kept, _ := ctx.Value(buffersKey{}).(*buffers)
-	r.buf = kept.take(int(p.size.Load()))
-	null := root.write(r, p.root, v)
-	p.size.Store(int64(len(r.buf)))
-	kept.put(r.buf)
-	if null {
+	r.result = v
+	r.gatherRoot()
+	if null := r.writeRoot(nil); null {
 		return graphql.Null, nil
 	}
 	return &rendered{json: r.buf, late: r.late}, nil
@@ -123,8 +119,14 @@ func (v *rendered) MarshalGQL(w io.Writer) {
 	w.Write(v.json) //nolint:errcheck // gqlgen's writer is a buffer; the interface has no error.
 }
 
-// runs keeps what a run needs besides its buffer.
+// runs keeps what a run needs besides the buffer of the answer.
 var runs = sync.Pool{New: func() any { return new(run) }}
+
+func newRun(ctx context.Context, oc *graphql.OperationContext, e *Executor, root *rootPlan) *run {
+	r := runs.Get().(*run)
+	r.ctx, r.oc, r.exec, r.root = ctx, oc, e, root
+	return r
+}
 
 func (r *run) release() {
 	clear(r.slots)
@@ -133,51 +135,16 @@ func (r *run) release() {
 	runs.Put(r)
 }
 
-// buffers are the buffers of one response. They go back to the pool when the response is finished,
-// so that the bytes of no answer are reused while something may still read them.
-type buffers struct {
-	mu   sync.Mutex
-	kept [][]byte
+// gatherRoot answers the edges below the value of the root field.
+func (r *run) gatherRoot() {
+	if sel := r.root.sel; sel.only == nil || len(sel.only.gather) > 0 {
+		r.root.def.visit(r, sel, r.result)
+		r.gather()
+	}
 }
 
-type buffersKey struct{}
-
-var pool sync.Pool // of *[]byte
-
-// maxPooled is the size in bytes beyond which a buffer isn't kept.
-const maxPooled = 4 << 20
-
-// InterceptResponse lends the buffers of the answers below it, and takes them back once gqlgen has
-// copied them into the response.
-func (e *Executor) InterceptResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
-	var b buffers
-	resp := next(context.WithValue(ctx, buffersKey{}, &b))
-	for _, buf := range b.kept {
-		if cap(buf) <= maxPooled {
-			buf = buf[:0]
-			pool.Put(&buf)
-		}
-	}
-	return resp
-}
-
-// take returns an empty buffer, with room for size bytes if it is a new one. A nil receiver, where InterceptResponse
-// isn't around, has no pool.
-func (b *buffers) take(size int) []byte {
-	if b != nil {
-		if buf, ok := pool.Get().(*[]byte); ok {
-			return *buf
-		}
-	}
-	return make([]byte, 0, size+size/8+64)
-}
-
-// put remembers a buffer that take returned, grown or not.
-func (b *buffers) put(buf []byte) {
-	if b == nil {
-		return
-	}
-	b.mu.Lock()
-	b.kept = append(b.kept, buf)
-	b.mu.Unlock()
+// writeRoot appends the value of the root field to buf, as r.buf.
+func (r *run) writeRoot(buf []byte) (null bool) {
+	r.buf, r.start = buf, len(buf)
+	return r.root.def.write(r, r.root.sel, r.result)
 }

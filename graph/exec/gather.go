@@ -13,14 +13,18 @@ import (
 
 // run is the execution of one root field for one request.
 type run struct {
-	ctx  context.Context
-	oc   *graphql.OperationContext
-	exec *Executor
+	ctx    context.Context // with the field context of the root field
+	oc     *graphql.OperationContext
+	exec   *Executor
+	root   *rootPlan
+	result any  // what the resolver of the root field returned
+	failed bool // the root field is null, and its error is told
 
 	slots []fieldRun // of the methods and edges met so far, by planned.slot
 	round []*planned // the edges that got parents since the last round
 
 	buf   []byte
+	start int     // where the root field begins in buf
 	stack []frame // where the writer is, below the root field
 	late  []lateError
 	ticks uint
@@ -120,6 +124,15 @@ type share struct {
 // resolve calls the edges of one round, several at a time.
 func (r *run) resolve(round []*planned) {
 	r.check()
+	if len(round) == 1 {
+		f := round[0]
+		if !r.argumentsOf(f).failed {
+			ctx, _ := r.plannedContext(f)
+			r.slots[f.slot].resolve(ctx, r)
+			r.check()
+		}
+		return
+	}
 	groups := make([]group, 0, len(round))
 	leads := make([]*planned, 0, len(round))
 next:
@@ -171,7 +184,7 @@ func (r *run) argumentsOf(f *planned) (args *arguments) {
 		return args
 	}
 	args.known = true
-	if f.args == nil {
+	if f.known == nil {
 		return args
 	}
 	defer func() {
@@ -179,37 +192,36 @@ func (r *run) argumentsOf(f *planned) (args *arguments) {
 			args.failed = true
 		}
 	}()
-	ctx, _ := r.plannedContext(f)
-	values, err := f.args(ctx, f.ast.ArgumentMap(r.oc.Variables))
+	values, err := f.arguments(r.ctx, r.oc.Variables)
 	args.values, args.failed = values, err != nil
 	return args
+}
+
+// arguments coerces the arguments of f, or returns them if they are the same in each request.
+func (f *planned) arguments(ctx context.Context, variables map[string]any) (map[string]any, error) {
+	if f.known == nil {
+		return nil, nil
+	}
+	if values := f.known.values.Load(); values != nil {
+		return *values, nil
+	}
+	values, err := f.args(ctx, f.ast.ArgumentMap(variables))
+	if err == nil && !f.known.vary {
+		f.known.values.Store(&values)
+	}
+	return values, err
 }
 
 // plannedContext is the context in which an edge or a method is called. Its field context has the
 // arguments and the selection; its path names the fields from the root, without indexes, since the call is for many parents.
 func (r *run) plannedContext(f *planned) (context.Context, *graphql.FieldContext) {
-	fc := r.newFieldContext(f)
+	fc := f.fieldContext()
 	fc.Args = r.slots[f.slot].arguments().values
-	last := fc
-	for p := f.parent; p != nil; p = p.parent {
-		last.Parent = r.newFieldContext(p)
-		last = last.Parent
-	}
-	last.Parent = graphql.GetFieldContext(r.ctx)
-	parent := fc.Parent
 	ctx := graphql.WithFieldContext(r.ctx, fc)
-	fc.Parent = parent
-	return ctx, fc
-}
-
-func (r *run) newFieldContext(f *planned) *graphql.FieldContext {
-	return &graphql.FieldContext{
-		Object:     f.owner.name,
-		Field:      f.ast,
-		IsMethod:   f.kind == kindMethod || f.kind == kindEdge,
-		IsResolver: f.kind == kindEdge,
-		Child:      noChild,
+	if f.parent != nil {
+		fc.Parent = f.parent.above
 	}
+	return ctx, fc
 }
 
 func noChild(context.Context, graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -239,9 +251,15 @@ type edgeRun[P, T any] struct {
 
 func (e *edgeRun[P, T]) arguments() *arguments { return &e.args }
 
-func (e *edgeRun[P, T]) add(_ *run, _ *planned, parent any) {
+func (e *edgeRun[P, T]) add(_ *run, f *planned, parent any) {
+	if e.parents == nil {
+		e.parents = make([]P, 0, min(max(f.most.Load(), 1), maxHint))
+	}
 	e.parents = append(e.parents, parent.(P))
 }
+
+// maxHint bounds how much memory is taken for the parents of an edge before they are there.
+const maxHint = 256
 
 func (e *edgeRun[P, T]) absorb(other fieldRun) (first, n int) {
 	o := other.(*edgeRun[P, T])
@@ -291,6 +309,7 @@ func (e *edgeRun[P, T]) resolve(ctx context.Context, r *run) {
 }
 
 func (e *edgeRun[P, T]) walk(r *run, f *planned) {
+	f.most.Store(int32(len(e.parents)))
 	if f.sel == nil || e.results == nil || !f.gathersBelow() {
 		return
 	}

@@ -2,33 +2,41 @@ package exec
 
 import (
 	"fmt"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"weak"
+	"unsafe"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// plan is how one root field of an operation is answered. It depends on the document and on the
-// variables that its @skip and @include name, and on nothing else of a request, so it is shared by requests.
+// plan is how an operation is answered. It depends on the document and on the variables that its @skip and @include
+// name, and on nothing else of a request, so it is shared by requests.
 type plan struct {
 	table     *Table
 	fragments ast.FragmentDefinitionList
 	vars      map[string]any // of directives only
-	root      *selection
-	slots     atomic.Int32 // how many planned methods and edges there are so far
-	size      atomic.Int64 // bytes of the last answer, a hint for the next buffer
-	mu        sync.Mutex   // held while a selection is planned for one more type
+	roots     []rootPlan
+	runs      bool          // whether every root field can be resolved without gqlgen
+	size      atomic.Int64  // bytes of the last answer, a hint for the next buffer
+	bytes     *atomic.Int64 // counts what the plan takes
+	mu        sync.Mutex    // held while a selection is planned for one more type
+}
+
+// rootPlan is how one root field is answered.
+type rootPlan struct {
+	planned
+	plan  *plan
+	def   root         // nil for __typename and for what only gqlgen answers
+	slots atomic.Int32 // how many planned methods and edges there are so far
 }
 
 // selection is the merged selection set beneath one field.
 type selection struct {
-	plan   *plan
+	root   *rootPlan
 	set    ast.SelectionSet
-	parent *planned                // the field above; nil at the root
+	parent *planned                // the field above; nil below the root field
 	only   *typed                  // where just one type is possible
 	types  []atomic.Pointer[typed] // otherwise, by the index of the type, as they are met
 }
@@ -42,11 +50,20 @@ type typed struct {
 // planned is one response key of a selection.
 type planned struct {
 	*field
-	parent *planned // the field above; nil at the root
+	parent *planned // the field above; nil below the root field
 	prefix []byte   // the comma or brace, and the key
 	ast    graphql.CollectedField
-	sel    *selection // of a composite field
-	slot   int        // of a method or an edge: its place in run.slots
+	sel    *selection            // of a composite field
+	slot   int                   // of a method or an edge: its place in run.slots
+	above  *graphql.FieldContext // of a field that gathers: what the contexts of the fields below have as their parent
+	known  *knownArgs            // of a field with arguments
+	most   atomic.Int32          // of an edge: how many parents it had last, a hint
+}
+
+// knownArgs are the coerced arguments of a planned field whose arguments name no variables: the same in each request.
+type knownArgs struct {
+	vary   bool // they name variables
+	values atomic.Pointer[map[string]any]
 }
 
 // of returns the selection for the object type t.
@@ -57,39 +74,40 @@ func (s *selection) of(t *Type) *typed {
 	if known := s.types[t.index].Load(); known != nil {
 		return known
 	}
-	s.plan.mu.Lock()
-	defer s.plan.mu.Unlock()
+	p := s.root.plan
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if known := s.types[t.index].Load(); known != nil {
 		return known
 	}
-	planned := s.plan.forType(s, t)
+	planned := s.forType(t)
 	s.types[t.index].Store(planned)
 	return planned
 }
 
-// selection plans the set beneath a field of the given shape. The caller holds p.mu.
-func (p *plan) selection(set ast.SelectionSet, shape shapeInfo, parent *planned) *selection {
-	s := &selection{plan: p, set: set, parent: parent}
+// selection plans the set beneath a field of the given shape. The caller holds plan.mu, or is the only one to know
+// the plan.
+func (r *rootPlan) selection(set ast.SelectionSet, shape shapeInfo, parent *planned) *selection {
+	s := &selection{root: r, set: set, parent: parent}
+	r.plan.bytes.Add(int64(unsafe.Sizeof(*s)))
 	if shape.object == nil {
-		s.types = make([]atomic.Pointer[typed], len(p.table.types))
+		s.types = make([]atomic.Pointer[typed], len(r.plan.table.types))
+		r.plan.bytes.Add(int64(len(s.types)) * int64(unsafe.Sizeof(s.types[0])))
 		return s
 	}
-	s.only = p.forType(s, shape.object)
+	s.only = s.forType(shape.object)
 	return s
 }
 
 // forType plans a selection for one object type.
-func (p *plan) forType(s *selection, t *Type) *typed {
-	c := collector{plan: p, typ: t, seen: map[string]bool{}}
-	c.collect(s.set)
-
-	result := &typed{fields: make([]planned, len(c.fields))}
-	for i, f := range c.fields {
+func (s *selection) forType(t *Type) *typed {
+	r := s.root
+	fields := collect(r.plan, t.satisfies, s.set)
+	result := &typed{fields: make([]planned, len(fields))}
+	for i, f := range fields {
 		out := &result.fields[i]
 		out.parent = s.parent
-		out.ast = f
-		out.prefix = append(out.prefix, "{,"[min(i, 1)])
-		out.prefix = append(AppendString(out.prefix, f.Alias), ':')
+		out.plan(f, "{,"[min(i, 1)])
 		if f.Name == "__typename" {
 			out.field = &typename
 			out.prefix = AppendString(out.prefix, t.name)
@@ -100,17 +118,56 @@ func (p *plan) forType(s *selection, t *Type) *typed {
 			panic(fmt.Sprintf("exec: the table has no field %s.%s: run go generate", t.name, f.Name))
 		}
 		out.field = def
+		if def.args != nil {
+			out.known = &knownArgs{vary: anyVaries(f.Arguments)}
+			r.plan.bytes.Add(int64(unsafe.Sizeof(*out.known)))
+		}
 		if def.kind == kindMethod || def.kind == kindEdge {
-			out.slot = int(p.slots.Add(1)) - 1
+			out.slot = int(r.slots.Add(1)) - 1
 		}
 		if def.shape.composite {
-			out.sel = p.selection(f.Selections, def.shape, out)
+			out.sel = r.selection(f.Selections, def.shape, out)
 		}
 		if out.gathers() {
 			result.gather = append(result.gather, out)
+			if out.sel != nil {
+				out.above = out.fieldContext()
+				out.above.Parent = r.above
+				if out.parent != nil {
+					out.above.Parent = out.parent.above
+				}
+				r.plan.bytes.Add(int64(unsafe.Sizeof(*out.above)))
+			}
 		}
 	}
+	r.plan.bytes.Add(int64(unsafe.Sizeof(*result)) + 8*int64(len(result.gather)))
+	for i := range result.fields {
+		r.plan.bytes.Add(result.fields[i].size())
+	}
 	return result
+}
+
+// plan takes a field of the document, whose key follows the given brace or comma.
+func (f *planned) plan(field graphql.CollectedField, before byte) {
+	f.ast = field
+	f.prefix = append(make([]byte, 0, len(field.Alias)+4), before)
+	f.prefix = append(AppendString(f.prefix, field.Alias), ':')
+}
+
+// size returns about how many bytes f takes, without what is below it.
+func (f *planned) size() int64 {
+	return int64(unsafe.Sizeof(*f)) + int64(cap(f.prefix)) + 16*int64(cap(f.ast.Selections))
+}
+
+// fieldContext returns a new field context for f, without arguments and without what is above.
+func (f *planned) fieldContext() *graphql.FieldContext {
+	return &graphql.FieldContext{
+		Object:     f.owner.name,
+		Field:      f.ast,
+		IsMethod:   f.kind == kindMethod || f.kind == kindEdge,
+		IsResolver: f.kind == kindEdge,
+		Child:      noChild,
+	}
 }
 
 var typename = field{name: "__typename", kind: kindTypename}
@@ -131,11 +188,17 @@ func (f *planned) gathers() bool {
 // collector merges the selections that apply to one object type, in the order of the specification
 // (§6.3.2, CollectFields).
 type collector struct {
-	plan   *plan
-	typ    *Type
-	seen   map[string]bool // fragments
-	fields []graphql.CollectedField
-	byKey  map[string]int // only where there are many fields
+	plan      *plan
+	satisfies []string        // the name of the type, and those of its interfaces and unions
+	seen      map[string]bool // fragments
+	fields    []graphql.CollectedField
+	byKey     map[string]int // only where there are many fields
+}
+
+func collect(p *plan, satisfies []string, set ast.SelectionSet) []graphql.CollectedField {
+	c := collector{plan: p, satisfies: satisfies, seen: map[string]bool{}}
+	c.collect(set)
+	return c.fields
 }
 
 func (c *collector) collect(set ast.SelectionSet) {
@@ -162,7 +225,7 @@ func (c *collector) collect(set ast.SelectionSet) {
 }
 
 func (c *collector) applies(condition string) bool {
-	return condition == "" || slices.Contains(c.typ.satisfies, condition)
+	return condition == "" || slices.Contains(c.satisfies, condition)
 }
 
 func (c *collector) add(sel *ast.Field) {
@@ -222,73 +285,125 @@ func condition(d *ast.Directive, vars map[string]any) bool {
 	return is
 }
 
-// maxPlans bounds the plans of one operation: there is one for each root field and combination of
-// the variables in directives, and who sends the variables must not choose how much is kept.
-const maxPlans = 24
-
-// plans holds the plans of each operation for as long as its document is in use elsewhere, such as
-// in gqlgen's query cache. Nothing of a plan refers to the operation itself, so the map keeps none alive.
-type plans struct {
-	table *Table
-	byOp  sync.Map // weak.Pointer[ast.OperationDefinition] → *operationPlans
+// anyVaries tells whether an argument names a variable.
+func anyVaries(arguments ast.ArgumentList) bool {
+	return slices.ContainsFunc(arguments, func(a *ast.Argument) bool { return varies(a.Value) })
 }
 
-type operationPlans struct {
-	vars []string // the variables in directives, sorted
-
-	mu    sync.RWMutex
-	plans map[planKey]*plan
+func varies(v *ast.Value) bool {
+	if v == nil {
+		return false
+	}
+	return v.Kind == ast.Variable || slices.ContainsFunc(v.Children, func(c *ast.ChildValue) bool { return varies(c.Value) })
 }
 
-type planKey struct {
-	alias string
-	vars  string // one character for each variable of operationPlans.vars
-}
+// maxPlans and maxPlanBytes bound the plans of one operation: there is one for each combination of the variables in
+// directives, and who sends the variables must not choose how much is kept. Once they take maxPlanBytes no plan is added.
+const (
+	maxPlans     = 24
+	maxPlanBytes = 1 << 20
+)
 
-// get returns the plan for the root field of an operation.
-func (p *plans) get(oc *graphql.OperationContext, root graphql.CollectedField, shape shapeInfo) *plan {
-	weakly := weak.Make(oc.Operation)
-	known, ok := p.byOp.Load(weakly)
-	if !ok {
-		fresh := &operationPlans{vars: directiveVariables(oc), plans: map[planKey]*plan{}}
-		var raced bool
-		if known, raced = p.byOp.LoadOrStore(weakly, fresh); !raced {
-			runtime.AddCleanup(oc.Operation, func(key any) { p.byOp.Delete(key) }, any(weakly))
+// plan returns the plan for the variables of a request.
+func (o *Operation) plan(variables map[string]any) *plan {
+	if len(o.vars) == 0 {
+		if p := o.only.Load(); p != nil {
+			return p
 		}
 	}
-	ops := known.(*operationPlans)
-
-	key := planKey{alias: root.Alias}
-	if len(ops.vars) > 0 {
-		key.vars = variableKey(ops.vars, oc.Variables)
-	}
-	ops.mu.RLock()
-	found := ops.plans[key]
-	ops.mu.RUnlock()
+	key := variableKey(o.vars, variables)
+	o.mu.RLock()
+	found := o.plans[key]
+	o.mu.RUnlock()
 	if found != nil {
 		return found
 	}
 
-	fresh := &plan{table: p.table, fragments: oc.Doc.Fragments, vars: map[string]any{}}
-	for _, name := range ops.vars {
-		if v, ok := oc.Variables[name]; ok {
-			fresh.vars[name] = v
-		}
-	}
-	fresh.root = fresh.selection(root.Selections, shape, nil)
-
-	ops.mu.Lock()
-	defer ops.mu.Unlock()
-	if found := ops.plans[key]; found != nil {
+	fresh := o.newPlan(variables)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if found := o.plans[key]; found != nil {
 		return found
 	}
-	if len(ops.plans) < maxPlans {
-		ops.plans[key] = fresh
+	if len(o.plans) < maxPlans && o.bytes.Load() < maxPlanBytes {
+		o.bytes.Add(fresh.bytes.Load())
+		fresh.bytes = &o.bytes
+		if o.plans == nil {
+			o.plans = map[string]*plan{}
+		}
+		o.plans[key] = fresh
+		if len(o.vars) == 0 {
+			o.only.Store(fresh)
+		}
 	}
 	return fresh
 }
 
+// newPlan plans the operation for the variables of a request.
+func (o *Operation) newPlan(variables map[string]any) *plan {
+	p := &plan{table: o.exec.table, fragments: o.doc.Fragments, vars: map[string]any{}, runs: true, bytes: new(atomic.Int64)}
+	for _, name := range o.vars {
+		if v, ok := variables[name]; ok {
+			p.vars[name] = v
+		}
+	}
+	of := objectOf(o.def.SelectionSet)
+	fields := collect(p, append([]string{of.Name}, of.Interfaces...), o.def.SelectionSet)
+	p.roots = make([]rootPlan, len(fields))
+	p.bytes.Add(int64(unsafe.Sizeof(*p)))
+	for i, f := range fields {
+		root := &p.roots[i]
+		root.plan = p
+		root.planned.plan(f, "{,"[min(i, 1)])
+		p.bytes.Add(root.size() + int64(unsafe.Sizeof(*root)))
+		if f.Name == "__typename" {
+			root.field = &typename
+			root.prefix = AppendString(root.prefix, of.Name)
+			continue
+		}
+		def, ok := p.table.roots[of.Name][f.Name]
+		if !ok {
+			p.runs = false
+			continue
+		}
+		root.def, root.field = def, def.field()
+		p.runs = p.runs && def.resolves()
+		if root.args != nil {
+			root.known = &knownArgs{vary: anyVaries(f.Arguments)}
+		}
+		root.above = root.fieldContext()
+		root.sel = root.selection(f.Selections, def.info(), nil)
+	}
+	return p
+}
+
+// objectOf returns the type of which a selection set of a valid document is.
+func objectOf(set ast.SelectionSet) *ast.Definition {
+	switch first := set[0].(type) {
+	case *ast.Field:
+		return first.ObjectDefinition
+	case *ast.InlineFragment:
+		return first.ObjectDefinition
+	default:
+		return first.(*ast.FragmentSpread).ObjectDefinition
+	}
+}
+
+// rootOf returns how the root field of that response key is answered.
+func (p *plan) rootOf(alias string) *rootPlan {
+	for i := range p.roots {
+		if p.roots[i].ast.Alias == alias {
+			return &p.roots[i]
+		}
+	}
+	panic(fmt.Sprintf("exec: the operation has no root field %q", alias))
+}
+
+// variableKey has one character for each of the names.
 func variableKey(names []string, vars map[string]any) string {
+	if len(names) == 0 {
+		return ""
+	}
 	key := make([]byte, len(names))
 	for i, name := range names {
 		key[i] = '?'
@@ -306,8 +421,9 @@ func btoi(b bool) int {
 	return 0
 }
 
-// directiveVariables returns the names of the variables in @skip and @include, anywhere in the document.
-func directiveVariables(oc *graphql.OperationContext) []string {
+// directiveVariables returns the names of the variables in @skip and @include, anywhere in an operation or in the
+// fragments of its document.
+func directiveVariables(doc *ast.QueryDocument, def *ast.OperationDefinition) []string {
 	var names []string
 	add := func(directives ast.DirectiveList) {
 		for _, d := range directives {
@@ -333,8 +449,8 @@ func directiveVariables(oc *graphql.OperationContext) []string {
 			}
 		}
 	}
-	walk(oc.Operation.SelectionSet)
-	for _, f := range oc.Doc.Fragments {
+	walk(def.SelectionSet)
+	for _, f := range doc.Fragments {
 		walk(f.SelectionSet)
 	}
 	slices.Sort(names)

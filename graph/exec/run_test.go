@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -152,25 +151,6 @@ func TestSharing(t *testing.T) {
 	wait.Wait()
 }
 
-// TestPlansEnd states that the plans of a document go when nothing else keeps it.
-func TestPlansEnd(t *testing.T) {
-	t.Parallel()
-	_, _, r := servers()
-	e := exec.New(gen.NewExecTable(r.Config()))
-	s := exectest.NewForgetful(gen.NewExecutableSchema(r.Config()), e)
-	for range 100 {
-		s.Do(context.Background(), treeQuery, nil)
-	}
-	for range 100 {
-		runtime.GC()
-		if e.Documents() <= 1 {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Errorf("%d documents still have plans", e.Documents())
-}
-
 // TestPlansBounded states that variables in directives can't make plans without end.
 func TestPlansBounded(t *testing.T) {
 	t.Parallel()
@@ -198,9 +178,11 @@ func TestPlansBounded(t *testing.T) {
 			t.Fatalf("variables %v: %s has %d fields, want %d", vars, got.Data, n, want)
 		}
 	}
-	if n := e.Plans(); n > 24 {
-		t.Errorf("%d plans are kept for one document", n)
-	}
+	s.Operations(func(o *exec.Operation) {
+		if n := o.Plans(); n > 24 {
+			t.Errorf("%d plans are kept for one operation", n)
+		}
+	})
 }
 
 // TestSubscription states that subscriptions run by gqlgen, untouched.

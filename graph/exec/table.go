@@ -137,19 +137,28 @@ func Edge[P, T any](
 	}, opts)
 }
 
-// Root adds a field of a root type whose value the executor renders. Shape is the shape of what the
-// root resolver returns.
-func Root[T any](t *Table, object, name string, shape Shape[T]) {
+// Root adds a field of a root type that isn't a scalar. Resolve calls its resolver, which finds the coerced arguments
+// in the field context; it is nil if only gqlgen may do so, because the field has a directive with code. Shape is the
+// shape of what the resolver returns.
+func Root[T any](t *Table, object, name string, resolve func(ctx context.Context) (T, error), shape Shape[T], opts ...Opt) {
 	fields := t.roots[object]
 	if fields == nil {
 		fields = map[string]root{}
 		t.roots[object] = fields
 	}
-	fields[name] = rootField[T]{shape: shape}
+	f := &field{owner: &Type{name: object}, name: name, kind: kindEdge, shape: shape.info()}
+	for _, opt := range opts {
+		opt(f)
+	}
+	fields[name] = rootField[T]{def: f, call: resolve, shape: shape}
 }
 
 // root is a root field whose value the executor renders.
 type root interface {
+	field() *field
+	// resolves tells whether resolve may be called.
+	resolves() bool
+	resolve(ctx context.Context) (any, error)
 	// matches tells whether v has the Go type of the field.
 	matches(v any) bool
 	visit(r *run, sel *selection, v any)
@@ -157,12 +166,19 @@ type root interface {
 	info() shapeInfo
 }
 
-type rootField[T any] struct{ shape Shape[T] }
+type rootField[T any] struct {
+	def   *field
+	call  func(ctx context.Context) (T, error)
+	shape Shape[T]
+}
 
-func (f rootField[T]) matches(v any) bool                       { _, ok := v.(T); return ok }
-func (f rootField[T]) visit(r *run, sel *selection, v any)      { f.shape.visit(r, sel, v.(T)) }
-func (f rootField[T]) write(r *run, sel *selection, v any) bool { return f.shape.write(r, sel, v.(T)) }
-func (f rootField[T]) info() shapeInfo                          { return f.shape.info() }
+func (f rootField[T]) field() *field                                  { return f.def }
+func (f rootField[T]) resolves() bool                                 { return f.call != nil }
+func (f rootField[T]) resolve(ctx context.Context) (v any, err error) { return f.call(ctx) }
+func (f rootField[T]) matches(v any) bool                             { _, ok := v.(T); return ok }
+func (f rootField[T]) visit(r *run, sel *selection, v any)            { f.shape.visit(r, sel, v.(T)) }
+func (f rootField[T]) write(r *run, sel *selection, v any) bool       { return f.shape.write(r, sel, v.(T)) }
+func (f rootField[T]) info() shapeInfo                                { return f.shape.info() }
 
 // plain is a plainField without its type parameters.
 type plain interface {

@@ -51,7 +51,7 @@ func (r *run) check() {
 func (r *run) tick() {
 	if r.ticks++; r.ticks%1024 == 0 {
 		r.check()
-		if len(r.buf) > r.exec.maxBytes || r.ticks > r.exec.maxObjects {
+		if len(r.buf)-r.start > r.exec.maxBytes || r.ticks > r.exec.maxObjects {
 			panic(abandon{ErrTooLarge})
 		}
 	}
@@ -244,7 +244,7 @@ func (r *run) fieldContext() context.Context {
 	for _, s := range r.stack {
 		fc := &graphql.FieldContext{Index: &s.index}
 		if s.field != nil {
-			fc = r.newFieldContext(s.field)
+			fc = s.field.fieldContext()
 			if s.field.kind == kindMethod || s.field.kind == kindEdge {
 				fc.Args = r.slots[s.field.slot].arguments().values
 			}

@@ -26,7 +26,8 @@ func NewExecTable(cfg Config) *exec.Table {
 	table := exec.NewTable()
 	resolvers := cfg.Resolvers
 	schema := &executableSchema{SchemaData: cfg.Schema, Resolvers: cfg.Resolvers, Directives: cfg.Directives, ComplexityRoot: cfg.Complexity}
-	_, _ = resolvers, schema
+	ec := newExecutionContext(&graphql.OperationContext{}, schema, nil) // to coerce arguments, which takes nothing of an operation
+	_, _ = resolvers, ec
 
 	// The object types, with the interfaces and unions they belong to.
 	tAction := table.Object("Action", "MenuTarget")
@@ -129,7 +130,6 @@ func NewExecTable(cfg Config) *exec.Table {
 	s32 := exec.Pointer[nav.Item](tMenuItem, true)
 	s33 := exec.List(s32, true, false)
 	args_field_Menu_items_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
-		ec := newExecutionContext(graphql.GetOperationContext(ctx), schema, nil)
 		return field_Menu_items_args(ctx, ec, raw)
 	}
 	s35 := exec.Pointer[nav.Item](tMenuItem, false)
@@ -281,30 +281,24 @@ func NewExecTable(cfg Config) *exec.Table {
 		return nil, v
 	})
 	args_field_PageRoute_trail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
-		ec := newExecutionContext(graphql.GetOperationContext(ctx), schema, nil)
 		return field_PageRoute_trail_args(ctx, ec, raw)
 	}
 	args_field_Post_holders_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
-		ec := newExecutionContext(graphql.GetOperationContext(ctx), schema, nil)
 		return field_Post_holders_args(ctx, ec, raw)
 	}
 	args_field_Post_vacant_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
-		ec := newExecutionContext(graphql.GetOperationContext(ctx), schema, nil)
 		return field_Post_vacant_args(ctx, ec, raw)
 	}
 	s53 := exec.Pointer[unit.Committee](tCommittee, false)
 	s54 := exec.Pointer[unit.LocalName](tLocalName, true)
 	s55 := exec.List(s54, true, false)
 	args_field_Region_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
-		ec := newExecutionContext(graphql.GetOperationContext(ctx), schema, nil)
 		return field_Region_subPages_args(ctx, ec, raw)
 	}
 	args_field_Region_memberCount_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
-		ec := newExecutionContext(graphql.GetOperationContext(ctx), schema, nil)
 		return field_Region_memberCount_args(ctx, ec, raw)
 	}
 	args_field_Region_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
-		ec := newExecutionContext(graphql.GetOperationContext(ctx), schema, nil)
 		return field_Region_members_args(ctx, ec, raw)
 	}
 	s59 := exec.Pointer[member.Connection](tMemberConnection, true)
@@ -316,15 +310,12 @@ func NewExecTable(cfg Config) *exec.Table {
 	s65 := exec.List(s64, true, false)
 	s66 := exec.Float(true)
 	args_field_SpecialistSection_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
-		ec := newExecutionContext(graphql.GetOperationContext(ctx), schema, nil)
 		return field_SpecialistSection_subPages_args(ctx, ec, raw)
 	}
 	args_field_SpecialistSection_memberCount_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
-		ec := newExecutionContext(graphql.GetOperationContext(ctx), schema, nil)
 		return field_SpecialistSection_memberCount_args(ctx, ec, raw)
 	}
 	args_field_SpecialistSection_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
-		ec := newExecutionContext(graphql.GetOperationContext(ctx), schema, nil)
 		return field_SpecialistSection_members_args(ctx, ec, raw)
 	}
 	s70 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
@@ -382,12 +373,24 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s71 := exec.List(s70, true, false)
-	s72 := exec.Pointer[union.RateLimit](tRateLimit, true)
-	s73 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
-	s74 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
-	s75 := exec.List(s74, true, false)
-	s76 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
+	args_field_Query_node_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_node_args(ctx, ec, raw)
+	}
+	s72 := exec.List(s70, true, false)
+	args_field_Query_nodes_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_nodes_args(ctx, ec, raw)
+	}
+	s74 := exec.Pointer[union.RateLimit](tRateLimit, true)
+	args_field_Query_caseStudy_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_caseStudy_args(ctx, ec, raw)
+	}
+	s76 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
+	args_field_Query_caseStudies_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_caseStudies_args(ctx, ec, raw)
+	}
+	s78 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
+	s79 := exec.List(s78, true, false)
+	s80 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.RedirectRoute:
 			if v == nil {
@@ -412,19 +415,64 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s77 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
-	s78 := exec.Pointer[nav.Menu](tMenu, true)
-	s79 := exec.List(s78, true, false)
-	s80 := exec.Pointer[nav.Context](tNavigationContext, true)
-	s81 := exec.Pointer[content.Organisation](tOrganisation, true)
-	s82 := exec.Pointer[search.Connection](tSearchConnection, true)
-	s83 := exec.Pointer[search.Suggestion](tSuggestion, true)
-	s84 := exec.List(s83, true, false)
-	s85 := exec.List(s24, true, false)
-	s86 := exec.Pointer[unit.Region](tRegion, true)
-	s87 := exec.List(s86, true, false)
-	s88 := exec.Pointer[unit.Committee](tCommittee, true)
+	args_field_Query_route_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_route_args(ctx, ec, raw)
+	}
+	args_field_Query_page_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_page_args(ctx, ec, raw)
+	}
+	s83 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
+	args_field_Query_documents_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_documents_args(ctx, ec, raw)
+	}
+	args_field_Query_member_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_member_args(ctx, ec, raw)
+	}
+	args_field_Query_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_members_args(ctx, ec, raw)
+	}
+	args_field_Query_menu_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_menu_args(ctx, ec, raw)
+	}
+	s88 := exec.Pointer[nav.Menu](tMenu, true)
 	s89 := exec.List(s88, true, false)
+	args_field_Query_menus_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_menus_args(ctx, ec, raw)
+	}
+	s91 := exec.Pointer[nav.Context](tNavigationContext, true)
+	args_field_Query_navigationContext_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_navigationContext_args(ctx, ec, raw)
+	}
+	s93 := exec.Pointer[content.Organisation](tOrganisation, true)
+	s94 := exec.Pointer[search.Connection](tSearchConnection, true)
+	args_field_Query_search_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_search_args(ctx, ec, raw)
+	}
+	s96 := exec.Pointer[search.Suggestion](tSuggestion, true)
+	s97 := exec.List(s96, true, false)
+	args_field_Query_suggest_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_suggest_args(ctx, ec, raw)
+	}
+	args_field_Query_specialistSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_specialistSection_args(ctx, ec, raw)
+	}
+	s100 := exec.List(s24, true, false)
+	args_field_Query_specialistSections_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_specialistSections_args(ctx, ec, raw)
+	}
+	args_field_Query_region_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_region_args(ctx, ec, raw)
+	}
+	s103 := exec.Pointer[unit.Region](tRegion, true)
+	s104 := exec.List(s103, true, false)
+	args_field_Query_regions_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_regions_args(ctx, ec, raw)
+	}
+	args_field_Query_committee_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_committee_args(ctx, ec, raw)
+	}
+	s107 := exec.Pointer[unit.Committee](tCommittee, true)
+	s108 := exec.List(s107, true, false)
 
 	// Action
 	exec.Leaf(tAction, "action", func(dst []byte, obj any) []byte {
@@ -1475,28 +1523,93 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// The roots.
-	exec.Root(table, "Query", "node", s70)
-	exec.Root(table, "Query", "nodes", s71)
-	exec.Root(table, "Query", "rateLimit", s72)
-	exec.Root(table, "Query", "caseStudy", s7)
-	exec.Root(table, "Query", "caseStudies", s73)
-	exec.Root(table, "Query", "careerLevels", s75)
-	exec.Root(table, "Query", "route", s76)
-	exec.Root(table, "Query", "page", s46)
-	exec.Root(table, "Query", "documents", s77)
-	exec.Root(table, "Query", "member", s4)
-	exec.Root(table, "Query", "members", s59)
-	exec.Root(table, "Query", "menu", s37)
-	exec.Root(table, "Query", "menus", s79)
-	exec.Root(table, "Query", "navigationContext", s80)
-	exec.Root(table, "Query", "organisation", s81)
-	exec.Root(table, "Query", "search", s82)
-	exec.Root(table, "Query", "suggest", s84)
-	exec.Root(table, "Query", "specialistSection", s5)
-	exec.Root(table, "Query", "specialistSections", s85)
-	exec.Root(table, "Query", "region", s6)
-	exec.Root(table, "Query", "regions", s87)
-	exec.Root(table, "Query", "committee", s53)
-	exec.Root(table, "Query", "committees", s89)
+	exec.Root(table, "Query", "node", func(ctx context.Context) (union.Node, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.Query().Node(ctx, fc.Args["id"].(string))
+	}, s70, exec.WithArgs(args_field_Query_node_args))
+	exec.Root(table, "Query", "nodes", func(ctx context.Context) ([]union.Node, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.Query().Nodes(ctx, fc.Args["ids"].([]string))
+	}, s72, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
+	exec.Root(table, "Query", "rateLimit", func(ctx context.Context) (*union.RateLimit, error) {
+		return resolvers.Query().RateLimit(ctx)
+	}, s74, exec.NonNull)
+	exec.Root(table, "Query", "caseStudy", func(ctx context.Context) (*career.CaseStudy, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.Query().CaseStudy(ctx, fc.Args["slug"].(string))
+	}, s7, exec.WithArgs(args_field_Query_caseStudy_args))
+	exec.Root(table, "Query", "caseStudies", func(ctx context.Context) (*career.Connection, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.Query().CaseStudies(ctx, fc.Args["filter"].(*career.Filter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+	}, s76, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
+	exec.Root(table, "Query", "careerLevels", func(ctx context.Context) ([]*career.CareerLevel, error) {
+		return resolvers.Query().CareerLevels(ctx)
+	}, s79, exec.NonNull)
+	exec.Root(table, "Query", "route", func(ctx context.Context) (content.Route, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.Query().Route(ctx, fc.Args["path"].(string))
+	}, s80, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
+	exec.Root(table, "Query", "page", func(ctx context.Context) (*content.Page, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.Query().Page(ctx, fc.Args["path"].(string))
+	}, s46, exec.WithArgs(args_field_Query_page_args))
+	exec.Root(table, "Query", "documents", func(ctx context.Context) (*page.Connection[*content.Document], error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.Query().Documents(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+	}, s83, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
+	exec.Root(table, "Query", "member", func(ctx context.Context) (*member.Member, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.Query().Member(ctx, fc.Args["id"].(string))
+	}, s4, exec.WithArgs(args_field_Query_member_args))
+	exec.Root(table, "Query", "members", func(ctx context.Context) (*member.Connection, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.Query().Members(ctx, fc.Args["filter"].(*member.Filter), fc.Args["orderBy"].(*member.Order), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+	}, s59, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
+	exec.Root(table, "Query", "menu", func(ctx context.Context) (*nav.Menu, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.Query().Menu(ctx, fc.Args["handle"].(string))
+	}, s37, exec.WithArgs(args_field_Query_menu_args))
+	exec.Root(table, "Query", "menus", func(ctx context.Context) ([]*nav.Menu, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.Query().Menus(ctx, fc.Args["handles"].([]string))
+	}, s89, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
+	exec.Root(table, "Query", "navigationContext", func(ctx context.Context) (*nav.Context, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.Query().NavigationContext(ctx, fc.Args["path"].(string), fc.Args["menu"].(string))
+	}, s91, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
+	exec.Root(table, "Query", "organisation", func(ctx context.Context) (*content.Organisation, error) {
+		return resolvers.Query().Organisation(ctx)
+	}, s93, exec.NonNull)
+	exec.Root(table, "Query", "search", func(ctx context.Context) (*search.Connection, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.Query().Search(ctx, fc.Args["query"].(string), fc.Args["kinds"].([]search.Kind), fc.Args["first"].(*int), fc.Args["after"].(*string))
+	}, s94, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
+	exec.Root(table, "Query", "suggest", func(ctx context.Context) ([]*search.Suggestion, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.Query().Suggest(ctx, fc.Args["prefix"].(string), fc.Args["first"].(*int))
+	}, s97, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
+	exec.Root(table, "Query", "specialistSection", func(ctx context.Context) (*unit.Section, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.Query().SpecialistSection(ctx, fc.Args["slug"].(string))
+	}, s5, exec.WithArgs(args_field_Query_specialistSection_args))
+	exec.Root(table, "Query", "specialistSections", func(ctx context.Context) ([]*unit.Section, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.Query().SpecialistSections(ctx, fc.Args["status"].(*unit.Status))
+	}, s100, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
+	exec.Root(table, "Query", "region", func(ctx context.Context) (*unit.Region, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.Query().Region(ctx, fc.Args["slug"].(string))
+	}, s6, exec.WithArgs(args_field_Query_region_args))
+	exec.Root(table, "Query", "regions", func(ctx context.Context) ([]*unit.Region, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.Query().Regions(ctx, fc.Args["nation"].(*unit.Nation))
+	}, s104, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
+	exec.Root(table, "Query", "committee", func(ctx context.Context) (*unit.Committee, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.Query().Committee(ctx, fc.Args["slug"].(string))
+	}, s53, exec.WithArgs(args_field_Query_committee_args))
+	exec.Root(table, "Query", "committees", func(ctx context.Context) ([]*unit.Committee, error) {
+		return resolvers.Query().Committees(ctx)
+	}, s108, exec.NonNull)
 	return table
 }

@@ -69,6 +69,8 @@ type Price struct {
 	// Work is the estimated work of validation, in steps of some 30 ns. After Check it holds that
 	// of the whole document.
 	Work int
+	// Varies tells that a variable gives the length of a list, so that Cost may be another in the next request.
+	Varies bool
 }
 
 // Check bounds doc, a document that was parsed and not yet validated, and prices the operation named
@@ -90,6 +92,10 @@ func (g *Guard) Price(doc *ast.QueryDocument, operationName string, variables ma
 	return g.check(doc, operationName, variables, false)
 }
 
+// CheckVariables holds the variables of a request to the limits. It is what is left of [Guard.Price] for an operation
+// whose price doesn't vary. A refusal is an [*Error].
+func (g *Guard) CheckVariables(variables map[string]any) error { return g.checkVariables(variables) }
+
 func (g *Guard) check(doc *ast.QueryDocument, operationName string, variables map[string]any, whole bool) (Price, error) {
 	chosen := doc.Operations.ForName(operationName)
 	if err := g.checkVariables(variables); err != nil {
@@ -103,7 +109,7 @@ func (g *Guard) check(doc *ast.QueryDocument, operationName string, variables ma
 	p.pairs, p.work = m.price.Pairs, m.price.Work
 	if chosen != nil {
 		cost, err := p.root(chosen.SelectionSet, g.model.root(chosen.Operation))
-		m.price.Cost, m.price.Pairs, m.price.Work = cost, p.pairs, p.work
+		m.price.Cost, m.price.Pairs, m.price.Work, m.price.Varies = cost, p.pairs, p.work, p.varies
 		if err != nil {
 			return m.price, err
 		}

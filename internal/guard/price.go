@@ -26,6 +26,7 @@ type pricer struct {
 	groups  []group // likewise
 
 	pairs, work int
+	varies      bool
 }
 
 // entry is a field in a merged set.
@@ -298,6 +299,7 @@ func (p *pricer) slice(s *slicer, node *ast.Field) int {
 	if a := node.Arguments.ForName(s.name); a != nil && a.Value != nil {
 		v = a.Value
 		if v.Kind == ast.Variable {
+			p.varies = true
 			if given, ok := p.variables[v.Raw]; ok {
 				return number(given, s.list)
 			}

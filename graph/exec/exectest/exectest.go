@@ -17,30 +17,33 @@ import (
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/collegium/collegium/graph/exec"
 )
 
 // Server answers documents without HTTP.
-type Server struct{ exec *executor.Executor }
+type Server struct {
+	exec *executor.Executor
+	fast *exec.Executor // nil for gqlgen alone
+
+	operations sync.Map // *ast.OperationDefinition → *exec.Operation
+}
 
 // panicMessage is the error of a recovered panic.
 const panicMessage = "internal system error"
 
-// New returns a server for a schema with the given extensions. It keeps parsed documents.
-func New(schema graphql.ExecutableSchema, extensions ...graphql.HandlerExtension) *Server {
-	s := NewForgetful(schema, extensions...)
-	s.exec.SetQueryCache(&documents{})
-	return s
+// New returns a server for a schema, by gqlgen alone if fast is nil. It keeps parsed documents.
+func New(schema graphql.ExecutableSchema, fast *exec.Executor) *Server {
+	e := executor.New(schema)
+	e.SetRecoverFunc(recovered)
+	e.SetQueryCache(&documents{})
+	if fast != nil {
+		e.Use(fast)
+	}
+	return &Server{exec: e, fast: fast}
 }
 
-// NewForgetful returns a server that parses each document anew.
-func NewForgetful(schema graphql.ExecutableSchema, extensions ...graphql.HandlerExtension) *Server {
-	e := executor.New(schema)
-	e.SetRecoverFunc(func(context.Context, any) error { return gqlerror.Errorf(panicMessage) })
-	for _, x := range extensions {
-		e.Use(x)
-	}
-	return &Server{e}
-}
+func recovered(context.Context, any) error { return gqlerror.Errorf(panicMessage) }
 
 // documents keeps every parsed document: a test ends.
 type documents struct{ byText sync.Map }
@@ -67,8 +70,34 @@ func (s *Server) Do(ctx context.Context, query string, variables map[string]any)
 		return s.exec.DispatchError(graphql.WithOperationContext(ctx, oc), errs)
 	}
 	oc.DisableIntrospection = false
+	if s.fast != nil {
+		o := s.Operation(oc)
+		if o.Runs(oc.Variables) {
+			ctx = graphql.WithResponseContext(graphql.WithOperationContext(ctx, oc), graphql.DefaultErrorPresenter, recovered)
+			data := o.Append(ctx, nil)
+			return &graphql.Response{Data: data, Errors: graphql.GetErrors(ctx)}
+		}
+		ctx = o.Context(ctx)
+	}
 	responses, ctx := s.exec.DispatchOperation(ctx, oc)
 	return responses(ctx)
+}
+
+// Operation returns the operation as the executor knows it.
+func (s *Server) Operation(oc *graphql.OperationContext) *exec.Operation {
+	known, ok := s.operations.Load(oc.Operation)
+	if !ok {
+		known, _ = s.operations.LoadOrStore(oc.Operation, s.fast.Operation(oc.Doc, oc.Operation))
+	}
+	return known.(*exec.Operation)
+}
+
+// Operations calls f with each operation that was asked.
+func (s *Server) Operations(f func(*exec.Operation)) {
+	s.operations.Range(func(_, o any) bool {
+		f(o.(*exec.Operation))
+		return true
+	})
 }
 
 // asSent sends variables through JSON, as a client does.

@@ -97,6 +97,26 @@ func (t *table) check() error {
 				"directive @%s may stand on any field of a query: the executor doesn't run it; remove FIELD from its locations", d.Name))
 		}
 	}
+	inputs := func(where string, directives []*codegen.Directive) {
+		for _, d := range directives {
+			if !t.descriptive(d) {
+				errs = append(errs, fmt.Errorf("%s carries the directive @%s: the executor coerces what a document says itself once for all "+
+					"requests; set skip_runtime for it in gqlgen.yml if it only describes", where, d.Name))
+			}
+		}
+	}
+	for _, in := range t.data.Inputs {
+		for _, f := range in.Fields {
+			inputs("input field "+in.Name+"."+f.Name, f.ImplDirectives())
+		}
+	}
+	for _, obj := range t.data.Objects {
+		for _, f := range obj.Fields {
+			for _, a := range f.Args {
+				inputs("argument "+obj.Name+"."+f.Name+"."+a.Name, a.ImplDirectives())
+			}
+		}
+	}
 	for _, obj := range t.objects() {
 		if !isStructPointer(obj.Reference()) {
 			errs = append(errs, fmt.Errorf("type %s is bound to %s: bind it to a struct", obj.Name, obj.Type))
@@ -186,10 +206,36 @@ func (t *table) Roots() ([]string, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s.%s: %w", root.Name, f.Name, err)
 			}
-			out = append(out, fmt.Sprintf("exec.Root(table, %q, %q, %s)", root.Name, f.Name, s))
+			out = append(out, fmt.Sprintf("exec.Root(table, %q, %q, %s, %s%s)", root.Name, f.Name, t.resolve(root, f), s, t.options(f)))
 		}
 	}
 	return out, nil
+}
+
+// resolve returns the function that calls the resolver of a root field, nil if only gqlgen may call it: because it has a
+// directive with code, or since it is of a mutation, whose fields run one after another.
+func (t *table) resolve(root *codegen.Object, f *codegen.Field) string {
+	if root != t.data.QueryRoot || !f.IsResolver || slices.ContainsFunc(f.ImplDirectives(), func(d *codegen.Directive) bool { return !t.descriptive(d) }) {
+		return "nil"
+	}
+	fc := ""
+	if len(f.Args) > 0 {
+		fc = "fc := graphql.GetFieldContext(ctx)\n"
+	}
+	return fmt.Sprintf("func(ctx context.Context) (%s, error) {\n%sreturn resolvers.%s().%s(%s)\n}",
+		goType(f.TypeReference.GO), fc, templates.UcFirst(root.Name), f.GoFieldName, f.CallArgs())
+}
+
+// options returns the options of a field that follow from its type and its arguments.
+func (t *table) options(f *codegen.Field) string {
+	opts := ""
+	if f.TypeReference.GQL.NonNull {
+		opts += ", exec.NonNull"
+	}
+	if len(f.Args) > 0 {
+		opts += ", exec.WithArgs(" + t.args(f) + ")"
+	}
+	return opts
 }
 
 func typeVar(name string) string { return "t" + name }
@@ -297,9 +343,8 @@ func (t *table) args(f *codegen.Field) string {
 	if _, ok := t.shapeOf[key]; !ok {
 		t.shapeOf[key] = name
 		t.Shapes = append(t.Shapes, shape{name, fmt.Sprintf(
-			"func(ctx context.Context, raw map[string]any) (map[string]any, error) {\n"+
-				"ec := newExecutionContext(graphql.GetOperationContext(ctx), schema, nil)\n"+
-				"return %s%s(ctx, %sraw)\n}", t.data.ECDot(), f.ArgsFunc(), t.data.ECArg())})
+			"func(ctx context.Context, raw map[string]any) (map[string]any, error) {\nreturn %s%s(ctx, %sraw)\n}",
+			t.data.ECDot(), f.ArgsFunc(), t.data.ECArg())})
 	}
 	return name
 }

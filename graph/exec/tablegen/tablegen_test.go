@@ -98,6 +98,16 @@ func TestRefused(t *testing.T) {
 			want:     "directive @upper may stand on any field of a query",
 		},
 		{
+			name:     "a directive with code on an argument",
+			addition: `directive @check on ARGUMENT_DEFINITION  extend type Query { checked(n: Int @check): Shelf }`,
+			want:     "argument Query.checked.n carries the directive @check",
+		},
+		{
+			name:     "… or on an input field",
+			addition: `directive @check on INPUT_FIELD_DEFINITION  extend input BookFilter { n: Int @check }`,
+			want:     "input field BookFilter.n carries the directive @check",
+		},
+		{
 			name:   "resolvers for single parents",
 			change: func(c *config.Config) { c.Resolver.Batch.Enabled = false },
 			want:   "field Author.books has a resolver that is called for each parent: make it a batch resolver",
