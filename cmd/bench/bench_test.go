@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -63,8 +64,9 @@ func TestQuickRun(t *testing.T) {
 	if err := json.Unmarshal([]byte(read(t, dir, "results.json")), &r); err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Questions) != 8 || !slices.Equal(r.Contestants, contestants) {
-		t.Errorf("%d questions to %v, want 8 to %v", len(r.Questions), r.Contestants, contestants)
+	own := slices.DeleteFunc(slices.Clone(contestants), func(name string) bool { return name == postgraphile })
+	if len(r.Questions) != 8 || !slices.Equal(r.Contestants, own) {
+		t.Errorf("%d questions to %v, want 8 to %v", len(r.Questions), r.Contestants, own)
 	}
 	for _, q := range r.Questions {
 		if q.Bytes < 100 {
@@ -80,7 +82,7 @@ func TestQuickRun(t *testing.T) {
 			t.Errorf("%s: statements %v, want 1 of %s, none of %s and some of %s", q.Name, q.Statements, sql, bare, ours)
 		}
 		if q.Statements[ours] > q.Statements[gqlgen] {
-			t.Errorf("%s: %d statements, and %d of plain gqlgen", q.Name, q.Statements[ours], q.Statements[gqlgen])
+			t.Errorf("%s: %v statements, and %v of plain gqlgen", q.Name, q.Statements[ours], q.Statements[gqlgen])
 		}
 	}
 	report := read(t, dir, "results.md")
@@ -139,12 +141,64 @@ func TestDifferentAnswers(t *testing.T) {
 			list := slices.DeleteFunc(questions(there), func(q question) bool { return q.Name != "Q4" })
 			list[0].sql = strings.Replace(list[0].sql, change.old, change.new, 1)
 			o := options{Pool: 2, Only: []string{sql}}
-			running, err := o.assemble(t.Context(), dsn, list)
+			running, err := o.assemble(t.Context(), dsn, list, t.Logf)
 			for _, p := range running {
 				p.stop()
 			}
 			if err == nil || !strings.Contains(err.Error(), change.want) || !strings.Contains(err.Error(), "nothing is timed") {
 				t.Errorf("error %v, want one that says %q", err, change.want)
+			}
+		})
+	}
+}
+
+// TestPeerCannotBeHad goes on without a peer that no registry delivers.
+func TestPeerCannotBeHad(t *testing.T) {
+	dsn := pgtest.DSN(t)
+	there, err := fill(t.Context(), dsn, sizes{50, 500}, t.Logf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", t.TempDir()) // there is no npm
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("HOME", t.TempDir())
+	var said []string
+	o := options{Pool: 2, Peers: true, Only: []string{postgraphile, sql}, Questions: []string{"Q4"}}
+	running, err := o.assemble(t.Context(), dsn, o.asked(there), func(format string, args ...any) {
+		said = append(said, fmt.Sprintf(format, args...))
+	})
+	var names []string
+	for _, p := range running {
+		names = append(names, p.name)
+		p.stop()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{ours, sql}; !slices.Equal(names, want) {
+		t.Errorf("contestants %v, want %v", names, want)
+	}
+	if last := said[len(said)-1]; !strings.HasPrefix(last, "postgraphile takes no part: ") || strings.Contains(last, "\n") {
+		t.Errorf("it says %q, want one line that says who takes no part and why", last)
+	}
+}
+
+func TestSamePeerData(t *testing.T) {
+	t.Parallel()
+	const own = `{"data":{"menu":{"roots":[{"label":"A","depth":1,"children":[]}]},"sections":null}}`
+	for _, tt := range []struct{ name, theirs, want string }{
+		{"the same", `{"data":{"sections":[],"menu":{"roots":[{"children":[],"label":"A"}]}}}`, ""},
+		{"another value", `{"data":{"sections":[],"menu":{"roots":[{"children":[],"label":"B"}]}}}`, "data.menu.roots[0].label is A in the first answer and B in the second"},
+		{"something where nothing may be", `{"data":{"sections":[{"name":"S"}],"menu":{"roots":[{"children":[],"label":"A"}]}}}`, "data.sections is "},
+		{"errors", `{"data":null,"errors":[{"message":"no"}]}`, "the answer has errors"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := samePeerData([]byte(own), []byte(tt.theirs))
+			switch {
+			case tt.want == "" && err != nil:
+				t.Error(err)
+			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+				t.Errorf("error %v, want one that says %q", err, tt.want)
 			}
 		})
 	}

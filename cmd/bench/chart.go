@@ -18,7 +18,7 @@ const (
 
 // colours are those of the contestants; they differ in lightness too, for people
 // who do not tell the hues apart.
-var colours = map[string]string{ours: "#0b5d57", gqlgen: "#d99a2b", sql: "#4a6fa5", bare: "#b9c4c9"}
+var colours = map[string]string{ours: "#0b5d57", gqlgen: "#d99a2b", postgraphile: "#a5527a", sql: "#4a6fa5", bare: "#b9c4c9"}
 
 // chart returns requests a second of every contestant on every question as an
 // SVG, on a logarithmic scale.

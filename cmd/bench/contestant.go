@@ -24,7 +24,7 @@ import (
 )
 
 // The contestants. Each is a process of its own: this program, told by its
-// first argument to be one.
+// first argument to be one; only the peer is another.
 const (
 	ours   = "collegium"    // the server as "collegium serve" runs it
 	gqlgen = "plain-gqlgen" // the same with --plain-gqlgen
@@ -33,7 +33,7 @@ const (
 	hello  = "hello"        // a handler that says hello
 )
 
-var contestants = []string{ours, gqlgen, sql, bare, hello}
+var contestants = []string{ours, gqlgen, postgraphile, sql, bare, hello}
 
 // contestantCommand is the first argument of a process that is a contestant.
 const contestantCommand = "contestant"
@@ -62,15 +62,16 @@ type addresses struct {
 	Control string `json:"control"`
 }
 
-// stats is what a contestant says about itself at /stats of its second address.
+// stats is what a contestant says about itself at /stats of its second address;
+// NaN stands for what a peer doesn't tell.
 type stats struct {
 	// Statements is how many were sent while they were counted.
-	Statements int64 `json:"statements"`
+	Statements number `json:"statements"`
 	// Mallocs and TotalAlloc are how much was allocated since the process began,
 	// HeapAlloc is the bytes of objects that are in the heap.
-	Mallocs    uint64 `json:"mallocs"`
-	TotalAlloc uint64 `json:"totalAlloc"`
-	HeapAlloc  uint64 `json:"heapAlloc"`
+	Mallocs    number `json:"mallocs"`
+	TotalAlloc number `json:"totalAlloc"`
+	HeapAlloc  number `json:"heapAlloc"`
 }
 
 // compete is a contestant from beginning to end.
@@ -113,7 +114,7 @@ func compete(ctx context.Context, in io.Reader, out io.Writer) error {
 func (r role) server(ctx context.Context, counter *meter) (func(net.Listener) error, error) {
 	switch r.Contestant {
 	case bare:
-		return serveHandler(ctx, http.HandlerFunc(r.answer)), nil
+		return serveHandler(ctx, r.answer()), nil
 	case hello:
 		return serveHandler(ctx, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			writeJSON(w, []byte(helloAnswer))
@@ -184,14 +185,20 @@ func serveHandler(ctx context.Context, h http.Handler) func(net.Listener) error 
 }
 
 // answer says the finished answer to the body of the request.
-func (r role) answer(w http.ResponseWriter, req *http.Request) {
-	body, err := io.ReadAll(req.Body)
-	answer, ok := r.Answers[string(body)]
-	if err != nil || !ok {
-		http.Error(w, "no answer to this request is known", http.StatusBadRequest)
-		return
+func (r role) answer() http.HandlerFunc {
+	answers := make(map[string][]byte, len(r.Answers))
+	for key, answer := range r.Answers {
+		answers[key] = []byte(answer)
 	}
-	writeJSON(w, []byte(answer))
+	return func(w http.ResponseWriter, req *http.Request) {
+		body, err := io.ReadAll(req.Body)
+		answer, ok := answers[string(body)]
+		if err != nil || !ok {
+			http.Error(w, "no answer to this request is known", http.StatusBadRequest)
+			return
+		}
+		writeJSON(w, answer)
+	}
 }
 
 // ask runs the statement for the body of the request.
@@ -262,7 +269,7 @@ func (m *meter) control() http.Handler {
 	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) {
 		var mem runtime.MemStats
 		runtime.ReadMemStats(&mem)
-		_ = json.NewEncoder(w).Encode(stats{m.statements.Load(), mem.Mallocs, mem.TotalAlloc, mem.HeapAlloc})
+		_ = json.NewEncoder(w).Encode(stats{number(m.statements.Load()), number(mem.Mallocs), number(mem.TotalAlloc), number(mem.HeapAlloc)})
 	})
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	return mux

@@ -14,10 +14,11 @@ import (
 	"time"
 )
 
-// exchange is a request as it goes over the wire, and the body that must come
-// back.
+// exchange is a request as it goes over the wire, and the status and the body
+// that must come back.
 type exchange struct {
 	request []byte
+	status  int
 	want    []byte
 }
 
@@ -87,8 +88,8 @@ func ask(ctx context.Context, address string, exchanges []exchange, number int, 
 		buf = body
 		now := time.Now()
 		latencies = append(latencies, now.Sub(begun))
-		if status != 200 || e.want != nil && !bytes.Equal(body, e.want) {
-			return nil, fmt.Errorf("status %d with %.300q, want 200 with %.300q", status, body, e.want)
+		if status != e.status || !bytes.Equal(body, e.want) {
+			return nil, fmt.Errorf("status %d with %.300q, want %d with %.300q", status, body, e.status, e.want)
 		}
 		if now.After(until) {
 			return latencies, nil

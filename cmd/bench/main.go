@@ -34,7 +34,8 @@ type options struct {
 	Connections int      `default:"16" placeholder:"N" help:"Keep-alive connections that ask at once."`
 	Pool        int32    `default:"16" placeholder:"N" help:"Connections to PostgreSQL of each contestant; the server takes 16 by default."`
 	Questions   []string `placeholder:"Q" help:"Only these questions: Q1, Q1L, Q2 to Q7."`
-	Only        []string `placeholder:"NAME" help:"Only these contestants: plain-gqlgen, sql, bare, hello; collegium always takes part."`
+	Only        []string `placeholder:"NAME" help:"Only these contestants: plain-gqlgen, postgraphile, sql, bare, hello; collegium always takes part."`
+	Peers       bool     `help:"Let PostGraphile take part too; npm fetches it into the user's cache the first time."`
 	Skip        []string `placeholder:"NAME" help:"Not these contestants."`
 	Sizes       []int    `default:"10000,50000" placeholder:"ITEMS,MEMBERS" help:"Items of the large menu, and members."`
 	Out         string   `type:"path" placeholder:"DIR" help:"Folder for results.md, results.json and chart.svg, and profiles; without it the table goes to the standard output."`
@@ -149,8 +150,11 @@ func (o *options) check() error {
 
 // takesPart says whether a contestant is measured.
 func (o *options) takesPart(name string) bool {
-	if name == ours {
+	switch {
+	case name == ours:
 		return true
+	case name == postgraphile && !o.Peers:
+		return false
 	}
 	return (len(o.Only) == 0 || slices.Contains(o.Only, name)) && !slices.Contains(o.Skip, name)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -29,8 +31,8 @@ type result struct {
 	// IdleRSS and IdleHeap are the memory of each contestant before the first
 	// measurement, in bytes; AfterHeap is the heap once it is idle again.
 	IdleRSS   map[string]number `json:"idleRssBytes"`
-	IdleHeap  map[string]uint64 `json:"idleHeapBytes"`
-	AfterHeap map[string]uint64 `json:"afterHeapBytes"`
+	IdleHeap  map[string]number `json:"idleHeapBytes"`
+	AfterHeap map[string]number `json:"afterHeapBytes"`
 }
 
 // asked is a question as the report needs it.
@@ -42,7 +44,7 @@ type asked struct {
 	// Bytes is how long collegium's answer is.
 	Bytes int `json:"bytes"`
 	// Statements is how many statements a request takes, by contestant.
-	Statements map[string]int64 `json:"statements"`
+	Statements map[string]number `json:"statements"`
 }
 
 // measure fills a database, lets the contestants answer and compares what they
@@ -50,21 +52,19 @@ type asked struct {
 func (o *options) measure(ctx context.Context, dsn string, say func(string, ...any)) (*result, error) {
 	r := &result{
 		Sizes: sizes{o.Sizes[0], o.Sizes[1]}, Rounds: o.Rounds, Seconds: o.Seconds, Connections: o.Connections,
-		IdleRSS: map[string]number{}, IdleHeap: map[string]uint64{}, AfterHeap: map[string]uint64{},
+		IdleRSS: map[string]number{}, IdleHeap: map[string]number{}, AfterHeap: map[string]number{},
 	}
 	there, err := fill(ctx, dsn, r.Sizes, say)
 	if err != nil {
 		return nil, err
 	}
-	list := slices.DeleteFunc(questions(there), func(q question) bool {
-		return len(o.Questions) > 0 && !slices.Contains(o.Questions, q.Name)
-	})
+	list := o.asked(there)
 	postmaster, err := parentOfBackend(ctx, dsn)
 	if err != nil {
 		return nil, err
 	}
 
-	running, err := o.assemble(ctx, dsn, list)
+	running, err := o.assemble(ctx, dsn, list, say)
 	defer func() {
 		for _, p := range running {
 			p.stop()
@@ -80,7 +80,7 @@ func (o *options) measure(ctx context.Context, dsn string, say func(string, ...a
 	for _, q := range list {
 		a := asked{
 			Name: q.Name, About: q.About, Connections: o.connections(q),
-			Bytes: len(running[0].exchanges[q.Name][0].want), Statements: map[string]int64{},
+			Bytes: len(running[0].exchanges[q.Name][0].want), Statements: map[string]number{},
 		}
 		for _, p := range running {
 			if n, ok := p.statements[q.Name]; ok {
@@ -92,11 +92,26 @@ func (o *options) measure(ctx context.Context, dsn string, say func(string, ...a
 	say("%d contestants give the same answers to %d questions", len(running), len(list))
 
 	d := time.Duration(o.Seconds * float64(time.Second))
+	for _, p := range running {
+		if p.name != postgraphile {
+			continue
+		}
+		// Node.js compiles what runs often while it runs, which takes seconds.
+		for _, q := range list {
+			if p.exchanges[q.Name] == nil {
+				continue
+			}
+			if _, err := drive(ctx, p.at.Graph, p.exchanges[q.Name], o.connections(q), 2*d); err != nil {
+				return nil, fmt.Errorf("%s asked %s: %w", p.name, q.Name, err)
+			}
+		}
+		say("%s is warm", p.name)
+	}
 	var tree any
 	for round := range o.Rounds {
 		for at, q := range list {
 			for _, p := range turn(running, round+at) {
-				if p.exchanges[q.Name] == nil {
+				if !q.asks(p.name) || p.exchanges[q.Name] == nil {
 					continue
 				}
 				m, err := p.measure(ctx, q.Name, o.connections(q), d, postmaster)
@@ -140,6 +155,17 @@ func (o *options) measure(ctx context.Context, dsn string, say func(string, ...a
 	return r, nil
 }
 
+// asked returns the questions that the flags leave.
+func (o *options) asked(s subjects) []question {
+	list := slices.DeleteFunc(questions(s), func(q question) bool {
+		return len(o.Questions) > 0 && !slices.Contains(o.Questions, q.Name)
+	})
+	if len(list) > 0 {
+		list[0].greeted = true
+	}
+	return list
+}
+
 func (o *options) connections(q question) int {
 	if q.connections > 0 {
 		return q.connections
@@ -155,12 +181,14 @@ func turn(running []*process, n int) []*process {
 }
 
 // assemble starts the contestants, collegium first, and compares their answers
-// with collegium's. It returns those that were started also with an error.
-func (o *options) assemble(ctx context.Context, dsn string, list []question) (running []*process, err error) {
+// with collegium's. It returns those that were started also with an error. A peer
+// that can't be had takes no part, and one that answers a question differently
+// isn't asked it.
+func (o *options) assemble(ctx context.Context, dsn string, list []question, say func(string, ...any)) (running []*process, err error) {
 	statements, answers := map[string]statement{}, map[string]string{}
 	for _, q := range list {
-		for i, body := range q.bodies() {
-			statements[body] = statement{q.sql, q.variants[i].args}
+		for i, r := range q.requests(sql) {
+			statements[r.key] = statement{q.sql, q.variants[i].args}
 		}
 	}
 	for _, name := range contestants {
@@ -174,41 +202,67 @@ func (o *options) assemble(ctx context.Context, dsn string, list []question) (ru
 		case bare:
 			r.Answers = answers
 		}
-		p, err := start(ctx, r)
-		if err != nil {
+		begin := func() (*process, error) { return start(ctx, r) }
+		if name == postgraphile {
+			begin = func() (*process, error) { return invite(ctx, r, say) }
+		}
+		p, err := begin()
+		switch {
+		case err != nil && name == postgraphile:
+			say("%s takes no part: %v", name, err)
+			continue
+		case err != nil:
 			return running, err
 		}
 		running = append(running, p)
-		if name == hello {
-			e := exchange{post(`{"query":"{ hello }"}`), []byte(helloAnswer)}
-			for _, q := range list {
-				p.exchanges[q.Name] = nil
-			}
-			// It is measured beside the first question.
-			if len(list) > 0 {
-				p.exchanges[list[0].Name] = []exchange{e}
-			}
-			continue
-		}
 		for _, q := range list {
-			if err := p.learn(ctx, q); err != nil {
+			if name != ours && !q.asks(name) {
+				continue
+			}
+			err := p.meet(ctx, q, running[0])
+			switch {
+			case err != nil && name == postgraphile:
+				say("%s isn't asked %s: %v", name, q.Name, err)
+				delete(p.exchanges, q.Name)
+			case err != nil:
 				return running, err
 			}
-			for i, e := range p.exchanges[q.Name] {
-				first := running[0].exchanges[q.Name][i].want
-				if err := sameData(first, e.want); err != nil {
-					return running, fmt.Errorf("%s: %s and %s answer differently, so nothing is timed: %w", q.Name, ours, name, err)
-				}
-				if name == ours {
-					if err := notEmpty(first); err != nil {
-						return running, fmt.Errorf("%s: %w", q.Name, err)
-					}
-					answers[q.bodies()[i]] = string(first)
+			if name == ours {
+				for i, r := range q.requests(bare) {
+					answers[r.key] = string(p.exchanges[q.Name][i].want)
 				}
 			}
 		}
 	}
 	return running, nil
+}
+
+// meet lets the contestant learn a question, and compares what it says with what
+// the first contestant said.
+func (p *process) meet(ctx context.Context, q question, first *process) error {
+	if p.name == hello {
+		for _, r := range q.requests(hello) {
+			p.exchanges[q.Name] = append(p.exchanges[q.Name], exchange{r.wire, http.StatusOK, []byte(helloAnswer)})
+		}
+		return nil
+	}
+	if err := p.learn(ctx, q); err != nil {
+		return err
+	}
+	same := sameData
+	if p.name == postgraphile {
+		same = samePeerData
+	}
+	for i, e := range p.exchanges[q.Name] {
+		want := first.exchanges[q.Name][i].want
+		if err := same(want, e.want); err != nil {
+			return fmt.Errorf("%s: %s and %s answer differently, so nothing is timed: %w", q.Name, first.name, p.name, err)
+		}
+		if err := notEmpty(want); err != nil {
+			return fmt.Errorf("%s: %w", q.Name, err)
+		}
+	}
+	return nil
 }
 
 // notEmpty says with an error that a root field of an answer is null: then there
@@ -236,9 +290,9 @@ func (p *process) measure(ctx context.Context, q string, connections int, d time
 		return measurement{}, err
 	}
 	top := peak(p.pid)
-	server, postgres := cpuOf(p.pid), cpuOfTree(postmaster)
+	server, postgres, client := cpuOf(p.pid), cpuOfTree(postmaster), cpuOf(os.Getpid())
 	l, err := drive(ctx, p.at.Graph, p.exchanges[q], connections, d)
-	server, postgres = cpuOf(p.pid)-server, cpuOfTree(postmaster)-postgres
+	server, postgres, client = cpuOf(p.pid)-server, cpuOfTree(postmaster)-postgres, cpuOf(os.Getpid())-client
 	most := top()
 	if err != nil {
 		return measurement{}, err
@@ -255,8 +309,9 @@ func (p *process) measure(ctx context.Context, q string, connections int, d time
 		P99:            micros(percentile(l.latencies, 99)),
 		ServerCPU:      number(server / n),
 		PostgresCPU:    number(postgres / n),
-		Allocations:    float64(after.Mallocs-before.Mallocs) / n,
-		AllocatedBytes: float64(after.TotalAlloc-before.TotalAlloc) / n,
+		ClientCPU:      number(client / n),
+		Allocations:    (after.Mallocs - before.Mallocs) / number(n),
+		AllocatedBytes: (after.TotalAlloc - before.TotalAlloc) / number(n),
 		PeakRSS:        number(most),
 	}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"os"
@@ -24,20 +25,25 @@ type process struct {
 	// exchanges are the requests of each question and the answers to them.
 	exchanges map[string][]exchange
 	// statements is how many statements the first request of a question takes.
-	statements map[string]int64
+	statements map[string]number
 	// idleRSS and idleHeap are the memory that it held after it had started, in
 	// bytes.
 	idleRSS  number
-	idleHeap uint64
+	idleHeap number
 }
 
-// start starts a contestant and waits until it is ready.
-func start(ctx context.Context, r role) (_ *process, err error) {
+// start starts a contestant that is this program.
+func start(ctx context.Context, r role) (*process, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	c := exec.CommandContext(ctx, program, contestantCommand)
+	return launch(ctx, exec.CommandContext(ctx, program, contestantCommand), r)
+}
+
+// launch starts a program that is told what to be on its standard input, and
+// waits until it says on its standard output where it answers.
+func launch(ctx context.Context, c *exec.Cmd, r role) (_ *process, err error) {
 	c.Stderr = os.Stderr
 	stdin, err := c.StdinPipe()
 	if err != nil {
@@ -52,7 +58,7 @@ func start(ctx context.Context, r role) (_ *process, err error) {
 	}
 	p := &process{
 		name: r.Contestant, pid: c.Process.Pid, stdin: stdin, command: c,
-		exchanges: map[string][]exchange{}, statements: map[string]int64{},
+		exchanges: map[string][]exchange{}, statements: map[string]number{},
 	}
 	defer func() {
 		if err != nil {
@@ -82,8 +88,12 @@ func (p *process) stop() {
 	_ = p.command.Wait() // how it ended is of no interest once all is measured
 }
 
-// say sends a request to the second address of the contestant.
+// say sends a request to the second address of the contestant. A peer has none:
+// nothing is asked of it, and the answer stays as it is.
 func (p *process) say(ctx context.Context, method, path string, query url.Values, answer any) error {
+	if p.at.Control == "" {
+		return nil
+	}
 	u := url.URL{Scheme: "http", Host: p.at.Control, Path: path, RawQuery: query.Encode()}
 	r, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
 	if err != nil {
@@ -105,6 +115,7 @@ func (p *process) say(ctx context.Context, method, path string, query url.Values
 }
 
 func (p *process) stats(ctx context.Context) (s stats, err error) {
+	s = stats{number(math.NaN()), number(math.NaN()), number(math.NaN()), number(math.NaN())}
 	return s, p.say(ctx, http.MethodGet, "/stats", nil, &s)
 }
 
@@ -119,24 +130,32 @@ func (p *process) idle(ctx context.Context) (stats, error) {
 // learn asks every variant of a question once, keeps the answers as those to
 // expect from now on, and counts the statements.
 func (p *process) learn(ctx context.Context, q question) error {
-	bodies := q.bodies()
-	exchanges := make([]exchange, len(bodies))
-	for i, body := range bodies {
-		request := post(body)
-		answer, err := once(ctx, p.at.Graph, request)
+	requests := q.requests(p.name)
+	exchanges := make([]exchange, len(requests))
+	for i, r := range requests {
+		answer, err := once(ctx, p.at.Graph, r.wire)
 		if err != nil {
 			return fmt.Errorf("%s asked %s: %w", p.name, q.Name, err)
 		}
-		exchanges[i] = exchange{request, answer}
+		exchanges[i] = exchange{r.wire, http.StatusOK, answer}
 	}
 	p.exchanges[q.Name] = exchanges
-	if err := p.say(ctx, http.MethodPost, "/count", url.Values{"on": {"true"}}, nil); err != nil {
+	var err error
+	p.statements[q.Name], err = p.count(ctx, func() error {
+		_, err := once(ctx, p.at.Graph, exchanges[0].request)
 		return err
+	})
+	return err
+}
+
+// count returns how many statements the contestant sends while f runs.
+func (p *process) count(ctx context.Context, f func() error) (number, error) {
+	if err := p.say(ctx, http.MethodPost, "/count", url.Values{"on": {"true"}}, nil); err != nil {
+		return 0, err
 	}
-	_, err1 := once(ctx, p.at.Graph, exchanges[0].request)
+	err1 := f()
 	s, err2 := p.stats(ctx)
-	p.statements[q.Name] = s.Statements
-	return errors.Join(err1, err2, p.say(ctx, http.MethodPost, "/count", url.Values{"on": {"false"}}, nil))
+	return s.Statements, errors.Join(err1, err2, p.say(ctx, http.MethodPost, "/count", url.Values{"on": {"false"}}, nil))
 }
 
 // profile writes a CPU profile of so many whole seconds, while a question is

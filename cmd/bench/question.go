@@ -15,10 +15,14 @@ type question struct {
 	Name, About string
 	query       string
 	sql         string
+	// peer is the query for PostGraphile; empty if it isn't asked.
+	peer string
 	// variants are the arguments with which it is asked, in turn.
 	variants []variant
 	// connections is how many ask at once; 0 leaves it to the flag.
 	connections int
+	// greeted says that hello is measured beside it.
+	greeted bool
 }
 
 // variant is one set of arguments: variables of the document and the same as
@@ -28,17 +32,52 @@ type variant struct {
 	args      []string
 }
 
-// bodies returns the bodies of the requests, one for each variant.
-func (q question) bodies() []string {
-	bodies := make([]string, len(q.variants))
+// plain returns the variables with each ID as it stands in the database.
+func (v variant) plain() map[string]any {
+	variables := map[string]any{}
+	for name := range v.variables { // there is one at most
+		variables[name] = v.args[0]
+	}
+	return variables
+}
+
+// request is a request as it goes over the wire.
+type request struct {
+	// key is what tells it from others: the body, or the query string of a GET.
+	key  string
+	wire []byte
+}
+
+// asks says whether a contestant is asked the question.
+func (q question) asks(contestant string) bool {
+	switch contestant {
+	case hello:
+		return q.greeted
+	case postgraphile:
+		return q.peer != ""
+	default:
+		return true
+	}
+}
+
+// requests returns what a contestant is asked, a request for each variant.
+func (q question) requests(contestant string) []request {
+	if contestant == hello {
+		return []request{{wire: post(`{"query":"{ hello }"}`)}}
+	}
+	requests := make([]request, len(q.variants))
 	for i, v := range q.variants {
-		body, err := json.Marshal(map[string]any{"query": q.query, "variables": v.variables})
+		query, variables := q.query, v.variables
+		if contestant == postgraphile {
+			query, variables = q.peer, v.plain()
+		}
+		body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
 		if err != nil { // strings always marshal
 			panic(err)
 		}
-		bodies[i] = string(body)
+		requests[i] = request{string(body), post(string(body))}
 	}
-	return bodies
+	return requests
 }
 
 // subjects are what the data hold for the questions to ask of.
@@ -64,7 +103,7 @@ func questions(s subjects) []question {
 	for i, id := range s.members {
 		byID[i] = variant{map[string]any{"id": node.ID("Member", id)}, []string{id.String()}}
 	}
-	return []question{
+	list := []question{
 		{Name: "Q1", About: "the whole main menu, nested", query: menuQuery("main", s.mainDepth), sql: menuSQL("main", s.mainDepth), variants: plain},
 		{Name: "Q1L", About: "the whole large menu, nested, 1 connection", query: menuQuery(largeMenu, s.largeDepth), sql: menuSQL(largeMenu, s.largeDepth), variants: plain, connections: 1},
 		{Name: "Q2", About: "a section by slug, 20 members, grade, region", query: sectionQuery, sql: sectionSQL, variants: bySlug},
@@ -74,6 +113,11 @@ func questions(s subjects) []question {
 		{Name: "Q6", About: "regions, 5 members, their sections, 5 members, region", query: deepRegionsQuery, sql: deepRegionsSQL, variants: plain},
 		{Name: "Q7", About: "8 case studies, member, sections, 5 members", query: deepCaseStudiesQuery, sql: deepCaseStudiesSQL, variants: plain},
 	}
+	peers := postgraphileQueries(s)
+	for i := range list {
+		list[i].peer = peers[list[i].Name]
+	}
+	return list
 }
 
 // menuQuery asks for a menu of so many levels.

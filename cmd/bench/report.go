@@ -122,8 +122,8 @@ func (r *result) writeQuestion(b *strings.Builder, q asked) {
 		connections = "1 connection"
 	}
 	fmt.Fprintf(b, "\n## %s: %s\n\n%s bytes, %s.\n\n", q.Name, q.About, thousands(int64(q.Bytes)), connections)
-	b.WriteString("| contestant | requests/s | spread | p50 ms | p99 ms | CPU server µs | CPU Postgres µs | statements | allocations | KiB allocated | peak RSS MiB |\n" +
-		"|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
+	b.WriteString("| contestant | requests/s | spread | p50 ms | p99 ms | CPU server µs | CPU Postgres µs | CPU client µs | statements | allocations | KiB allocated | peak RSS MiB |\n" +
+		"|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
 	for _, c := range r.Contestants {
 		rates := values(r.Measurements, q.Name, c, perSecond)
 		if len(rates) == 0 {
@@ -131,21 +131,22 @@ func (r *result) writeQuestion(b *strings.Builder, q asked) {
 		}
 		statements := "–"
 		if n, ok := q.Statements[c]; ok {
-			statements = strconv.FormatInt(n, 10)
+			statements = short(float64(n))
 		}
 		apart := "–"
 		if s := spread(rates); !math.IsNaN(s) {
 			apart = fmt.Sprintf("%.0f %%", 100*s)
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", c,
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", c,
 			short(median(rates)), apart,
 			short(r.of(q.Name, c, func(m measurement) float64 { return m.P50 / 1000 })),
 			short(r.of(q.Name, c, func(m measurement) float64 { return m.P99 / 1000 })),
 			short(r.of(q.Name, c, func(m measurement) float64 { return float64(m.ServerCPU) })),
 			short(r.of(q.Name, c, func(m measurement) float64 { return float64(m.PostgresCPU) })),
+			short(r.of(q.Name, c, func(m measurement) float64 { return float64(m.ClientCPU) })),
 			statements,
-			short(r.of(q.Name, c, func(m measurement) float64 { return m.Allocations })),
-			short(r.of(q.Name, c, func(m measurement) float64 { return m.AllocatedBytes / (1 << 10) })),
+			short(r.of(q.Name, c, func(m measurement) float64 { return float64(m.Allocations) })),
+			short(r.of(q.Name, c, func(m measurement) float64 { return float64(m.AllocatedBytes) / (1 << 10) })),
 			short(r.of(q.Name, c, func(m measurement) float64 { return float64(m.PeakRSS) / (1 << 20) })))
 	}
 }

@@ -68,9 +68,11 @@ type measurement struct {
 	// took there, in microseconds.
 	ServerCPU   number `json:"serverCpuMicros"`
 	PostgresCPU number `json:"postgresCpuMicros"`
+	// ClientCPU is what the load itself took for one request, in microseconds.
+	ClientCPU number `json:"clientCpuMicros"`
 	// Allocations and AllocatedBytes are what one request allocated in the server.
-	Allocations    float64 `json:"allocations"`
-	AllocatedBytes float64 `json:"allocatedBytes"`
+	Allocations    number `json:"allocations"`
+	AllocatedBytes number `json:"allocatedBytes"`
 	// PeakRSS is the most memory that the server held during the measurement, in
 	// bytes.
 	PeakRSS number `json:"peakRssBytes"`
