@@ -109,6 +109,142 @@ func TestAllAndOne(t *testing.T) {
 	}
 }
 
+// every has a field for each way in which a column is read.
+type every struct {
+	Inside
+	Text      string
+	Colour    *colour
+	ID        uuid.UUID
+	OtherID   *uuid.UUID
+	Small     int
+	Large     int64
+	Half      *int
+	Share     float64
+	Yes       bool
+	No        *bool
+	Day       time.Time
+	OtherDay  *time.Time
+	Moment    time.Time
+	Tags      []string
+	Numbers   []int
+	Bytes     []byte
+	Object    map[string]int
+	Nothing   *string
+	NamedElse string `db:"called"`
+}
+
+// Inside is embedded, as types of other packages are.
+type Inside struct {
+	Inner int
+}
+
+// TestRowsAsTheDriverReadsThem wants of All what the driver's own collector reads, row by row, for more rows than are
+// allocated at once.
+func TestRowsAsTheDriverReadsThem(t *testing.T) {
+	t.Parallel()
+	tx := pgtest.Tx(t)
+	const sql = `
+		SELECT
+			n AS inner,
+			repeat('é', n * 7) AS text,
+			CASE WHEN n % 3 > 0 THEN 'C' || n END AS colour,
+			md5(n::text)::uuid AS id,
+			CASE WHEN n % 2 > 0 THEN md5(n::text)::uuid END AS other_id,
+			-n AS small,
+			n * 10000000000 AS large,
+			NULLIF(n, 5) AS half,
+			n / 7.0::float8 AS share,
+			n % 2 = 0 AS yes,
+			NULLIF(n % 2 = 0, true) AS no,
+			DATE '2000-02-28' + n * 1000 - 60000 AS day,
+			CASE WHEN n % 4 > 0 THEN DATE '1999-12-31' + n END AS other_day,
+			TIMESTAMPTZ '2024-02-29T12:00:00.123456Z' + n * INTERVAL '1 hour' AS moment,
+			ARRAY['a', n::text] AS tags,
+			ARRAY[n, n] AS numbers,
+			decode('00ff', 'hex') AS bytes,
+			jsonb_build_object('n', n) AS object,
+			NULL::text AS nothing,
+			n::text AS called
+		FROM generate_series(0, 150) AS n`
+	rows, err := tx.Query(t.Context(), sql)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByName[every])
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := pg.All[every](t.Context(), tx, sql)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+	for _, sql := range []string{
+		`SELECT NULL::text AS v`, `SELECT 'x' AS v, 1 AS w`, `SELECT 1 AS w`, `SELECT ARRAY[1] AS v`,
+	} {
+		if got, err := pg.All[struct{ V string }](t.Context(), tx, sql); err == nil {
+			t.Errorf("%s: read as %v, want an error", sql, got[0])
+		}
+	}
+	if got, err := pg.All[struct{ V time.Time }](t.Context(), tx, `SELECT DATE 'infinity' AS v`); err == nil {
+		t.Errorf("an infinite day is read as %v, want an error", got[0])
+	}
+	// The transaction still works: every answer was read to its end or given back.
+	if n, err := pg.Scalar[int](t.Context(), tx, `SELECT 1`); n != 1 || err != nil {
+		t.Errorf("after errors: %d, %v", n, err)
+	}
+}
+
+// TestColumnTypeChanges reads a text of SQL again after a column has another type.
+func TestColumnTypeChanges(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.New(t)
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := pool.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const sql = `SELECT n FROM changing`
+	exec(`CREATE TABLE changing AS SELECT 7 AS n`)
+	if got, err := pg.All[struct{ N int }](t.Context(), pool, sql); err != nil || got[0].N != 7 {
+		t.Fatalf("%v, %v", got, err)
+	}
+	exec(`ALTER TABLE changing ALTER n TYPE bigint`)
+	pool.Reset()
+	if got, err := pg.All[struct{ N int }](t.Context(), pool, sql); err != nil || got[0].N != 7 {
+		t.Errorf("as bigint: %v, %v; want 7", got, err)
+	}
+	exec(`ALTER TABLE changing ALTER n TYPE text`)
+	pool.Reset()
+	if got, err := pg.All[struct{ N int }](t.Context(), pool, sql); err == nil {
+		t.Errorf("a text is read as the number %d", got[0].N)
+	}
+}
+
+// TestNamedArguments asks one text with right and wrong names in turn.
+func TestNamedArguments(t *testing.T) {
+	t.Parallel()
+	tx := pgtest.Tx(t)
+	const sql = `SELECT @b::int - @a::int - @b::int AS n -- not @c`
+	if _, err := pg.Scalar[int](t.Context(), tx, sql, pgx.StrictNamedArgs{"a": 1}); err == nil {
+		t.Error("an argument is missing, and nothing is said")
+	}
+	for range 2 {
+		if n, err := pg.Scalar[int](t.Context(), tx, sql, pgx.StrictNamedArgs{"a": 1, "b": 2}); n != -1 || err != nil {
+			t.Errorf("both: %d, %v; want -1", n, err)
+		}
+		for _, wrong := range []pgx.StrictNamedArgs{{"a": 1}, {"a": 1, "b": 2, "c": 3}, {"a": 1, "c": 3}} {
+			_, want := tx.Query(t.Context(), sql, wrong)
+			if _, err := pg.Scalar[int](t.Context(), tx, sql, wrong); err == nil || want == nil || err.Error() != want.Error() {
+				t.Errorf("%v: %v; want the driver's %v", wrong, err, want)
+			}
+		}
+	}
+}
+
 func TestScalars(t *testing.T) {
 	t.Parallel()
 	tx := pgtest.Tx(t)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"reflect"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -14,14 +16,60 @@ import (
 // All asks sql and returns each row as a new T, a struct. A column belongs to the field with its name, or with its `db`
 // tag; underscores and case do not matter. A column without a field, or a field without a column (tag it `db:"-"`), is
 // an error. No rows give an empty slice, which is not an error. When ctx ended the statement, the error is ctx's too.
+//
+// The text of sql is remembered for good, with how its arguments and columns are to be read: let it be static. Rows are
+// allocated many at once, so one row that is kept keeps some of its neighbours.
 func All[T any](ctx context.Context, q Querier, sql string, args ...any) ([]*T, error) {
-	return collect(ctx, q, sql, args, pgx.RowToAddrOfStructByName[T])
+	return structs[T](ctx, q, sql, args, math.MaxInt)
 }
 
 // One asks sql and returns its only row as a new T, by the rules of All. No row is errs.NotFound; a second row is
 // pgx.ErrTooManyRows, since it means that the statement does not say what was meant.
 func One[T any](ctx context.Context, q Querier, sql string, args ...any) (*T, error) {
-	return only(ctx, q, sql, args, pgx.RowToAddrOfStructByName[T])
+	rows, err := structs[T](ctx, q, sql, args, 2)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(rows) == 0:
+		return nil, errs.NotFound
+	case len(rows) > 1:
+		return nil, pgx.ErrTooManyRows
+	}
+	return rows[0], nil
+}
+
+// structs reads no more than most rows.
+func structs[T any](ctx context.Context, q Querier, sql string, args []any, most int) ([]*T, error) {
+	rows, st, err := query(ctx, q, sql, args)
+	if err != nil {
+		return nil, ended(ctx, err)
+	}
+	defer rows.Close()
+	var (
+		all   = []*T{}
+		chunk []T // allocated for the next rows
+		r     reader
+	)
+	for len(all) < most && rows.Next() {
+		if r.shape == nil {
+			if r.shape, err = st.shape(reflect.TypeFor[T](), rows.FieldDescriptions()); err != nil {
+				return nil, err
+			}
+			r.types = rows.TypeMap()
+		}
+		if len(chunk) == 0 {
+			chunk = make([]T, r.grow(most))
+		}
+		if err := r.read(reflect.ValueOf(&chunk[0]).Elem(), rows.RawValues()); err != nil {
+			return nil, err
+		}
+		all = append(all, &chunk[0])
+		chunk = chunk[1:]
+	}
+	if err := rows.Err(); err != nil {
+		return nil, ended(ctx, err)
+	}
+	return all, nil
 }
 
 // Scalars asks sql, which has one column, and returns that column. A T that can't be nil refuses NULL with an error.
@@ -35,7 +83,7 @@ func Scalar[T any](ctx context.Context, q Querier, sql string, args ...any) (T, 
 }
 
 func collect[T any](ctx context.Context, q Querier, sql string, args []any, row pgx.RowToFunc[T]) ([]T, error) {
-	rows, err := q.Query(ctx, sql, args...)
+	rows, _, err := query(ctx, q, sql, args)
 	if err != nil {
 		return nil, ended(ctx, err)
 	}
@@ -47,7 +95,7 @@ func collect[T any](ctx context.Context, q Querier, sql string, args []any, row 
 }
 
 func only[T any](ctx context.Context, q Querier, sql string, args []any, row pgx.RowToFunc[T]) (v T, err error) {
-	rows, err := q.Query(ctx, sql, args...)
+	rows, _, err := query(ctx, q, sql, args)
 	if err != nil {
 		return v, ended(ctx, err)
 	}

@@ -1,0 +1,81 @@
+package member_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/collegium/collegium/internal/member"
+	"github.com/collegium/collegium/internal/page"
+	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/pg/pgtest"
+	"github.com/collegium/collegium/internal/viewer"
+)
+
+// many makes 50,000 members in two regions, every third in the section. One in
+// eleven keeps everything from everyone.
+func many(ctx context.Context, db *pgxpool.Pool) error {
+	if err := units(ctx, db); err != nil {
+		return err
+	}
+	_, err := db.Exec(ctx, `
+		INSERT INTO members (id, key, display_name, sort_name, pronouns, headline, bio, grade, region_id, joined_on,
+			listing_audience, pronouns_audience, headline_audience, bio_audience, grade_audience, region_audience,
+			joined_on_audience, sections_audience)
+		SELECT md5(n::text)::uuid, n::text, 'Given ' || s, s, 'they/them', 'headline of ' || s, repeat('bio ', 50), 'PROFESSIONAL',
+			CASE n % 2 WHEN 0 THEN $1::uuid ELSE $2::uuid END, DATE '2000-01-01' + n % 9000, a, a, a, a, a, a, a, a
+		FROM generate_series(1, 50000) AS n
+		CROSS JOIN LATERAL (SELECT 'Family ' || md5(n::text) AS s, CASE n % 11 WHEN 0 THEN 'NOBODY' ELSE 'PUBLIC' END AS a) x`,
+		london, wales)
+	if err != nil {
+		return err
+	}
+	_, err = db.Exec(ctx, `
+		INSERT INTO section_memberships (member_id, section_id, starts_on)
+		SELECT m.id, $1, m.joined_on
+		FROM members m
+		WHERE m.key::int % 3 = 0`, housing)
+	return err
+}
+
+// BenchmarkMembers measures the reading of rows: the server's share of a call is
+// what its allocations show, PostgreSQL's share is in the time.
+func BenchmarkMembers(b *testing.B) {
+	store := member.Store{DB: pgtest.NewWith(b, "many", many)}
+	ids, err := pg.Scalars[uuid.UUID](b.Context(), store.DB, `SELECT id FROM members WHERE listing_audience = 'PUBLIC' ORDER BY id LIMIT 8`)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, bb := range []struct {
+		name string
+		ask  func(ctx context.Context) error
+	}{
+		{"ByID/1", func(ctx context.Context) error {
+			_, err := store.ByID(ctx, viewer.Viewer{}, ids[:1])
+			return err
+		}},
+		{"ByID/8", func(ctx context.Context) error {
+			_, err := store.ByID(ctx, viewer.Viewer{}, ids)
+			return err
+		}},
+		{"OfSections/1", func(ctx context.Context) error {
+			_, err := store.OfSections(ctx, viewer.Viewer{}, []uuid.UUID{housing}, page.Args{})
+			return err
+		}},
+		{"OfRegions/2", func(ctx context.Context) error {
+			_, err := store.OfRegions(ctx, viewer.Viewer{}, []uuid.UUID{london, wales}, page.Args{First: ptr(70)})
+			return err
+		}},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := bb.ask(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
