@@ -47,7 +47,7 @@ func (r *pageResolver) Breadcrumbs(ctx context.Context, objs []*content.Page) ([
 // Parent is the batch resolver for the parent field.
 func (r *pageResolver) Parent(ctx context.Context, objs []*content.Page) ([]*content.Page, error) {
 	return edge(objs, func(p *content.Page) *uuid.UUID { return p.ParentID }, func(ids []uuid.UUID) (map[uuid.UUID]*content.Page, error) {
-		return r.content.PagesByID(ctx, viewer.From(ctx), ids)
+		return r.reference(ctx).content.PagesByID(ctx, viewer.From(ctx), ids)
 	})
 }
 
@@ -66,7 +66,7 @@ func (r *pageRouteResolver) Content(ctx context.Context, objs []*content.PageRou
 // Page is the batch resolver for the page field.
 func (r *pageRouteResolver) Page(ctx context.Context, objs []*content.PageRoute) ([]*content.Page, error) {
 	return edge(objs, routeEntryID, func(ids []uuid.UUID) (map[uuid.UUID]*content.Page, error) {
-		return r.content.PagesByID(ctx, viewer.From(ctx), ids)
+		return r.reference(ctx).content.PagesByID(ctx, viewer.From(ctx), ids)
 	})
 }
 
@@ -80,18 +80,18 @@ func (r *pageRouteResolver) Breadcrumbs(ctx context.Context, objs []*content.Pag
 // Trail is the batch resolver for the trail field.
 func (r *pageRouteResolver) Trail(ctx context.Context, objs []*content.PageRoute, menu string) ([][]*nav.Item, error) {
 	return edge(objs, routeEntryID, func(ids []uuid.UUID) (map[uuid.UUID][]*nav.Item, error) {
-		return r.nav.TrailsOf(ctx, viewer.From(ctx), menu, ids)
+		return r.reference(ctx).nav.TrailsOf(ctx, viewer.From(ctx), menu, ids)
 	})
 }
 
 // Route is the resolver for the route field.
 func (r *queryResolver) Route(ctx context.Context, path string) (content.Route, error) {
-	return r.content.Route(ctx, viewer.From(ctx), path)
+	return r.reference(ctx).content.Route(ctx, viewer.From(ctx), path)
 }
 
 // Page is the resolver for the page field.
 func (r *queryResolver) Page(ctx context.Context, path string) (*content.Page, error) {
-	return orNull(r.content.Page(ctx, viewer.From(ctx), path))
+	return orNull(r.reference(ctx).content.Page(ctx, viewer.From(ctx), path))
 }
 
 // Documents is the resolver for the documents field.

@@ -14,6 +14,7 @@ import (
 	"github.com/collegium/collegium/graph/exec"
 	"github.com/collegium/collegium/graph/gen"
 	"github.com/collegium/collegium/graph/union"
+	"github.com/collegium/collegium/internal/fresh"
 	"github.com/collegium/collegium/internal/guard"
 	"github.com/collegium/collegium/internal/server"
 	"github.com/collegium/collegium/internal/trusted"
@@ -39,6 +40,14 @@ type Config struct {
 	AnswerBytes, AnswerObjects int
 	// MaxErrors is how many errors an answer lists; the rest is counted.
 	MaxErrors int
+	// Watcher tells whether what is kept is still what the database would answer. Nil:
+	// nothing is kept from one operation to the next.
+	Watcher *fresh.Watcher
+	// Reference keeps the reference data in memory: menus, units, case studies. It
+	// needs a watcher. ReferenceBytes is how many bytes it may take, for each audience;
+	// more than that is read from the database for each operation.
+	Reference      bool
+	ReferenceBytes int
 	// Log takes what went wrong; clients learn only that something did.
 	Log *slog.Logger
 }
@@ -47,7 +56,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Limits: guard.Default(), Accept: AcceptAny, Documents: 5_000, DocumentBytes: 64 << 20,
-		AnswerBytes: 32 << 20, AnswerObjects: 500_000, MaxErrors: 20, Log: slog.Default(),
+		AnswerBytes: 32 << 20, AnswerObjects: 500_000, MaxErrors: 20, Reference: true, ReferenceBytes: 64 << 20, Log: slog.Default(),
 	}
 }
 
@@ -60,6 +69,8 @@ type Handler struct {
 	recoverer graphql.RecoverFunc
 	documents *documents
 	trusted   trusted.Store
+	// snapshots is nil if no reference data are kept.
+	snapshots *snapshots
 	maxErrors int
 	log       *slog.Logger
 }
@@ -67,7 +78,13 @@ type Handler struct {
 // NewHandler returns a handler over a database. An error means that a limit, a cost
 // hint of the schema or a document of the program's own is wrong.
 func NewHandler(db *pgxpool.Pool, c Config) (*Handler, error) {
-	return newHandler(NewResolver(db), trusted.Store{DB: db}, c)
+	r := NewResolver(db)
+	h, err := newHandler(r, trusted.Store{DB: db}, c)
+	if err == nil && c.Reference && c.Watcher != nil {
+		h.snapshots = &snapshots{resolver: r, db: db, watcher: c.Watcher, maxBytes: c.ReferenceBytes, log: c.Log}
+		r.snapshots = h.snapshots
+	}
+	return h, err
 }
 
 func newHandler(root gen.ResolverRoot, store trusted.Store, c Config) (*Handler, error) {

@@ -16,7 +16,7 @@ import (
 // Region is the batch resolver for the region field.
 func (r *memberResolver) Region(ctx context.Context, objs []*member.Member) ([]*unit.Region, error) {
 	return edge(objs, func(m *member.Member) *uuid.UUID { return m.RegionID }, func(ids []uuid.UUID) (map[uuid.UUID]*unit.Region, error) {
-		return r.units.RegionsByID(ctx, viewer.From(ctx), ids)
+		return r.reference(ctx).units.RegionsByID(ctx, viewer.From(ctx), ids)
 	})
 }
 

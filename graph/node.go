@@ -36,23 +36,23 @@ func (r *Resolver) nodes(ctx context.Context, arg string, opaque []string) ([]un
 		var err error
 		switch typeName {
 		case "Menu":
-			err = addNodes(ctx, v, ids, r.nav.MenusByID, add)
+			err = addNodes(ctx, v, ids, r.reference(ctx).nav.MenusByID, add)
 		case "MenuItem":
-			err = addNodes(ctx, v, ids, r.nav.ItemsByID, add)
+			err = addNodes(ctx, v, ids, r.reference(ctx).nav.ItemsByID, add)
 		case "Page":
-			err = addNodes(ctx, v, ids, r.content.PagesByID, add)
+			err = addNodes(ctx, v, ids, r.reference(ctx).content.PagesByID, add)
 		case "Document":
-			err = addNodes(ctx, v, ids, r.content.DocumentsByID, add)
+			err = addNodes(ctx, v, ids, r.reference(ctx).content.DocumentsByID, add)
 		case "SpecialistSection":
-			err = addNodes(ctx, v, ids, r.units.SectionsByID, add)
+			err = addNodes(ctx, v, ids, r.reference(ctx).units.SectionsByID, add)
 		case "Region":
-			err = addNodes(ctx, v, ids, r.units.RegionsByID, add)
+			err = addNodes(ctx, v, ids, r.reference(ctx).units.RegionsByID, add)
 		case "Committee":
-			err = addNodes(ctx, v, ids, r.units.CommitteesByID, add)
+			err = addNodes(ctx, v, ids, r.reference(ctx).units.CommitteesByID, add)
 		case "Post":
-			err = addNodes(ctx, v, ids, r.units.PostsByID, add)
+			err = addNodes(ctx, v, ids, r.reference(ctx).units.PostsByID, add)
 		case "CaseStudy":
-			err = addNodes(ctx, v, ids, r.career.ByID, add)
+			err = addNodes(ctx, v, ids, r.reference(ctx).career.ByID, add)
 		case "Member":
 			err = addNodes(ctx, v, ids, r.members.ByID, add)
 		}

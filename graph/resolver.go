@@ -15,7 +15,8 @@ import (
 
 //go:generate go run ./generate -config ../gqlgen.yml
 
-// Resolver holds the stores that the resolvers ask.
+// Resolver holds the stores that the resolvers ask. What reference answers is asked
+// of it, and everything else of the stores.
 type Resolver struct {
 	nav     nav.Store
 	content content.Store
@@ -23,11 +24,16 @@ type Resolver struct {
 	career  career.Store
 	members member.Store
 	search  search.Store
+
+	// stored is the reference data in the database, and snapshots is nil if it is
+	// never kept in memory.
+	stored    reference
+	snapshots *snapshots
 }
 
 // NewResolver returns the resolvers over a database.
 func NewResolver(db *pgxpool.Pool) *Resolver {
-	return &Resolver{
+	r := &Resolver{
 		nav:     nav.Store{DB: db},
 		content: content.Store{DB: db},
 		units:   unit.Store{DB: db},
@@ -35,4 +41,6 @@ func NewResolver(db *pgxpool.Pool) *Resolver {
 		members: member.Store{DB: db},
 		search:  search.Store{DB: db},
 	}
+	r.stored = reference{nav: &r.nav, units: &r.units, career: &r.career, content: &r.content}
+	return r
 }

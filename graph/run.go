@@ -38,6 +38,7 @@ func (checkedDocument) Add(context.Context, string, *ast.QueryDocument) {}
 // run answers an operation that may run: it was checked and paid for.
 func (h *Handler) run(ctx context.Context, known *document, op *ast.OperationDefinition, p server.Params, limit *union.RateLimit) server.Result {
 	ctx = context.WithValue(ctx, rateLimitKey{}, limit)
+	ctx = h.pin(ctx, op.Operation)
 	variables, wrong := h.variables(op, p.Variables)
 	if wrong != nil {
 		return h.refuse(ctx, server.Invalid, op, wrong)

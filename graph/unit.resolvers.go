@@ -21,7 +21,7 @@ func (r *committeeResolver) Unit(ctx context.Context, objs []*unit.Committee) ([
 // Posts is the batch resolver for the posts field.
 func (r *committeeResolver) Posts(ctx context.Context, objs []*unit.Committee) ([][]*unit.Post, error) {
 	return edge(objs, func(c *unit.Committee) *uuid.UUID { return &c.ID }, func(ids []uuid.UUID) (map[uuid.UUID][]*unit.Post, error) {
-		return r.units.PostsOf(ctx, ids)
+		return r.reference(ctx).units.PostsOf(ctx, ids)
 	})
 }
 
@@ -48,44 +48,44 @@ func (r *postResolver) Vacant(ctx context.Context, objs []*unit.Post, asOf *time
 // Committee is the batch resolver for the committee field.
 func (r *postResolver) Committee(ctx context.Context, objs []*unit.Post) ([]*unit.Committee, error) {
 	return edge(objs, func(p *unit.Post) *uuid.UUID { return &p.CommitteeID }, func(ids []uuid.UUID) (map[uuid.UUID]*unit.Committee, error) {
-		return r.units.CommitteesByID(ctx, viewer.From(ctx), ids)
+		return r.reference(ctx).units.CommitteesByID(ctx, viewer.From(ctx), ids)
 	})
 }
 
 // SpecialistSection is the resolver for the specialistSection field.
 func (r *queryResolver) SpecialistSection(ctx context.Context, slug string) (*unit.Section, error) {
-	return orNull(r.units.Section(ctx, viewer.From(ctx), slug))
+	return orNull(r.reference(ctx).units.Section(ctx, viewer.From(ctx), slug))
 }
 
 // SpecialistSections is the resolver for the specialistSections field.
 func (r *queryResolver) SpecialistSections(ctx context.Context, status *unit.Status) ([]*unit.Section, error) {
-	return r.units.Sections(ctx, viewer.From(ctx), status)
+	return r.reference(ctx).units.Sections(ctx, viewer.From(ctx), status)
 }
 
 // Region is the resolver for the region field.
 func (r *queryResolver) Region(ctx context.Context, slug string) (*unit.Region, error) {
-	return orNull(r.units.Region(ctx, viewer.From(ctx), slug))
+	return orNull(r.reference(ctx).units.Region(ctx, viewer.From(ctx), slug))
 }
 
 // Regions is the resolver for the regions field.
 func (r *queryResolver) Regions(ctx context.Context, nation *unit.Nation) ([]*unit.Region, error) {
-	return r.units.Regions(ctx, viewer.From(ctx), nation)
+	return r.reference(ctx).units.Regions(ctx, viewer.From(ctx), nation)
 }
 
 // Committee is the resolver for the committee field.
 func (r *queryResolver) Committee(ctx context.Context, slug string) (*unit.Committee, error) {
-	return orNull(r.units.Committee(ctx, viewer.From(ctx), slug))
+	return orNull(r.reference(ctx).units.Committee(ctx, viewer.From(ctx), slug))
 }
 
 // Committees is the resolver for the committees field.
 func (r *queryResolver) Committees(ctx context.Context) ([]*unit.Committee, error) {
-	return r.units.Committees(ctx, viewer.From(ctx))
+	return r.reference(ctx).units.Committees(ctx, viewer.From(ctx))
 }
 
 // Page is the batch resolver for the page field.
 func (r *regionResolver) Page(ctx context.Context, objs []*unit.Region) ([]*content.Page, error) {
 	return edge(objs, regionID, func(ids []uuid.UUID) (map[uuid.UUID]*content.Page, error) {
-		return r.content.PagesByID(ctx, viewer.From(ctx), ids)
+		return r.reference(ctx).content.PagesByID(ctx, viewer.From(ctx), ids)
 	})
 }
 
@@ -99,7 +99,7 @@ func (r *regionResolver) SubPages(ctx context.Context, objs []*unit.Region, kind
 // Committee is the batch resolver for the committee field.
 func (r *regionResolver) Committee(ctx context.Context, objs []*unit.Region) ([]*unit.Committee, error) {
 	return edge(objs, regionID, func(ids []uuid.UUID) (map[uuid.UUID]*unit.Committee, error) {
-		return r.units.CommitteesOf(ctx, viewer.From(ctx), ids)
+		return r.reference(ctx).units.CommitteesOf(ctx, viewer.From(ctx), ids)
 	})
 }
 
@@ -120,14 +120,14 @@ func (r *regionResolver) Members(ctx context.Context, objs []*unit.Region, first
 // Successor is the batch resolver for the successor field.
 func (r *specialistSectionResolver) Successor(ctx context.Context, objs []*unit.Section) ([]*unit.Section, error) {
 	return edge(objs, func(s *unit.Section) *uuid.UUID { return s.SuccessorID }, func(ids []uuid.UUID) (map[uuid.UUID]*unit.Section, error) {
-		return r.units.SectionsByID(ctx, viewer.From(ctx), ids)
+		return r.reference(ctx).units.SectionsByID(ctx, viewer.From(ctx), ids)
 	})
 }
 
 // Page is the batch resolver for the page field.
 func (r *specialistSectionResolver) Page(ctx context.Context, objs []*unit.Section) ([]*content.Page, error) {
 	return edge(objs, sectionID, func(ids []uuid.UUID) (map[uuid.UUID]*content.Page, error) {
-		return r.content.PagesByID(ctx, viewer.From(ctx), ids)
+		return r.reference(ctx).content.PagesByID(ctx, viewer.From(ctx), ids)
 	})
 }
 
@@ -141,7 +141,7 @@ func (r *specialistSectionResolver) SubPages(ctx context.Context, objs []*unit.S
 // Committee is the batch resolver for the committee field.
 func (r *specialistSectionResolver) Committee(ctx context.Context, objs []*unit.Section) ([]*unit.Committee, error) {
 	return edge(objs, sectionID, func(ids []uuid.UUID) (map[uuid.UUID]*unit.Committee, error) {
-		return r.units.CommitteesOf(ctx, viewer.From(ctx), ids)
+		return r.reference(ctx).units.CommitteesOf(ctx, viewer.From(ctx), ids)
 	})
 }
 
@@ -169,7 +169,7 @@ func (r *termResolver) Member(ctx context.Context, objs []*unit.Term) ([]*member
 // Post is the batch resolver for the post field.
 func (r *termResolver) Post(ctx context.Context, objs []*unit.Term) ([]*unit.Post, error) {
 	return edge(objs, func(t *unit.Term) *uuid.UUID { return &t.PostID }, func(ids []uuid.UUID) (map[uuid.UUID]*unit.Post, error) {
-		return r.units.PostsByID(ctx, viewer.From(ctx), ids)
+		return r.reference(ctx).units.PostsByID(ctx, viewer.From(ctx), ids)
 	})
 }
 
