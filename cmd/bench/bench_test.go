@@ -7,10 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -123,6 +126,62 @@ func TestQuickGrowth(t *testing.T) {
 	}
 }
 
+func TestQuickSoak(t *testing.T) {
+	t.Parallel()
+	dir := quick(t, func(o *options) { o.Soak = 400 * time.Millisecond })
+	var s soaked
+	if err := json.Unmarshal([]byte(read(t, dir, "soak.json")), &s); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Peaks) != len(peakConnections) || s.Peak.PerSecond <= 0 || s.Offered != overloadFactor*s.Peak.PerSecond {
+		t.Errorf("peaks %+v, the best %+v, offered %v", s.Peaks, s.Peak, s.Offered)
+	}
+	if len(s.Windows) == 0 || s.All.Goodput <= 0 || s.All.Failed > 0 {
+		t.Fatalf("windows %+v, all %+v", s.Windows, s.All)
+	}
+	if w := s.Windows[0]; w.Heap <= 0 || w.Goroutines <= 0 {
+		t.Errorf("what the server held is missing in %+v", w)
+	}
+	if report := read(t, dir, "soak.md"); !strings.Contains(report, "over those at the peak") {
+		t.Errorf("the report lacks how the goals stand: %s", report)
+	}
+}
+
+// TestOverload offers more than a server answers: what it rejects and what goes
+// wrong are counted apart from what it answers.
+func TestOverload(t *testing.T) {
+	t.Parallel()
+	var n atomic.Int64
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		switch n.Add(1) % 4 {
+		case 0:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case 1:
+			_, _ = io.WriteString(w, "wrong")
+		default:
+			_, _ = io.WriteString(w, "right")
+		}
+	}))
+	defer srv.Close()
+	load := &overload{
+		address: srv.Listener.Addr().String(), connections: 4, perSecond: 2000,
+		exchanges: []exchange{{post("{}"), http.StatusOK, []byte("right")}},
+	}
+	if err := load.run(t.Context(), 200*time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	got := load.take()
+	if len(got.admitted) == 0 || len(got.rejected) == 0 || got.failed == 0 || got.failure == nil {
+		t.Errorf("%d admitted, %d rejected, %d failed with %v; want some of each", len(got.admitted), len(got.rejected), got.failed, got.failure)
+	}
+	if sum := len(got.admitted) + len(got.rejected) + got.failed; len(got.late) != sum || got.late[0] < 0 {
+		t.Errorf("%d times of being late, from %v, for %d requests", len(got.late), got.late[0], sum)
+	}
+	if rest := load.take(); len(rest.late) > 0 {
+		t.Errorf("%d requests are counted twice", len(rest.late))
+	}
+}
+
 // TestDifferentAnswers lets the hand-written statement of one question answer
 // something else: then nothing is timed.
 func TestDifferentAnswers(t *testing.T) {
@@ -217,6 +276,8 @@ func TestOptions(t *testing.T) {
 		{"--sizes 10000", "--sizes: give two numbers"},
 		{"--sizes 3,50000", "a menu of 3 items can't be made"},
 		{"--sizes 10000,3", "3 members can't be made"},
+		{"--soak 25h", "--soak: 25h0m0s is out of range"},
+		{"--soak 1m --growth", "--soak and --growth"},
 		{"--profile", "--profile: give the folder"},
 		{"--unknown", "unknown flag --unknown"},
 	} {

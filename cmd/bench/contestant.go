@@ -223,10 +223,11 @@ func (r role) ask(pool *pgxpool.Pool, counter *meter) http.HandlerFunc {
 			return
 		}
 		ctx, done := counter.begin(req.Context())
-		defer done()
 		answer := []byte(`{"data":`)
 		var data []byte
-		if err := pool.QueryRow(ctx, s.sql, s.args...).Scan(&data); err != nil {
+		err = pool.QueryRow(ctx, s.sql, s.args...).Scan(&data)
+		done() // before the answer, after which it may be asked for
+		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}

@@ -42,6 +42,8 @@ type options struct {
 	Profile     bool     `help:"After the measurements take a CPU profile of collegium on each question, as cpu-Q3.pprof, into the folder of --out."`
 	Quick       bool     `help:"A short run over little data that shows whether everything works; its numbers mean nothing."`
 
+	Soak time.Duration `placeholder:"DURATION" help:"Measure instead how collegium bears three times more load than fits, for so long; 10m tells whether its memory stays."`
+
 	Growth        bool  `help:"Measure instead how time and memory grow with the data, at one connection."`
 	GrowthItems   []int `default:"312,10000,100000" placeholder:"N,…" help:"Sizes of the large menu for --growth."`
 	GrowthMembers []int `default:"2000,50000,500000" placeholder:"N,…" help:"Numbers of members for --growth."`
@@ -132,6 +134,10 @@ func (o *options) check() error {
 		return fmt.Errorf("--pool: %d is out of range; give 1 to 20", o.Pool)
 	case len(o.Sizes) != 2:
 		return fmt.Errorf("--sizes: give two numbers, the items of the large menu and the members, as 10000,50000")
+	case o.Soak < 0 || o.Soak > 24*time.Hour:
+		return fmt.Errorf("--soak: %v is out of range; give more than 0 and at most 24h, as 10m", o.Soak)
+	case o.Soak > 0 && o.Growth:
+		return fmt.Errorf("--soak and --growth: they measure different things; give one of them")
 	case o.Profile && o.Out == "":
 		return fmt.Errorf("--profile: give the folder for the profiles with --out")
 	}
@@ -187,6 +193,15 @@ func (o *options) bench(ctx context.Context, stdout io.Writer, say func(string, 
 	dsn, err := addDatabase(ctx, db.DSN(), "bench")
 	if err != nil {
 		return err
+	}
+	if o.Soak > 0 {
+		s, err := o.soak(ctx, dsn, say)
+		if err != nil {
+			return err
+		}
+		s.Machine = machine
+		s.Machine.LoadAfter = loadAverage()
+		return o.write(stdout, s.markdown(), s, "soak", "")
 	}
 	r, err := o.measure(ctx, dsn, say)
 	if err != nil {

@@ -192,3 +192,21 @@ func TestProc(t *testing.T) {
 		t.Errorf("RSS %g, want none", got)
 	}
 }
+
+func TestSlope(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		x, y []float64
+		want float64
+	}{
+		{nil, nil, 0},
+		{[]float64{1}, []float64{5}, 0},
+		{[]float64{1, 2, 3}, []float64{4, 4, 4}, 0},
+		{[]float64{1, 2, 3}, []float64{2, 4, 6}, 2},
+		{[]float64{0, 1, 2, 3}, []float64{3, 1, 3, 1}, -0.4},
+	} {
+		if got := slope(tt.x, tt.y); math.Abs(got-tt.want) > 1e-9 {
+			t.Errorf("slope of %v over %v is %v, want %v", tt.y, tt.x, got, tt.want)
+		}
+	}
+}
