@@ -17,10 +17,11 @@ import (
 type Checker struct {
 	schema *ast.Schema
 	guard  *guard.Guard
+	rules  cacheRules
 }
 
-// NewChecker returns a checker. An error means that a limit or a cost hint of the
-// schema is wrong.
+// NewChecker returns a checker. An error means that a limit is wrong, or a cost hint
+// of the schema, or what it says of caching.
 func NewChecker(limits guard.Limits) (*Checker, error) {
 	return newChecker(gen.NewExecutableSchema(gen.Config{}).Schema(), limits)
 }
@@ -30,7 +31,11 @@ func newChecker(schema *ast.Schema, limits guard.Limits) (*Checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Checker{schema: schema, guard: g}, nil
+	rules, err := newCacheRules(schema, edges())
+	if err != nil {
+		return nil, err
+	}
+	return &Checker{schema: schema, guard: g, rules: rules}, nil
 }
 
 // noOperationName is the name of no operation: a check by it bounds a document

@@ -38,6 +38,7 @@ type hash = [sha256.Size]byte
 // is not changed after that.
 type document struct {
 	text string
+	hash hash
 	ast  *ast.QueryDocument // nil if it is refused
 	// operations are those of ast, in their order.
 	operations []*operation
@@ -57,13 +58,17 @@ type operation struct {
 	plans *exec.Operation
 	// price is what it costs if that is the same in every request, else nil.
 	price *guard.Price
+	// rule says who may keep its answers.
+	rule cacheRule
 }
 
 // newDocument returns a document that was checked.
 func (h *Handler) newDocument(text string, parsed *ast.QueryDocument) *document {
-	doc := &document{text: text, ast: parsed, bytes: size(text, parsed), operations: make([]*operation, len(parsed.Operations))}
+	doc := &document{
+		text: text, hash: sha256.Sum256([]byte(text)), ast: parsed, bytes: size(text, parsed), operations: make([]*operation, len(parsed.Operations)),
+	}
 	for i, def := range parsed.Operations {
-		o := &operation{def: def}
+		o := &operation{def: def, rule: h.checker.rules.operation(def)}
 		if h.batch != nil {
 			o.plans = h.batch.Operation(parsed, def)
 		}
@@ -141,7 +146,11 @@ func refuse(outcome server.Outcome, code, format string, args ...any) *refused {
 // document returns the document of a request, checked, and what the operation
 // costs. A document that is known is not validated again, nor read from anywhere.
 func (h *Handler) document(p server.Params) (*document, guard.Price, *refused) {
-	doc, sum, no := h.documents.find(p)
+	f, ok := p.Found.(*found)
+	if !ok {
+		f = h.find(p)
+	}
+	doc, sum, no := f.doc, f.hash, f.refused
 	switch {
 	case no != nil:
 		return nil, guard.Price{}, no
@@ -169,6 +178,18 @@ func (h *Handler) document(p server.Params) (*document, guard.Price, *refused) {
 		return nil, price, &refused{server.Invalid, refusal(err)}
 	}
 	return doc, price, nil
+}
+
+// found is what a request names or carries.
+type found struct {
+	doc     *document
+	hash    hash
+	refused *refused
+}
+
+func (h *Handler) find(p server.Params) *found {
+	doc, sum, no := h.documents.find(p)
+	return &found{doc, sum, no}
 }
 
 // find returns the document that a request names or carries. Nil without a

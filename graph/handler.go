@@ -48,6 +48,10 @@ type Config struct {
 	// more than that is read from the database for each operation.
 	Reference      bool
 	ReferenceBytes int
+	// Answers keeps the answers to public queries. It needs a watcher. AnswerMemory is how
+	// many bytes they may take.
+	Answers      bool
+	AnswerMemory int
 	// Log takes what went wrong; clients learn only that something did.
 	Log *slog.Logger
 }
@@ -56,7 +60,8 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Limits: guard.Default(), Accept: AcceptAny, Documents: 5_000, DocumentBytes: 64 << 20,
-		AnswerBytes: 32 << 20, AnswerObjects: 500_000, MaxErrors: 20, Reference: true, ReferenceBytes: 64 << 20, Log: slog.Default(),
+		AnswerBytes: 32 << 20, AnswerObjects: 500_000, MaxErrors: 20,
+		Reference: true, ReferenceBytes: 64 << 20, Answers: true, AnswerMemory: 64 << 20, Log: slog.Default(),
 	}
 }
 
@@ -68,6 +73,8 @@ type Handler struct {
 	presenter graphql.ErrorPresenterFunc
 	recoverer graphql.RecoverFunc
 	documents *documents
+	answers   *answers // nil if none are kept
+	watcher   *fresh.Watcher
 	trusted   trusted.Store
 	// snapshots is nil if no reference data are kept.
 	snapshots *snapshots
@@ -95,6 +102,7 @@ func newHandler(root gen.ResolverRoot, store trusted.Store, c Config) (*Handler,
 		trusted:   store,
 		maxErrors: c.MaxErrors,
 		log:       c.Log,
+		watcher:   c.Watcher,
 	}
 	var err error
 	if h.checker, err = newChecker(schema.Schema(), c.Limits); err != nil {
@@ -110,6 +118,11 @@ func newHandler(root gen.ResolverRoot, store trusted.Store, c Config) (*Handler,
 	}
 	if err := h.trustOwn(c.Own); err != nil {
 		return nil, err
+	}
+	if c.Answers && c.Watcher != nil {
+		if h.answers, err = newAnswers(c.Watcher, max(1, c.AnswerMemory)); err != nil {
+			return nil, err
+		}
 	}
 	h.executor.SetQueryCache(checkedDocument{})
 	h.presenter, h.recoverer = h.present, h.recovered
@@ -144,9 +157,23 @@ func (h *Handler) Execute(ctx context.Context, p server.Params) server.Result {
 		r.RetryAfter = time.Until(left.ResetAt)
 		return r
 	}
-	return h.run(ctx, known, op, p, &union.RateLimit{
-		Cost: price.Cost, Limit: left.Limit, Remaining: left.Remaining, ResetAt: left.ResetAt,
-	})
+	run := func(ctx context.Context) server.Result {
+		return h.run(ctx, known, op, p, &union.RateLimit{
+			Cost: price.Cost, Limit: left.Limit, Remaining: left.Remaining, ResetAt: left.ResetAt,
+		})
+	}
+	key, rule, ok := h.answers.key(ctx, known, &p)
+	if ok {
+		r, ok := h.answers.answer(ctx, key, rule, price.Cost, run)
+		if !ok {
+			return h.broken(ctx, op)
+		}
+		return r
+	}
+	if op.Operation == ast.Mutation && h.watcher != nil {
+		defer h.watcher.Wrote()
+	}
+	return run(ctx)
 }
 
 func noOperation(doc *ast.QueryDocument, name string) *gqlerror.Error {

@@ -19,7 +19,7 @@ const (
 	sizeChild   = int(unsafe.Sizeof(ast.ChildValue{})) + position + inList
 	sizeApplied = int(unsafe.Sizeof(ast.Directive{})) + position + inList
 	sizeVar     = int(unsafe.Sizeof(ast.VariableDefinition{})) + position + inList + 2*(int(unsafe.Sizeof(ast.Type{}))+position)
-	sizeOp      = int(unsafe.Sizeof(ast.OperationDefinition{})) + position + inList
+	sizeOp      = int(unsafe.Sizeof(ast.OperationDefinition{})) + position + inList + int(unsafe.Sizeof(cacheRule{}))
 	sizeDoc     = int(unsafe.Sizeof(document{})) + int(unsafe.Sizeof(ast.QueryDocument{})) + int(unsafe.Sizeof(ast.Source{})) + 256
 )
 

@@ -6,6 +6,38 @@ import (
 	"github.com/collegium/collegium/graph"
 )
 
+// answerMetrics returns what became of the requests for public queries, for /metrics.
+func answerMetrics(stats func() graph.AnswerStats) []prometheus.Collector {
+	counter := func(name, help string, value func(graph.AnswerStats) uint64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help},
+			func() float64 { return float64(value(stats())) })
+	}
+	gauge := func(name, help string, value func(graph.AnswerStats) uint64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
+			func() float64 { return float64(value(stats())) })
+	}
+	return []prometheus.Collector{
+		counter("collegium_answer_hits_total", "Requests for public queries that were answered with an answer that was kept.",
+			func(s graph.AnswerStats) uint64 { return s.Hits }),
+		counter("collegium_answer_misses_total", "Requests for public queries that were executed.",
+			func(s graph.AnswerStats) uint64 { return s.Misses }),
+		counter("collegium_answer_shared_total", "Requests for public queries that were answered by the execution for another request.",
+			func(s graph.AnswerStats) uint64 { return s.Shared }),
+		counter("collegium_answer_changes_total", "Answers made anew because what they rested on had changed.",
+			func(s graph.AnswerStats) uint64 { return s.Changed }),
+		counter("collegium_answer_evictions_total", "Answers that had to make room.",
+			func(s graph.AnswerStats) uint64 { return s.Evicted }),
+		counter("collegium_answer_too_large_total", "Public answers that were not kept because of their size.",
+			func(s graph.AnswerStats) uint64 { return s.TooLarge }),
+		counter("collegium_answer_unknown_total", "Answers that were not kept because nobody would learn when they change.",
+			func(s graph.AnswerStats) uint64 { return s.Unknown }),
+		gauge("collegium_answers_kept", "Answers that are kept.",
+			func(s graph.AnswerStats) uint64 { return uint64(s.Kept) }),
+		gauge("collegium_answers_kept_bytes", "Memory set aside for the answers that are kept, in bytes.",
+			func(s graph.AnswerStats) uint64 { return s.Bytes }),
+	}
+}
+
 // documentMetrics returns what the store of documents tells at /metrics.
 func documentMetrics(stats func() graph.DocumentStats) []prometheus.Collector {
 	counter := func(name, help string, value func(graph.DocumentStats) uint64) prometheus.Collector {

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/collegium/collegium/graph"
+	"github.com/collegium/collegium/internal/fresh"
 	"github.com/collegium/collegium/internal/guard"
 	"github.com/collegium/collegium/internal/pack"
 	"github.com/collegium/collegium/internal/pg"
@@ -49,6 +50,10 @@ type serveCmd struct {
 	Documents       string         `enum:"any,apq,trusted" default:"any" from:"COLLEGIUM_DOCUMENTS" help:"Which documents are answered: any; apq, those named by a hash, whose text was sent with it once; trusted, those of \"collegium documents\" and nothing else (COLLEGIUM_DOCUMENTS)."`
 	MaxDocuments    int            `default:"5000" placeholder:"N" help:"Checked documents that are kept, besides the trusted ones; ${default} unless set."`
 	DocumentMemory  int            `default:"64" placeholder:"MIB" help:"Memory that those may take, in MiB; ${default} unless set."`
+	Answers         string         `enum:"on,off" default:"on" from:"COLLEGIUM_ANSWERS" help:"Keep the answers to public queries in memory as long as the database would answer the same, and let browsers and proxies keep them: on or off (COLLEGIUM_ANSWERS)."`
+	AnswerMemory    int            `default:"64" placeholder:"MIB" help:"Memory that those may take, in MiB; ${default} unless set."`
+	MaxAge          time.Duration  `default:"5s" help:"How long browsers and proxies may give a public answer again without asking; ${default} unless set."`
+	StaleWhile      time.Duration  `name:"stale-while-revalidate" default:"1m" help:"How long after that they may still give it while they ask; ${default} unless set."`
 	PlainGqlgen     bool           `help:"Answer by gqlgen alone, without the batch executor: the same answers, slower."`
 	LogFormat       string         `enum:"auto,text,json" default:"auto" from:"COLLEGIUM_LOG_FORMAT" help:"text, json, or auto, which is text on a terminal (COLLEGIUM_LOG_FORMAT)."`
 }
@@ -85,6 +90,9 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 
+	watcher := fresh.NewWatcher(db.pool.Config().ConnConfig, fresh.Options{Log: log})
+	defer watcher.Close()
+	graphConfig.Watcher = watcher
 	handler, err := graph.NewHandler(db.pool, graphConfig)
 	if err != nil {
 		return err
@@ -92,16 +100,20 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 	if err := handler.LoadTrusted(ctx); err != nil {
 		return err
 	}
-	srv, err := server.New(config, server.Deps{
+	deps := server.Deps{
 		Execute: handler.Execute,
 		Schema:  graph.SDL(),
 		Ready:   func(ctx context.Context) error { return pg.Current(ctx, db.pool) },
 		About:   func(ctx context.Context) (server.About, error) { return about(ctx, handler) },
 		Pool:    db.pool.Stat,
-		Metrics: documentMetrics(handler.DocumentStats),
+		Metrics: append(documentMetrics(handler.DocumentStats), answerMetrics(handler.AnswerStats)...),
 		Log:     log,
 		Version: version(),
-	})
+	}
+	if graphConfig.Answers {
+		deps.Recall = handler.Recall
+	}
+	srv, err := server.New(config, deps)
 	if err != nil {
 		return &usageError{err}
 	}
@@ -142,6 +154,7 @@ func (c *serveCmd) config() (server.Config, error) {
 	config.RatePoints = c.RatePoints
 	config.MaxInFlight = c.MaxInFlight
 	config.OperationTimeout = c.Timeout
+	config.MaxAge, config.StaleWhileRevalidate = c.MaxAge, c.StaleWhile
 	config.WriteTimeout = max(config.WriteTimeout, config.ReadTimeout+config.QueueTimeout+c.Timeout+5*time.Second)
 	config.DrainTimeout = c.DrainTimeout
 	for _, text := range c.TrustedProxies {
@@ -171,6 +184,10 @@ func (c *serveCmd) graphConfig(log *slog.Logger) (graph.Config, error) {
 	}
 	config.Accept, config.Documents, config.DocumentBytes = graph.Accept(c.Documents), c.MaxDocuments, c.DocumentMemory<<20
 	config.Own = []string{aboutQuery}
+	if c.AnswerMemory < 1 {
+		return config, errors.New("--answer-memory must be at least 1; to keep no answers, give --answers=off")
+	}
+	config.Answers, config.AnswerMemory = c.Answers == "on", c.AnswerMemory<<20
 	var err error
 	config.Limits, err = documentLimits(c.Limits)
 	return config, err
@@ -264,6 +281,7 @@ func (c *serveCmd) announce(log *slog.Logger, db *database, listener net.Listene
 		"timeout", c.Timeout.String(),
 		"drain_timeout", c.DrainTimeout.String(),
 		"documents", c.Documents,
+		"answers", c.Answers,
 		"graphiql", c.Graphiql,
 		"plain_gqlgen", c.PlainGqlgen,
 	)

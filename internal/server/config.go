@@ -46,6 +46,11 @@ type Config struct {
 	// RateWindow is how long a window lasts.
 	RateWindow time.Duration
 
+	// MaxAge is for how long browsers and proxies may give a public answer again without asking; 0 lets them ask each time.
+	MaxAge time.Duration
+	// StaleWhileRevalidate is for how long after that they may still give it, if they ask meanwhile.
+	StaleWhileRevalidate time.Duration
+
 	// ReadHeaderTimeout is how long a client may take to send the head of a request.
 	ReadHeaderTimeout time.Duration
 	// ReadTimeout is how long a client may take to send a whole request.
@@ -66,16 +71,20 @@ type Config struct {
 // Defaults returns the configuration for a server on a private address or behind a proxy that ends TLS.
 func Defaults() Config {
 	return Config{
-		RequestIDHeader:   "X-Request-Id",
-		GraphiQL:          true,
-		MaxBodyBytes:      256 << 10,
-		MaxHeaderBytes:    64 << 10,
-		OperationTimeout:  5 * time.Second,
-		MaxInFlight:       64,
-		MaxQueued:         256,
-		QueueTimeout:      500 * time.Millisecond,
-		RatePoints:        100_000,
-		RateWindow:        time.Minute,
+		RequestIDHeader:  "X-Request-Id",
+		GraphiQL:         true,
+		MaxBodyBytes:     256 << 10,
+		MaxHeaderBytes:   64 << 10,
+		OperationTimeout: 5 * time.Second,
+		MaxInFlight:      64,
+		MaxQueued:        256,
+		QueueTimeout:     500 * time.Millisecond,
+		RatePoints:       100_000,
+		RateWindow:       time.Minute,
+		MaxAge:           5 * time.Second,
+
+		StaleWhileRevalidate: time.Minute,
+
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      30 * time.Second,
@@ -138,6 +147,8 @@ func (c Config) Validate() error {
 		{"operation timeout", c.OperationTimeout, false},
 		{"queue timeout", c.QueueTimeout, true},
 		{"rate window", c.RateWindow, c.RatePoints == 0},
+		{"max age", c.MaxAge, true},
+		{"stale while revalidate", c.StaleWhileRevalidate, true},
 		{"read header timeout", c.ReadHeaderTimeout, false},
 		{"read timeout", c.ReadTimeout, false},
 		{"write timeout", c.WriteTimeout, false},
@@ -151,6 +162,9 @@ func (c Config) Validate() error {
 		case d.value == 0 && !d.zero:
 			bad("%s: 0 would wait for ever; give a duration as 5s", d.name)
 		}
+	}
+	if year := 365 * 24 * time.Hour; c.MaxAge > year || c.StaleWhileRevalidate > year {
+		bad("max age, stale while revalidate: %v and %v are too long; give at most a year", c.MaxAge, c.StaleWhileRevalidate)
 	}
 	if need := c.ReadTimeout + c.QueueTimeout + c.OperationTimeout; c.WriteTimeout > 0 && c.WriteTimeout <= need {
 		bad("write timeout: %v leaves no time to write an answer; give more than read, queue and operation timeout together, %v", c.WriteTimeout, need)

@@ -22,11 +22,11 @@ const graphQLMethods = "GET, HEAD, POST"
 // Nothing is parsed for a client whose allowance is used up. No turn is taken before the body has arrived, so a client
 // that sends slowly holds none.
 func (s *Server) graphQL(w http.ResponseWriter, r *http.Request) {
-	w.Header().Add("Vary", "Accept")
 	media, acceptable := negotiate(r.Header.Values("Accept"))
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPost:
 	case http.MethodOptions:
+		w.Header().Add("Vary", "Accept")
 		w.Header().Set("Allow", graphQLMethods+", OPTIONS")
 		w.WriteHeader(http.StatusNoContent)
 		return
@@ -52,18 +52,31 @@ func (s *Server) graphQL(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, media, f)
 		return
 	}
-	if err := s.gate.enter(r.Context()); err != nil {
-		s.refuse(w, r, media, overloaded())
-		return
+	res, ok := s.recall(w, r, client, &p)
+	if !ok {
+		if err := s.gate.enter(r.Context()); err != nil {
+			s.refuse(w, r, media, overloaded())
+			return
+		}
+		res = s.execute(w, r, client, p)
+		if res.Release != nil {
+			defer res.Release()
+		}
+		if len(res.Body) == 0 {
+			panic(fmt.Sprintf("Execute returned no body, outcome %s", res.Outcome))
+		}
 	}
-	res := s.execute(r, client, p)
-	if res.Release != nil {
-		defer res.Release()
+	if res.Public != nil {
+		s.public(w, r, media, &res)
+	} else {
+		s.private(w, r, media, &res)
 	}
-	if len(res.Body) == 0 {
-		panic(fmt.Sprintf("Execute returned no body, outcome %s", res.Outcome))
-	}
+}
+
+// private writes an answer that nobody may keep.
+func (s *Server) private(w http.ResponseWriter, r *http.Request, media string, res *Result) {
 	h := w.Header()
+	h.Add("Vary", "Accept")
 	h.Set("Cache-Control", "private, no-store")
 	status := statusOf(res.Outcome, media)
 	switch status {
@@ -72,7 +85,37 @@ func (s *Server) graphQL(w http.ResponseWriter, r *http.Request) {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		h.Set("Retry-After", retryAfter(res.RetryAfter))
 	}
-	writeBody(w, media+"; charset=utf-8", status, res.Body)
+	s.compress(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeBody(w, media+"; charset=utf-8", status, res.Body)
+	})).ServeHTTP(w, r)
+}
+
+// recall has an operation answered from memory. That takes no turn: it is less work than to wait for one.
+func (s *Server) recall(w http.ResponseWriter, r *http.Request, client string, p *Params) (Result, bool) {
+	if s.deps.Recall == nil {
+		return Result{}, false
+	}
+	begun := time.Now()
+	res, ok := s.deps.Recall(r.Context(), p)
+	if !ok {
+		return res, false
+	}
+	if _, ok := s.limiter.Take(client, res.Cost); !ok {
+		return Result{}, false // Execute says so
+	}
+	s.answered(infoOf(w, r), &res, 0, time.Since(begun))
+	return res, true
+}
+
+// answered notes that an operation was answered.
+func (s *Server) answered(info *requestInfo, res *Result, statements int, took time.Duration) {
+	info.ran = true
+	info.operation = operationName(res.Operation)
+	info.operationType = res.OperationType
+	info.outcome = res.Outcome
+	info.errors = res.Errors
+	info.statements = statements
+	s.metrics.operation(res, statements, took)
 }
 
 // readParams reads the parameters of a request from where its method has them.
@@ -126,9 +169,9 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, into io.Reader
 
 // execute has an operation answered, in its turn and within its time. The turn ends here, before the answer is written,
 // so that a client that reads slowly holds none.
-func (s *Server) execute(r *http.Request, client string, p Params) Result {
+func (s *Server) execute(w http.ResponseWriter, r *http.Request, client string, p Params) Result {
 	defer s.gate.leave()
-	info := infoFrom(r.Context())
+	info := infoOf(w, r)
 	p.RequestID = info.id
 	charged := false
 	p.Charge = func(points int) (a Allowance, ok bool) {
@@ -146,13 +189,7 @@ func (s *Server) execute(r *http.Request, client string, p Params) Result {
 		if !charged {
 			s.limiter.Take(client, 1)
 		}
-		info.ran = true
-		info.operation = operationName(res.Operation)
-		info.operationType = res.OperationType
-		info.outcome = res.Outcome
-		info.errors = res.Errors
-		info.statements = counter.Statements()
-		s.metrics.operation(&res, info.statements, time.Since(begun))
+		s.answered(info, &res, counter.Statements(), time.Since(begun))
 	}()
 	res = s.deps.Execute(ctx, p)
 	return res

@@ -181,7 +181,8 @@ func TestParams(t *testing.T) {
 			"n": json.Number("12345678901234567890"), "s": "é\x00🏃",
 			"o": map[string]any{"x": []any{nil, true, json.Number("1.50")}},
 		},
-		Extensions: map[string]any{"a": json.Number("1")},
+		VariablesText: `{"n":12345678901234567890,"s":"é\u0000🏃","o":{"x":[null,true,1.50]}}`,
+		Extensions:    map[string]any{"a": json.Number("1")},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("POST (-want +got):\n%s", diff)

@@ -28,42 +28,63 @@ type requestInfo struct {
 
 type infoKey struct{}
 
-// infoFrom returns the information about the request; observe has put it there.
-func infoFrom(ctx context.Context) *requestInfo {
-	info, _ := ctx.Value(infoKey{}).(*requestInfo)
+// infoOf returns the information about a request: that of its recorder, or of its context where the recorder is wrapped.
+func infoOf(w http.ResponseWriter, r *http.Request) *requestInfo {
+	if rec, ok := w.(*recorder); ok && rec.info != nil {
+		return rec.info
+	}
+	info, _ := r.Context().Value(infoKey{}).(*requestInfo)
 	return info
 }
 
-// observe gives each request an id, and writes one log line and counts it when it has been answered. The line holds
+// ServeHTTP answers one request. It gives the request an id and the answer the headers that protect a browser, answers
+// a panic like everything else, and writes one log line and counts the request when it has been answered. The line holds
 // nothing that a client sent but the name of its operation and its well-formed request id: no document, no variables,
 // no query string, no headers, no address.
-func (s *Server) observe(next http.Handler) http.Handler {
-	header := s.cfg.RequestIDHeader
-	if header == "" {
-		header = defaultRequestIDHeader
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	begun := time.Now()
+	info := &requestInfo{route: "other"}
+	if given := r.Header[s.cfg.RequestIDHeader]; len(given) == 1 && isRequestID(given[0]) {
+		info.id = given[0]
+	} else {
+		info.id = rand.Text()
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		begun := time.Now()
-		info := &requestInfo{route: "other"}
-		if given := r.Header.Values(s.cfg.RequestIDHeader); len(given) == 1 && isRequestID(given[0]) {
-			info.id = given[0]
-		} else {
-			info.id = rand.Text()
+	h := w.Header()
+	h[s.requestIDHeader] = []string{info.id}
+	for _, p := range protection {
+		h[p.name] = p.value
+	}
+	rec := &recorder{ResponseWriter: w, info: info}
+	defer func() {
+		took := time.Since(begun)
+		status := rec.status
+		if status == 0 {
+			status = http.StatusOK
 		}
-		w.Header().Set(header, info.id)
-		rec := &recorder{ResponseWriter: w}
-		defer func() {
-			took := time.Since(begun)
-			status := rec.status
-			if status == 0 {
-				status = http.StatusOK
-			}
-			method := knownMethod(r.Method)
-			s.metrics.requests.WithLabelValues(info.route, method, strconv.Itoa(status)).Inc()
-			s.logRequest(r.Context(), info, method, status, rec.bytes, took)
-		}()
-		next.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), infoKey{}, info)))
-	})
+		method := knownMethod(r.Method)
+		s.metrics.requests.WithLabelValues(info.route, method, strconv.Itoa(status)).Inc()
+		s.logRequest(r.Context(), info, method, status, rec.bytes, took)
+	}()
+	defer s.recovered(rec, r)
+	if r.URL.Path == routeGraphQL {
+		info.route = routeGraphQL
+		s.graph.ServeHTTP(rec, r)
+		return
+	}
+	s.other.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), infoKey{}, info)))
+}
+
+// protection are the headers that every answer has. A page that needs more of the browser sets its own policy. The values
+// are shared between answers: nothing may change them in place.
+var protection = []struct {
+	name  string
+	value []string
+}{
+	{"X-Content-Type-Options", []string{"nosniff"}},
+	{"X-Frame-Options", []string{"DENY"}},
+	{"Referrer-Policy", []string{"no-referrer"}},
+	{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
+	{"Content-Security-Policy", []string{"default-src 'none'; frame-ancestors 'none'"}},
 }
 
 func (s *Server) logRequest(ctx context.Context, info *requestInfo, method string, status int, bytes int64, took time.Duration) {
@@ -102,51 +123,40 @@ func (s *Server) logRequest(ctx context.Context, info *requestInfo, method strin
 	s.log.LogAttrs(ctx, level, "request", attrs...)
 }
 
-// recover answers a panic with 500 and the request id, and logs what happened under that id. Nothing of the panic
-// reaches the client.
+// recover answers a panic of next in the place where it stands: what wraps it sees an answer like any other.
 func (s *Server) recover(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rec := &recorder{ResponseWriter: w}
-		defer func() {
-			v := recover()
-			if v == nil {
-				return
-			}
-			if v == http.ErrAbortHandler { //nolint:errorlint // net/http panics with this very value
-				panic(v)
-			}
-			info := infoFrom(r.Context())
-			s.metrics.panics.Inc()
-			s.log.ErrorContext(r.Context(), "panic",
-				"request_id", info.id, "route", info.route, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-			if rec.status != 0 {
-				panic(http.ErrAbortHandler) // half an answer is out: end the connection rather than seem complete
-			}
-			media, ok := negotiate(r.Header.Values("Accept"))
-			if !ok {
-				media = mediaJSON
-			}
-			for _, name := range []string{"Content-Encoding", "ETag", "Last-Modified"} {
-				w.Header().Del(name)
-			}
-			s.refuse(w, r, media, &refusal{
-				status: http.StatusInternalServerError, code: codeInternalError, reason: "panic", message: "internal error",
-			})
-		}()
+		rec := &recorder{ResponseWriter: w, info: infoOf(w, r)}
+		defer s.recovered(rec, r)
 		next.ServeHTTP(rec, r)
 	})
 }
 
-// harden sets the headers that every answer has. A page that needs more of the browser sets its own policy.
-func harden(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		next.ServeHTTP(w, r)
+// recovered is deferred: it answers a panic with 500 and the request id, and logs what happened under that id. Nothing of
+// the panic reaches the client.
+func (s *Server) recovered(w *recorder, r *http.Request) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	if v == http.ErrAbortHandler { //nolint:errorlint // net/http panics with this very value
+		panic(v)
+	}
+	s.metrics.panics.Inc()
+	s.log.ErrorContext(r.Context(), "panic",
+		"request_id", w.info.id, "route", w.info.route, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	if w.status != 0 {
+		panic(http.ErrAbortHandler) // half an answer is out: end the connection rather than seem complete
+	}
+	media, ok := negotiate(r.Header.Values("Accept"))
+	if !ok {
+		media = mediaJSON
+	}
+	for _, name := range []string{"Content-Encoding", "ETag", "Last-Modified"} {
+		w.Header().Del(name)
+	}
+	s.refuse(w, r, media, &refusal{
+		status: http.StatusInternalServerError, code: codeInternalError, reason: "panic", message: "internal error",
 	})
 }
 
@@ -181,6 +191,7 @@ func knownMethod(method string) string {
 // recorder notes the status and the length of an answer.
 type recorder struct {
 	http.ResponseWriter
+	info   *requestInfo
 	status int
 	bytes  int64
 }

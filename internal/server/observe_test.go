@@ -218,11 +218,11 @@ func TestNoBody(t *testing.T) {
 func TestPanicAfterWriting(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
-	b.handler = b.observe(b.Server.recover(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	b.other = b.Server.recover(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		_, _ = w.Write(bytes.Repeat([]byte("x"), 10))
 		panic("late")
-	})))
+	}))
 	addr, _, _ := listen(t, b)
 	if a := get(addr, "/"); a.err == nil {
 		t.Errorf("%+v, want an unexpected end", a)

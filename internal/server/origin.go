@@ -38,16 +38,12 @@ func (s *Server) crossOrigin(next http.Handler) (http.Handler, error) {
 }
 
 func (s *Server) cors(next http.Handler) http.Handler {
-	requestID := s.cfg.RequestIDHeader
-	if requestID == "" {
-		requestID = defaultRequestIDHeader
-	}
 	return cors.New(cors.Options{
 		AllowedOrigins:   s.cfg.AllowedOrigins,
 		AllowCredentials: s.cfg.AllowCredentials,
 		AllowedMethods:   []string{http.MethodGet, http.MethodHead, http.MethodPost},
-		AllowedHeaders:   []string{"Accept", "Authorization", "Content-Type", requestID},
-		ExposedHeaders:   []string{requestID, "Retry-After"},
+		AllowedHeaders:   []string{"Accept", "Authorization", "Content-Type", s.requestIDHeader},
+		ExposedHeaders:   []string{s.requestIDHeader, "Retry-After"},
 		MaxAge:           600,
 	}).Handler(next)
 }

@@ -77,6 +77,9 @@ func parseBody(body []byte) (Params, *refusal) {
 	if p.Variables, f = objectMember(seen, paramVariables); f != nil {
 		return p, f
 	}
+	if len(p.Variables) > 0 {
+		p.VariablesText = string(seen[paramVariables])
+	}
 	if p.Extensions, f = objectMember(seen, paramExtensions); f != nil {
 		return p, f
 	}
@@ -107,6 +110,9 @@ func parseURL(rawQuery string) (Params, *refusal) {
 	var f *refusal
 	if p.Variables, f = objectParam(values, paramVariables); f != nil {
 		return p, f
+	}
+	if len(p.Variables) > 0 {
+		p.VariablesText = values.Get(paramVariables)
 	}
 	if p.Extensions, f = objectParam(values, paramExtensions); f != nil {
 		return p, f

@@ -83,7 +83,7 @@ func (f *refusal) body(requestID string) []byte {
 
 // refuse answers a request that never reached the graph.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, media string, f *refusal) {
-	info := infoFrom(r.Context())
+	info := infoOf(w, r)
 	info.refused = f.reason
 	s.metrics.refused.WithLabelValues(f.reason).Inc()
 	h := w.Header()
@@ -96,6 +96,9 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, media string, f 
 		h.Set("Accept-Encoding", "identity")
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		h.Set("Retry-After", retryAfter(f.retryAfter))
+	}
+	if info.route == routeGraphQL {
+		h.Add("Vary", "Accept")
 	}
 	h.Set("Cache-Control", "private, no-store")
 	writeBody(w, media+"; charset=utf-8", f.status, f.body(info.id))

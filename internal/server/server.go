@@ -19,6 +19,8 @@ import (
 type Deps struct {
 	// Execute answers GraphQL operations. Required.
 	Execute Execute
+	// Recall answers them from memory. Nil: nothing is kept.
+	Recall Recall
 	// Schema is the schema in the schema definition language, served at /schema.graphql. Required.
 	Schema string
 	// Ready returns nil if operations can be answered: the database is reached and its schema is current. Its error is
@@ -64,7 +66,12 @@ type Server struct {
 	metrics *metrics
 	assets  *assets
 	pages   *pages
-	handler http.Handler
+	// graph serves the graph, and other everything else.
+	graph, other http.Handler
+	compress     func(http.Handler) http.HandlerFunc
+	cacheControl []string // of public answers
+	// requestIDHeader is where the id of a request is sent back.
+	requestIDHeader string
 
 	draining atomic.Bool
 	ready    kept[struct{}]
@@ -91,6 +98,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		ready:   kept[struct{}]{keep: 200 * time.Millisecond},
 		about:   kept[About]{keep: 5 * time.Second},
 	}
+	if s.requestIDHeader = cfg.RequestIDHeader; s.requestIDHeader == "" {
+		s.requestIDHeader = defaultRequestIDHeader
+	}
 	s.metrics = newMetrics(s.gate, deps.Pool, deps.Metrics)
 	var err error
 	if s.assets, err = loadAssets(); err != nil {
@@ -99,30 +109,22 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if s.pages, err = loadPages(s.assets); err != nil {
 		return nil, err
 	}
+	if s.compress, err = gzhttp.NewWrapper(gzhttp.MinSize(smallest), gzhttp.EnableZstd(false)); err != nil {
+		return nil, fmt.Errorf("server: compression: %w", err)
+	}
+	s.cacheControl = []string{cacheControlOf(cfg.MaxAge, cfg.StaleWhileRevalidate)}
+	if s.graph, err = s.crossOrigin(http.HandlerFunc(s.graphQL)); err != nil {
+		return nil, err
+	}
 	routes, err := s.routes()
 	if err != nil {
 		return nil, err
 	}
-	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(1024), gzhttp.EnableZstd(false))
-	if err != nil {
-		return nil, fmt.Errorf("server: compression: %w", err)
-	}
-	// From the outside in: every answer is logged and counted, compressed, and has the headers that protect a browser;
-	// a panic anywhere inside is answered like everything else.
-	s.handler = s.observe(compress(harden(s.recover(routes))))
+	s.other = s.compress(s.recover(routes))
 	return s, nil
 }
 
-// ServeHTTP answers one request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.handler.ServeHTTP(w, r)
-}
-
 func (s *Server) routes() (http.Handler, error) {
-	graph, err := s.crossOrigin(http.HandlerFunc(s.graphQL))
-	if err != nil {
-		return nil, err
-	}
 	schema, err := s.crossOrigin(s.get(s.schema))
 	if err != nil {
 		return nil, err
@@ -130,11 +132,10 @@ func (s *Server) routes() (http.Handler, error) {
 	mux := http.NewServeMux()
 	handle := func(pattern, route string, h http.Handler) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			infoFrom(r.Context()).route = route
+			infoOf(w, r).route = route
 			h.ServeHTTP(w, r)
 		})
 	}
-	handle("/graphql", routeGraphQL, graph)
 	handle("/schema.graphql", "/schema.graphql", schema)
 	handle("/{$}", "/", s.get(s.start))
 	if s.cfg.GraphiQL {

@@ -12,6 +12,13 @@ import (
 // goes on. Statements that it sends with ctx are counted for the log and the metrics.
 type Execute func(ctx context.Context, p Params) Result
 
+// Recall answers an operation from memory, if an answer is kept of which is known that it is what Execute would answer
+// now. It is asked before Execute, outside the limit on operations that run at once. It runs nothing; it waits, for a
+// short while, only for what is under way already. Variables is not set yet when it is called.
+//
+// Whoever calls it charges Result.Cost. False means that Execute is to answer.
+type Recall func(ctx context.Context, p *Params) (Result, bool)
+
 // Params is a GraphQL request as HTTP carried it: well-formed, but nothing of it is parsed or validated yet.
 type Params struct {
 	// Query is the text of the document: valid UTF-8 and no longer than the limit on a body. It can be empty: if that is
@@ -24,8 +31,13 @@ type Params struct {
 	OperationName string
 	// Variables is nil if the request has none. Numbers are json.Number, so an integer of any size is as it was sent.
 	Variables map[string]any
+	// VariablesText is the JSON object of the variables as it was sent, empty if there is none. Without it Variables can't be
+	// told apart from others, and nothing is kept.
+	VariablesText string
 	// Extensions is nil if the request has none. Numbers are json.Number.
 	Extensions map[string]any
+	// Found is what Recall found out about the request and Execute needs too; only they know what it is.
+	Found any
 	// RequestID is the id under which this request is logged, for the log lines of Execute.
 	RequestID string
 	// ReadOnly says that the request came by a safe method (GET or HEAD): only a query may run, and anything else is
@@ -56,6 +68,12 @@ type Result struct {
 	Body []byte
 	// Release, if set, is called once after Body was written, so that its memory can be used again.
 	Release func()
+	// Public is set if anyone who is not signed in gets this same answer; Body is that of Public then.
+	Public *Public
+	// From says where a public answer comes from.
+	From Source
+	// Cost is what the operation costs, in points, if it is an answer of Recall.
+	Cost int
 	// Outcome says how far the operation came. It decides the status code.
 	Outcome Outcome
 	// Operation is the operation's name, empty if it has none or the document wasn't understood. It goes into the log
@@ -69,6 +87,19 @@ type Result struct {
 	// Unavailable only; there zero stands for one second.
 	RetryAfter time.Duration
 }
+
+// Source says where a public answer comes from.
+type Source int
+
+// The sources.
+const (
+	// FromExecution says that the operation ran for this request.
+	FromExecution Source = iota
+	// FromMemory says that the answer was kept.
+	FromMemory
+	// FromOther says that the operation ran at the same time for another request, which asked the same.
+	FromOther
+)
 
 // Outcome says how far an operation came. The status codes are those of the GraphQL-over-HTTP specification.
 type Outcome int
