@@ -41,8 +41,7 @@ func answerMetrics(stats func() graph.AnswerStats) []prometheus.Collector {
 // documentMetrics returns what the store of documents tells at /metrics.
 func documentMetrics(stats func() graph.DocumentStats) []prometheus.Collector {
 	counter := func(name, help string, value func(graph.DocumentStats) uint64) prometheus.Collector {
-		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help},
-			func() float64 { return float64(value(stats())) })
+		return counterOf(name, help, func() float64 { return float64(value(stats())) })
 	}
 	gauge := func(name, help string, value func(graph.DocumentStats) int) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
@@ -64,4 +63,24 @@ func documentMetrics(stats func() graph.DocumentStats) []prometheus.Collector {
 		gauge("collegium_documents_refused", "Trusted documents that can't be run on this schema.",
 			func(s graph.DocumentStats) int { return s.Refused }),
 	}
+}
+
+// referenceMetrics returns what the reference data in memory tell at /metrics.
+func referenceMetrics(stats func() graph.ReferenceStats) []prometheus.Collector {
+	return []prometheus.Collector{
+		counterOf("collegium_reference_answered_total", "Operations that read reference data from memory.",
+			func() float64 { return float64(stats().Answered) }),
+		counterOf("collegium_reference_missed_total", "Operations that read reference data from the database because what was in memory had changed.",
+			func() float64 { return float64(stats().Missed) }),
+		counterOf("collegium_reference_loads_total", "Times that the reference data were loaded into memory.",
+			func() float64 { return float64(stats().Loads) }),
+		counterOf("collegium_reference_load_failures_total", "Loads that failed.",
+			func() float64 { return float64(stats().Failures) }),
+		counterOf("collegium_reference_load_seconds_total", "Time that the loads took, in seconds.",
+			func() float64 { return stats().LoadTime.Seconds() }),
+	}
+}
+
+func counterOf(name, help string, value func() float64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value)
 }

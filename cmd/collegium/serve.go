@@ -50,6 +50,8 @@ type serveCmd struct {
 	Documents       string         `enum:"any,apq,trusted" default:"any" from:"COLLEGIUM_DOCUMENTS" help:"Which documents are answered: any; apq, those named by a hash, whose text was sent with it once; trusted, those of \"collegium documents\" and nothing else (COLLEGIUM_DOCUMENTS)."`
 	MaxDocuments    int            `default:"5000" placeholder:"N" help:"Checked documents that are kept, besides the trusted ones; ${default} unless set."`
 	DocumentMemory  int            `default:"64" placeholder:"MIB" help:"Memory that those may take, in MiB; ${default} unless set."`
+	Reference       string         `enum:"on,off" default:"on" from:"COLLEGIUM_REFERENCE" help:"Keep menus, units, case studies and where they lead in memory, as long as nothing changes them: on or off (COLLEGIUM_REFERENCE); ${default} unless set."`
+	ReferenceMemory int            `default:"64" placeholder:"MIB" help:"Memory that those may take for each kind of viewer, in MiB; a larger body is read from the database each time; ${default} unless set."`
 	Answers         string         `enum:"on,off" default:"on" from:"COLLEGIUM_ANSWERS" help:"Keep the answers to public queries in memory as long as the database would answer the same, and let browsers and proxies keep them: on or off (COLLEGIUM_ANSWERS)."`
 	AnswerMemory    int            `default:"64" placeholder:"MIB" help:"Memory that those may take, in MiB; ${default} unless set."`
 	MaxAge          time.Duration  `default:"5s" help:"How long browsers and proxies may give a public answer again without asking; ${default} unless set."`
@@ -106,6 +108,7 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 		Ready:   func(ctx context.Context) error { return pg.Current(ctx, db.pool) },
 		About:   func(ctx context.Context) (server.About, error) { return about(ctx, handler) },
 		Pool:    db.pool.Stat,
+		Metrics: slices.Concat(documentMetrics(handler.DocumentStats), referenceMetrics(handler.ReferenceStats)),
 		Metrics: append(documentMetrics(handler.DocumentStats), answerMetrics(handler.AnswerStats)...),
 		Log:     log,
 		Version: version(),
@@ -179,9 +182,10 @@ func (c *serveCmd) config() (server.Config, error) {
 func (c *serveCmd) graphConfig(log *slog.Logger) (graph.Config, error) {
 	config := graph.DefaultConfig()
 	config.PlainGqlgen, config.Log = c.PlainGqlgen, log
-	if c.MaxDocuments < 1 || c.DocumentMemory < 1 {
-		return config, errors.New("--max-documents and --document-memory must be at least 1")
+	if c.MaxDocuments < 1 || c.DocumentMemory < 1 || c.ReferenceMemory < 1 {
+		return config, errors.New("--max-documents, --document-memory and --reference-memory must be at least 1")
 	}
+	config.Reference, config.ReferenceBytes = c.Reference == "on", c.ReferenceMemory<<20
 	config.Accept, config.Documents, config.DocumentBytes = graph.Accept(c.Documents), c.MaxDocuments, c.DocumentMemory<<20
 	config.Own = []string{aboutQuery}
 	if c.AnswerMemory < 1 {
@@ -281,6 +285,7 @@ func (c *serveCmd) announce(log *slog.Logger, db *database, listener net.Listene
 		"timeout", c.Timeout.String(),
 		"drain_timeout", c.DrainTimeout.String(),
 		"documents", c.Documents,
+		"reference", c.Reference,
 		"answers", c.Answers,
 		"graphiql", c.Graphiql,
 		"plain_gqlgen", c.PlainGqlgen,
