@@ -39,7 +39,7 @@ func withWatcher(t testing.TB, db *pgxpool.Pool, o fresh.Options) func(*graph.Co
 	t.Helper()
 	w := fresh.NewWatcher(db.Config().ConnConfig, o)
 	t.Cleanup(w.Close)
-	return func(c *graph.Config) { c.Watcher, c.Reference = w, true }
+	return func(c *graph.Config) { c.Watcher, c.Reference, c.Answers = w, true, false }
 }
 
 // awaitReference returns when the reference data that the viewers see are in memory.
@@ -328,7 +328,7 @@ func TestReferenceWithoutWatcher(t *testing.T) {
 	t.Parallel()
 	db := demoDB(t)
 	w := fresh.NewWatcher(db.Config().ConnConfig, fresh.Options{Lease: 1})
-	h := graphOn(t, db, func(c *graph.Config) { c.Watcher, c.Reference = w, true })
+	h := graphOn(t, db, func(c *graph.Config) { c.Watcher, c.Reference, c.Answers = w, true, false })
 	awaitReference(t, h, anyone)
 	if n := statements(t, h, `{ organisation { name } }`, nil); n != 0 {
 		t.Fatalf("%d statements, want none", n)
