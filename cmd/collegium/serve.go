@@ -108,8 +108,8 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 		Ready:   func(ctx context.Context) error { return pg.Current(ctx, db.pool) },
 		About:   func(ctx context.Context) (server.About, error) { return about(ctx, handler) },
 		Pool:    db.pool.Stat,
-		Metrics: slices.Concat(documentMetrics(handler.DocumentStats), referenceMetrics(handler.ReferenceStats)),
-		Metrics: append(documentMetrics(handler.DocumentStats), answerMetrics(handler.AnswerStats)...),
+		Metrics: slices.Concat(
+			documentMetrics(handler.DocumentStats), referenceMetrics(handler.ReferenceStats), answerMetrics(handler.AnswerStats)),
 		Log:     log,
 		Version: version(),
 	}
