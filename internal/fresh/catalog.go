@@ -37,7 +37,7 @@ var (
 // once too seldom.
 type catalog struct {
 	tables   map[string]*table // nil for a table that is not watched
-	oids     []uint32          // of the tables that are watched
+	oids     []uint32          // of the tables
 	bodies   map[string]string // of functions, by name
 	unsteady map[string]bool
 	known    sync.Map // text of a statement → readOf
@@ -77,11 +77,12 @@ func readCatalog(ctx context.Context, tx pgx.Tx, before *catalog) (*catalog, err
 			COALESCE(
 				t.tgenabled = 'A' AND t.tgtype = 60 AND t.tgqual IS NULL AND t.tgattr = ''
 				AND c.relkind = 'r' AND NOT c.relhassubclass
+				AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)
 				AND NOT EXISTS (SELECT FROM pg_subscription_rel s WHERE s.srrelid = c.oid), false),
 			t.oid IS NOT NULL
 		FROM pg_class c
 		LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgfoid = 'note_change'::regproc
-		WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND c.relnamespace = current_schema()::regnamespace`)
+		WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND c.relnamespace = (SELECT current_schema()::regnamespace)`)
 	if err != nil {
 		return nil, err
 	}
@@ -89,10 +90,10 @@ func readCatalog(ctx context.Context, tx pgx.Tx, before *catalog) (*catalog, err
 	var oid uint32
 	var watched, meant bool
 	if _, err := pgx.ForEachRow(rows, []any{&name, &oid, &watched, &meant}, func() error {
+		c.oids = append(c.oids, oid)
 		switch {
 		case watched:
 			c.tables[name] = keep(name)
-			c.oids = append(c.oids, oid)
 		default:
 			c.tables[name] = nil
 			if meant {
@@ -112,7 +113,7 @@ func readCatalog(ctx context.Context, tx pgx.Tx, before *catalog) (*catalog, err
 			p.pronamespace = 'pg_catalog'::regnamespace
 		FROM pg_proc p
 		WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.provolatile = 'v'
-			OR p.pronamespace = current_schema()::regnamespace
+			OR p.pronamespace = (SELECT current_schema()::regnamespace)
 			AND NOT EXISTS (
 				SELECT
 				FROM pg_depend d

@@ -99,9 +99,11 @@ func NewWatcher(config *pgx.ConnConfig, o Options) *Watcher {
 	}
 	w.config.Tracer = nil
 	w.config.RuntimeParams["application_name"] = "collegium watcher"
-	// The few changes since the last question are found by their key, whatever the
-	// planner thinks of how many there are.
+	// The planner may take the few changes since the last question for very many. They
+	// are to be found by their key all the same, and to compile the question takes longer
+	// than the lease.
 	w.config.RuntimeParams["enable_seqscan"] = "off"
+	w.config.RuntimeParams["jit"] = "off"
 	// A server that doesn't answer a question won't answer the request to cancel it.
 	w.config.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.DeadlineContextWatcherHandler{Conn: conn.Conn()}
@@ -270,7 +272,7 @@ type state struct {
 	changed    []string // the tables that were written to since the state before
 }
 
-// lookSQL takes the snapshot of the state before and the OIDs of the watched tables.
+// lookSQL takes the snapshot of the state before and the OIDs of the tables.
 //
 // A transaction that was not over in that snapshot is in its list, or began later. In
 // a database that was restored from a dump there are changes of transactions that this
@@ -284,7 +286,7 @@ const lookSQL = `
 		CURRENT_DATE::text,
 		concat_ws(' ',
 			pg_backend_pid(),
-			pg_postmaster_start_time(),
+			extract(epoch FROM pg_postmaster_start_time()),
 			(SELECT string_agg(m.xmin::text, ' ') FROM schema_migrations m),
 			(SELECT count(*) FROM pg_subscription_rel),
 			(SELECT hashtextextended(string_agg(concat_ws(' ', c.oid, c.xmin, t.oid, t.xmin), ',' ORDER BY t.oid), 0)
@@ -299,8 +301,8 @@ const lookSQL = `
 			WHERE c.xid >= pg_snapshot_xmax($1::text::pg_snapshot) AND c.xid < pg_snapshot_xmax(pg_current_snapshot())
 			UNION
 			SELECT c.table_name
-			FROM pg_snapshot_xip($1::text::pg_snapshot) AS running (xid)
-			JOIN changes c ON c.xid = running.xid)`
+			FROM changes c
+			WHERE c.xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot))))`
 
 // look asks what has changed since a snapshot; nothing has since the empty one.
 func look(ctx context.Context, db pg.Querier, since string, oids []uint32) (state, error) {
@@ -402,6 +404,7 @@ func (w *Watcher) prune(age time.Duration) error {
 	defer cancel()
 	config := w.config.Copy()
 	delete(config.RuntimeParams, "enable_seqscan") // the oldest are most of them
+	config.RuntimeParams["statement_timeout"] = "0"
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return err
