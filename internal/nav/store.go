@@ -31,48 +31,60 @@ type row struct {
 	ActionName  *string
 }
 
-// readMenus returns the statement that reads whole menus in one ordered pass;
-// which is a condition on m, static text. It returns the items that the viewer may
-// see for themselves and for their targets; assemble leaves out those below an
-// item that is not among them.
-func readMenus(which string) string {
-	return `
-	SELECT
-		m.id AS menu_id,
-		m.handle,
-		m.title,
-		m.revision,
-		i.id,
-		i.parent_id,
-		i.label,
-		i.position,
-		i.kind,
-		i.href,
-		i.is_canonical,
-		i.access,
-		i.entry_id,
-		i.entry_kind,
-		i.action_name
+// menuColumns are those of a row: of the menu m and of an item i.
+const menuColumns = `
+	m.id AS menu_id,
+	m.handle,
+	m.title,
+	m.revision,
+	i.id,
+	i.parent_id,
+	i.label,
+	i.position,
+	i.kind,
+	COALESCE(i.path, i.url) AS href,
+	i.is_canonical,
+	i.access,
+	i.entry_id,
+	i.entry_kind,
+	i.action AS action_name`
+
+// shownItems are the items that the viewer may see for themselves and for their
+// targets; assemble leaves out those below an item that is not among them.
+const shownItems = `v.access = ANY(@reach) AND (v.entry_id IS NULL OR ` + viewer.Visible + `)`
+
+// allMenus reads all menus in one ordered pass over whole tables.
+const allMenus = `
+	SELECT` + menuColumns + `
 	FROM menus m
 	LEFT JOIN (
-		SELECT
-			v.menu_id,
-			v.id,
-			v.parent_id,
-			v.label,
-			v.position,
-			v.kind,
-			COALESCE(r.path, v.url) AS href,
-			v.is_canonical,
-			v.access,
-			v.entry_id,
-			e.kind AS entry_kind,
-			v.action AS action_name
+		SELECT v.*, e.kind AS entry_kind, r.path
 		FROM menu_items v
 		LEFT JOIN entries e ON e.id = v.entry_id
 		LEFT JOIN routes r ON r.entry_id = v.entry_id AND r.kind = 'CURRENT'
-		WHERE v.access = ANY(@reach) AND (v.entry_id IS NULL OR ` + viewer.Visible + `)
+		WHERE ` + shownItems + `
 	) i ON i.menu_id = m.id
+	ORDER BY m.position, m.handle, i.position`
+
+// readMenus returns the statement that reads some menus; which is a condition on m,
+// static text. It looks up the target of each item, so that a small menu costs
+// little beside a large one.
+func readMenus(which string) string {
+	return `
+	SELECT` + menuColumns + `
+	FROM menus m
+	LEFT JOIN LATERAL (
+		SELECT v.*, e.kind AS entry_kind, e.path
+		FROM menu_items v
+		LEFT JOIN LATERAL (
+			SELECT e.kind, e.status, e.access, r.path
+			FROM entries e
+			LEFT JOIN routes r ON r.entry_id = e.id AND r.kind = 'CURRENT'
+			WHERE e.id = v.entry_id
+			OFFSET 0 -- keeps the planner from reading all entries, since it takes all menus for equally large
+		) e ON true
+		WHERE v.menu_id = m.id AND ` + shownItems + `
+	) i ON true
 	WHERE ` + which + `
 	ORDER BY m.position, m.handle, i.position`
 }
@@ -135,10 +147,13 @@ func (s *Store) Menus(ctx context.Context, v viewer.Viewer, handles []string) (_
 	if err := checkHandles(handles); err != nil {
 		return nil, err
 	}
-	menus, err := s.read(ctx, readMenus(`(@handles::text[] IS NULL OR m.handle = ANY(@handles))`),
+	if handles == nil {
+		return s.read(ctx, allMenus, pgx.StrictNamedArgs{"reach": v.Reach()})
+	}
+	menus, err := s.read(ctx, readMenus(`m.handle = ANY(@handles)`),
 		pgx.StrictNamedArgs{"handles": handles, "reach": v.Reach()})
-	if err != nil || handles == nil {
-		return menus, err
+	if err != nil {
+		return nil, err
 	}
 	byHandle := make(map[string]*Menu, len(menus))
 	for _, m := range menus {
