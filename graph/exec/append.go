@@ -39,22 +39,19 @@ func AppendString[S ~string](dst []byte, s S) []byte {
 }
 
 // nextEscape returns the index of the first byte of s at or after i that has to be escaped, or
-// len(s). It looks at eight bytes at once: in each byte of the three differences the top bit is set
-// if the byte was below a space, or equal to the quote or the backslash. A borrow can set it only
-// above a byte that is itself one of them, so the lowest one is always right.
+// len(s). It looks at eight bytes at once.
 func nextEscape(s string, i int) int {
-	const (
-		ones = 0x0101010101010101
-		tops = 0x8080808080808080
-	)
 	for ; i+8 <= len(s); i += 8 {
-		w := binary.LittleEndian.Uint64([]byte(s[i : i+8]))
-		quote := w ^ ('"' * ones)
-		slash := w ^ ('\\' * ones)
-		found := ((w - ' '*ones) | (quote - ones) | (slash - ones)) & ^w & tops
-		if found != 0 {
+		if found := escapes(binary.LittleEndian.Uint64([]byte(s[i : i+8]))); found != 0 {
 			return i + bits.TrailingZeros64(found)/8
 		}
+	}
+	if left := len(s) - i; left > 0 && len(s) >= 8 { // the last eight bytes, without those before i
+		w := binary.LittleEndian.Uint64([]byte(s[len(s)-8:]))>>(64-8*left) | ^uint64(0)<<(8*left)
+		if found := escapes(w); found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+		return len(s)
 	}
 	for ; i < len(s); i++ {
 		if c := s[i]; c < ' ' || c == '"' || c == '\\' {
@@ -62,6 +59,20 @@ func nextEscape(s string, i int) int {
 		}
 	}
 	return i
+}
+
+// escapes sets the top bit of each byte of w that has to be escaped, and clears all others up to the
+// lowest of them. In each byte of the three differences the top bit is set if the byte was below a space,
+// or equal to the quote or the backslash. A borrow can set it only above a byte that is itself one of
+// them, so the lowest one is always right.
+func escapes(w uint64) uint64 {
+	const (
+		ones = 0x0101010101010101
+		tops = 0x8080808080808080
+	)
+	quote := w ^ ('"' * ones)
+	slash := w ^ ('\\' * ones)
+	return ((w - ' '*ones) | (quote - ones) | (slash - ones)) & ^w & tops
 }
 
 // AppendInt appends a signed number as graphql.MarshalInt and its like do.

@@ -34,16 +34,20 @@ func FuzzAppendString(f *testing.F) {
 	})
 }
 
-// TestAppendStringPlaces puts each byte at each place of a word, beside each of its like.
+// TestAppendStringPlaces puts each byte at each place of texts of all lengths around a word, after a byte that is escaped
+// and beside each of its like.
 func TestAppendStringPlaces(t *testing.T) {
 	t.Parallel()
-	for c := range 256 {
-		for place := range 20 {
-			for _, fill := range []string{"a", "\x80", "!", "#", "[", "\xff"} {
-				s := []byte(strings.Repeat(fill, 20))
-				s[place] = byte(c)
-				if got, want := string(exec.AppendString(nil, string(s))), marshalled(graphql.MarshalString(string(s))); got != want {
-					t.Fatalf("AppendString(%q) = %s, want %s", s, got, want)
+	for length := 1; length <= 20; length++ {
+		for c := range 256 {
+			for place := range length {
+				for _, fill := range []string{"a", "\x80", "!", "#", "[", "\xff"} {
+					s := []byte(strings.Repeat(fill, length))
+					s[place/2] = '"'
+					s[place] = byte(c)
+					if got, want := string(exec.AppendString(nil, string(s))), marshalled(graphql.MarshalString(string(s))); got != want {
+						t.Fatalf("AppendString(%q) = %s, want %s", s, got, want)
+					}
 				}
 			}
 		}

@@ -58,6 +58,11 @@ func (o *Operation) Append(ctx context.Context, dst []byte) []byte {
 	oc := graphql.GetOperationContext(ctx)
 	p := o.plan(oc.Variables)
 	roots := make([]*run, len(p.roots))
+	for i := range p.roots {
+		if p.roots[i].def != nil { // not __typename
+			roots[i] = newRun(ctx, oc, o.exec, &p.roots[i])
+		}
+	}
 	defer func() {
 		for _, r := range roots {
 			if r != nil {
@@ -65,24 +70,7 @@ func (o *Operation) Append(ctx context.Context, dst []byte) []byte {
 			}
 		}
 	}()
-	var first *run
-	var wait sync.WaitGroup
-	for i := range p.roots {
-		if p.roots[i].def == nil { // __typename
-			continue
-		}
-		r := newRun(ctx, oc, o.exec, &p.roots[i])
-		roots[i] = r
-		if first == nil {
-			first = r
-		} else {
-			wait.Go(r.resolveRoot)
-		}
-	}
-	if first != nil {
-		first.resolveRoot()
-	}
-	wait.Wait()
+	resolveRoots(roots)
 
 	start := len(dst)
 	if size := int(p.size.Load()); cap(dst)-start < size {
@@ -114,6 +102,26 @@ func (o *Operation) Append(ctx context.Context, dst []byte) []byte {
 	dst = append(dst, '}')
 	p.size.Store(int64(len(dst) - start))
 	return dst
+}
+
+// resolveRoots resolves root fields side by side: the first of them in this goroutine, and each other in one of its own.
+func resolveRoots(roots []*run) {
+	for len(roots) > 0 && roots[0] == nil {
+		roots = roots[1:]
+	}
+	if len(roots) == 0 {
+		return
+	}
+	if len(roots) > 1 {
+		var wait sync.WaitGroup
+		defer wait.Wait()
+		for _, r := range roots[1:] {
+			if r != nil {
+				wait.Go(r.resolveRoot)
+			}
+		}
+	}
+	roots[0].resolveRoot()
 }
 
 // resolveRoot calls the resolver of the root field and answers the edges below. It may run beside others.

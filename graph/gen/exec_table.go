@@ -90,7 +90,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	s8 := exec.Pointer[page.Edge[*career.CaseStudy]](tCaseStudyEdge, true)
 	s9 := exec.Values(s8, true)
 	s10 := exec.Pointer[page.Info](tPageInfo, true)
-	s11 := exec.Scalar(true, true, func(dst []byte, v int) []byte {
+	s11 := exec.Scalar(true, false, func(dst []byte, v int) []byte {
 		return scalar.AppendInt(dst, v)
 	})
 	s12 := exec.Interface("Unit", false, func(v unit.Unit) (*exec.Type, any) {
@@ -519,7 +519,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tCareerLevel, "position", func(dst []byte, obj any) []byte {
 		v := obj.(*career.CareerLevel).Position
 		return scalar.AppendInt(dst, v)
-	}, exec.NonNull, exec.Guarded)
+	}, exec.NonNull)
 	exec.Leaf(tCareerLevel, "title", func(dst []byte, obj any) []byte {
 		v := obj.(*career.CareerLevel).Title
 		return exec.AppendString(dst, v)
@@ -532,8 +532,7 @@ func NewExecTable(cfg Config) *exec.Table {
 
 	// CaseStudy
 	exec.Leaf(tCaseStudy, "id", func(dst []byte, obj any) []byte {
-		v := obj.(*career.CaseStudy).NodeID()
-		return exec.AppendString(dst, v)
+		return obj.(*career.CaseStudy).AppendNodeID(dst)
 	}, exec.NonNull, exec.Guarded)
 	exec.Leaf(tCaseStudy, "slug", func(dst []byte, obj any) []byte {
 		v := obj.(*career.CaseStudy).Slug
@@ -580,7 +579,7 @@ func NewExecTable(cfg Config) *exec.Table {
 			return dst
 		}
 		return scalar.AppendDate(dst, *v)
-	}, exec.Guarded)
+	})
 	exec.Edge(tCaseStudy, "document", func(ctx context.Context, objs []*career.CaseStudy) ([]*content.Document, error) {
 		return resolvers.CaseStudy().Document(ctx, objs)
 	}, s3)
@@ -631,8 +630,7 @@ func NewExecTable(cfg Config) *exec.Table {
 
 	// Committee
 	exec.Leaf(tCommittee, "id", func(dst []byte, obj any) []byte {
-		v := obj.(*unit.Committee).NodeID()
-		return exec.AppendString(dst, v)
+		return obj.(*unit.Committee).AppendNodeID(dst)
 	}, exec.NonNull, exec.Guarded)
 	exec.Leaf(tCommittee, "slug", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Committee).Slug
@@ -651,8 +649,7 @@ func NewExecTable(cfg Config) *exec.Table {
 
 	// Document
 	exec.Leaf(tDocument, "id", func(dst []byte, obj any) []byte {
-		v := obj.(*content.Document).NodeID()
-		return exec.AppendString(dst, v)
+		return obj.(*content.Document).AppendNodeID(dst)
 	}, exec.NonNull, exec.Guarded)
 	exec.Leaf(tDocument, "title", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Document).Title
@@ -679,7 +676,7 @@ func NewExecTable(cfg Config) *exec.Table {
 			return dst
 		}
 		return scalar.AppendInt(dst, *v)
-	}, exec.Guarded)
+	})
 	exec.Leaf(tDocument, "sizeLabel", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Document).SizeLabel
 		if v == nil {
@@ -700,7 +697,7 @@ func NewExecTable(cfg Config) *exec.Table {
 			return dst
 		}
 		return scalar.AppendURL(dst, *v)
-	}, exec.Guarded)
+	})
 	exec.Leaf(tDocument, "access", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Document).Access
 		return exec.AppendString(dst, string(v))
@@ -738,7 +735,7 @@ func NewExecTable(cfg Config) *exec.Table {
 			return dst
 		}
 		return scalar.AppendURL(dst, *v)
-	}, exec.Guarded)
+	})
 
 	// FaqItem
 	exec.Leaf(tFaqItem, "question", func(dst []byte, obj any) []byte {
@@ -777,7 +774,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tHeadingBlock, "level", func(dst []byte, obj any) []byte {
 		v := obj.(*content.HeadingBlock).Level
 		return scalar.AppendInt(dst, v)
-	}, exec.NonNull, exec.Guarded)
+	}, exec.NonNull)
 	exec.Leaf(tHeadingBlock, "text", func(dst []byte, obj any) []byte {
 		v := obj.(*content.HeadingBlock).Text
 		return exec.AppendString(dst, v)
@@ -795,7 +792,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tLink, "href", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Link).Href
 		return scalar.AppendURL(dst, v)
-	}, exec.NonNull, exec.Guarded)
+	}, exec.NonNull)
 
 	// LinkListBlock
 	exec.Leaf(tLinkListBlock, "title", func(dst []byte, obj any) []byte {
@@ -819,8 +816,7 @@ func NewExecTable(cfg Config) *exec.Table {
 
 	// Member
 	exec.Leaf(tMember, "id", func(dst []byte, obj any) []byte {
-		v := obj.(*member.Member).NodeID()
-		return exec.AppendString(dst, v)
+		return obj.(*member.Member).AppendNodeID(dst)
 	}, exec.NonNull, exec.Guarded)
 	exec.Leaf(tMember, "displayName", func(dst []byte, obj any) []byte {
 		v := obj.(*member.Member).DisplayName
@@ -860,7 +856,7 @@ func NewExecTable(cfg Config) *exec.Table {
 			return dst
 		}
 		return scalar.AppendDate(dst, *v)
-	}, exec.Guarded)
+	})
 	exec.Edge(tMember, "region", func(ctx context.Context, objs []*member.Member) ([]*unit.Region, error) {
 		return resolvers.Member().Region(ctx, objs)
 	}, s6)
@@ -893,8 +889,7 @@ func NewExecTable(cfg Config) *exec.Table {
 
 	// Menu
 	exec.Leaf(tMenu, "id", func(dst []byte, obj any) []byte {
-		v := obj.(*nav.Menu).NodeID()
-		return exec.AppendString(dst, v)
+		return obj.(*nav.Menu).AppendNodeID(dst)
 	}, exec.NonNull, exec.Guarded)
 	exec.Leaf(tMenu, "handle", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Menu).Handle
@@ -907,7 +902,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tMenu, "revision", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Menu).Revision
 		return scalar.AppendInt(dst, v)
-	}, exec.NonNull, exec.Guarded)
+	}, exec.NonNull)
 	exec.Leaf(tMenu, "itemCount", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Menu).ItemCount()
 		return scalar.AppendInt(dst, v)
@@ -921,8 +916,7 @@ func NewExecTable(cfg Config) *exec.Table {
 
 	// MenuItem
 	exec.Leaf(tMenuItem, "id", func(dst []byte, obj any) []byte {
-		v := obj.(*nav.Item).NodeID()
-		return exec.AppendString(dst, v)
+		return obj.(*nav.Item).AppendNodeID(dst)
 	}, exec.NonNull, exec.Guarded)
 	exec.Leaf(tMenuItem, "label", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).Label
@@ -931,17 +925,13 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tMenuItem, "depth", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).Depth
 		return scalar.AppendInt(dst, v)
-	}, exec.NonNull, exec.Guarded)
+	}, exec.NonNull)
 	exec.Leaf(tMenuItem, "position", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).Position
 		return scalar.AppendInt(dst, v)
-	}, exec.NonNull, exec.Guarded)
+	}, exec.NonNull)
 	exec.Leaf(tMenuItem, "parentId", func(dst []byte, obj any) []byte {
-		v := obj.(*nav.Item).ParentID()
-		if v == nil {
-			return dst
-		}
-		return exec.AppendString(dst, *v)
+		return obj.(*nav.Item).AppendParentID(dst)
 	}, exec.Guarded)
 	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s35)
 	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s33, exec.NonNull)
@@ -951,7 +941,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tMenuItem, "descendantCount", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).DescendantCount
 		return scalar.AppendInt(dst, v)
-	}, exec.NonNull, exec.Guarded)
+	}, exec.NonNull)
 	exec.Leaf(tMenuItem, "kind", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).Kind
 		return exec.AppendString(dst, string(v))
@@ -962,7 +952,7 @@ func NewExecTable(cfg Config) *exec.Table {
 			return dst
 		}
 		return scalar.AppendURL(dst, *v)
-	}, exec.Guarded)
+	})
 	exec.Edge(tMenuItem, "target", func(ctx context.Context, objs []*nav.Item) ([]union.MenuTarget, error) {
 		return resolvers.MenuItem().Target(ctx, objs)
 	}, s36)
@@ -1025,7 +1015,7 @@ func NewExecTable(cfg Config) *exec.Table {
 			return dst
 		}
 		return scalar.AppendInt(dst, *v)
-	}, exec.Guarded)
+	})
 
 	// OrganisationContact
 	exec.Plain(tOrganisationContact, "addressLines", func(obj *content.OrganisationContact) []string { return obj.AddressLines }, s39, exec.NonNull)
@@ -1090,8 +1080,7 @@ func NewExecTable(cfg Config) *exec.Table {
 
 	// Page
 	exec.Leaf(tPage, "id", func(dst []byte, obj any) []byte {
-		v := obj.(*content.Page).NodeID()
-		return exec.AppendString(dst, v)
+		return obj.(*content.Page).AppendNodeID(dst)
 	}, exec.NonNull, exec.Guarded)
 	exec.Leaf(tPage, "path", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Page).Path
@@ -1120,18 +1109,18 @@ func NewExecTable(cfg Config) *exec.Table {
 			return dst
 		}
 		return scalar.AppendDateTime(dst, *v)
-	}, exec.Guarded)
+	})
 	exec.Leaf(tPage, "updatedAt", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Page).UpdatedAt
 		return scalar.AppendDateTime(dst, v)
-	}, exec.NonNull, exec.Guarded)
+	}, exec.NonNull)
 	exec.Leaf(tPage, "reviewDueOn", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Page).ReviewDueOn
 		if v == nil {
 			return dst
 		}
 		return scalar.AppendDate(dst, *v)
-	}, exec.Guarded)
+	})
 	exec.Leaf(tPage, "subKind", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Page).SubKind
 		return exec.AppendString(dst, string(v))
@@ -1194,8 +1183,7 @@ func NewExecTable(cfg Config) *exec.Table {
 
 	// Post
 	exec.Leaf(tPost, "id", func(dst []byte, obj any) []byte {
-		v := obj.(*unit.Post).NodeID()
-		return exec.AppendString(dst, v)
+		return obj.(*unit.Post).AppendNodeID(dst)
 	}, exec.NonNull, exec.Guarded)
 	exec.Leaf(tPost, "title", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Post).Title
@@ -1204,7 +1192,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tPost, "seats", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Post).Seats
 		return scalar.AppendInt(dst, v)
-	}, exec.NonNull, exec.Guarded)
+	}, exec.NonNull)
 	exec.Edge(tPost, "holders", func(ctx context.Context, objs []*unit.Post) ([][]*unit.Term, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Post().Holders(ctx, objs, fc.Args["asOf"].(*time.Time))
@@ -1221,19 +1209,19 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tRateLimit, "cost", func(dst []byte, obj any) []byte {
 		v := obj.(*union.RateLimit).Cost
 		return scalar.AppendInt(dst, v)
-	}, exec.NonNull, exec.Guarded)
+	}, exec.NonNull)
 	exec.Leaf(tRateLimit, "limit", func(dst []byte, obj any) []byte {
 		v := obj.(*union.RateLimit).Limit
 		return scalar.AppendInt(dst, v)
-	}, exec.NonNull, exec.Guarded)
+	}, exec.NonNull)
 	exec.Leaf(tRateLimit, "remaining", func(dst []byte, obj any) []byte {
 		v := obj.(*union.RateLimit).Remaining
 		return scalar.AppendInt(dst, v)
-	}, exec.NonNull, exec.Guarded)
+	}, exec.NonNull)
 	exec.Leaf(tRateLimit, "resetAt", func(dst []byte, obj any) []byte {
 		v := obj.(*union.RateLimit).ResetAt
 		return scalar.AppendDateTime(dst, v)
-	}, exec.NonNull, exec.Guarded)
+	}, exec.NonNull)
 
 	// RedirectRoute
 	exec.Leaf(tRedirectRoute, "path", func(dst []byte, obj any) []byte {
@@ -1243,16 +1231,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tRedirectRoute, "location", func(dst []byte, obj any) []byte {
 		v := obj.(*content.RedirectRoute).Location
 		return scalar.AppendURL(dst, v)
-	}, exec.NonNull, exec.Guarded)
+	}, exec.NonNull)
 	exec.Leaf(tRedirectRoute, "statusCode", func(dst []byte, obj any) []byte {
 		v := obj.(*content.RedirectRoute).StatusCode
 		return scalar.AppendInt(dst, v)
-	}, exec.NonNull, exec.Guarded)
+	}, exec.NonNull)
 
 	// Region
 	exec.Leaf(tRegion, "id", func(dst []byte, obj any) []byte {
-		v := obj.(*unit.Region).NodeID()
-		return exec.AppendString(dst, v)
+		return obj.(*unit.Region).AppendNodeID(dst)
 	}, exec.NonNull, exec.Guarded)
 	exec.Leaf(tRegion, "slug", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Region).Slug
@@ -1313,7 +1300,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tSearchConnection, "totalCount", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).TotalCount
 		return scalar.AppendInt(dst, v)
-	}, exec.NonNull, exec.Guarded)
+	}, exec.NonNull)
 	exec.Leaf(tSearchConnection, "isCapped", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).IsCapped
 		return exec.AppendBool(dst, v)
@@ -1342,7 +1329,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tSearchFacet, "count", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Facet).Count
 		return scalar.AppendInt(dst, v)
-	}, exec.NonNull, exec.Guarded)
+	}, exec.NonNull)
 
 	// SearchHit
 	exec.Leaf(tSearchHit, "kind", func(dst []byte, obj any) []byte {
@@ -1375,8 +1362,7 @@ func NewExecTable(cfg Config) *exec.Table {
 
 	// SpecialistSection
 	exec.Leaf(tSpecialistSection, "id", func(dst []byte, obj any) []byte {
-		v := obj.(*unit.Section).NodeID()
-		return exec.AppendString(dst, v)
+		return obj.(*unit.Section).AppendNodeID(dst)
 	}, exec.NonNull, exec.Guarded)
 	exec.Leaf(tSpecialistSection, "slug", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Section).Slug
@@ -1400,14 +1386,14 @@ func NewExecTable(cfg Config) *exec.Table {
 			return dst
 		}
 		return scalar.AppendDate(dst, *v)
-	}, exec.Guarded)
+	})
 	exec.Leaf(tSpecialistSection, "dissolvedOn", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Section).DissolvedOn
 		if v == nil {
 			return dst
 		}
 		return scalar.AppendDate(dst, *v)
-	}, exec.Guarded)
+	})
 	exec.Edge(tSpecialistSection, "successor", func(ctx context.Context, objs []*unit.Section) ([]*unit.Section, error) {
 		return resolvers.SpecialistSection().Successor(ctx, objs)
 	}, s5)
@@ -1451,14 +1437,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tTerm, "startsOn", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Term).StartsOn
 		return scalar.AppendDate(dst, v)
-	}, exec.NonNull, exec.Guarded)
+	}, exec.NonNull)
 	exec.Leaf(tTerm, "endsOn", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Term).EndsOn
 		if v == nil {
 			return dst
 		}
 		return scalar.AppendDate(dst, *v)
-	}, exec.Guarded)
+	})
 	exec.Edge(tTerm, "member", func(ctx context.Context, objs []*unit.Term) ([]*member.Member, error) {
 		return resolvers.Term().Member(ctx, objs)
 	}, s4)
@@ -1506,14 +1492,14 @@ func NewExecTable(cfg Config) *exec.Table {
 			return dst
 		}
 		return scalar.AppendURL(dst, *v)
-	}, exec.Guarded)
+	})
 	exec.Leaf(tWebinarBlock, "thumbnailUrl", func(dst []byte, obj any) []byte {
 		v := obj.(*content.WebinarBlock).ThumbnailURL
 		if v == nil {
 			return dst
 		}
 		return scalar.AppendURL(dst, *v)
-	}, exec.Guarded)
+	})
 	exec.Leaf(tWebinarBlock, "captionsNote", func(dst []byte, obj any) []byte {
 		v := obj.(*content.WebinarBlock).CaptionsNote
 		if v == nil {

@@ -41,7 +41,7 @@ func run(file string) error {
 	// The plugin removes the table of the last run first; after a failure the tree should still build.
 	table := filepath.Join(cfg.Exec.Dir(), tablegen.Filename)
 	last, readErr := os.ReadFile(table)
-	err = api.Generate(cfg, api.AddPlugin(&tablegen.Plugin{}))
+	err = api.Generate(cfg, api.AddPlugin(&tablegen.Plugin{Plain: []string{"github.com/collegium/collegium/graph/scalar"}}))
 	if _, statErr := os.Stat(table); err != nil && readErr == nil && statErr != nil {
 		err = errors.Join(err, os.WriteFile(table, last, 0o644))
 	}

@@ -55,6 +55,9 @@ type CaseStudy struct {
 // NodeID returns the opaque ID in the graph.
 func (c *CaseStudy) NodeID() string { return node.ID("CaseStudy", c.ID) }
 
+// AppendNodeID appends NodeID as a JSON string.
+func (c *CaseStudy) AppendNodeID(dst []byte) []byte { return node.AppendID(dst, "CaseStudy", c.ID) }
+
 // Filter says which case studies. All conditions must hold.
 type Filter struct {
 	Level   *Level

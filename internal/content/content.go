@@ -40,6 +40,9 @@ type Page struct {
 // NodeID returns the opaque ID in the graph.
 func (p *Page) NodeID() string { return node.ID("Page", p.ID) }
 
+// AppendNodeID appends NodeID as a JSON string.
+func (p *Page) AppendNodeID(dst []byte) []byte { return node.AppendID(dst, "Page", p.ID) }
+
 // Breadcrumb is one step of the way to a page.
 type Breadcrumb struct {
 	Title string
@@ -64,3 +67,6 @@ type Document struct {
 
 // NodeID returns the opaque ID in the graph.
 func (d *Document) NodeID() string { return node.ID("Document", d.ID) }
+
+// AppendNodeID appends NodeID as a JSON string.
+func (d *Document) AppendNodeID(dst []byte) []byte { return node.AppendID(dst, "Document", d.ID) }

@@ -2,9 +2,6 @@ package guard
 
 import (
 	"fmt"
-	"iter"
-	"maps"
-	"slices"
 
 	"github.com/vektah/gqlparser/v2/ast"
 )
@@ -335,19 +332,20 @@ func (g *Guard) checkVariable(v any, depth int, n *int) error {
 	if *n++; *n > g.limits.VariableValues {
 		return exceeds("variableValues", *n, g.limits.VariableValues, "the variables hold %d values or more; at most %d are allowed")
 	}
-	var children iter.Seq[any]
-	switch v := v.(type) {
-	case []any:
-		children = slices.Values(v)
-	case map[string]any:
-		children = maps.Values(v)
-	default:
+	list, isList := v.([]any)
+	object, isObject := v.(map[string]any)
+	if !isList && !isObject {
 		return nil
 	}
 	if depth++; depth > g.limits.ValueDepth {
 		return exceeds("valueDepth", depth, g.limits.ValueDepth, "a value in the variables nests %d lists and objects or more; at most %d levels are allowed")
 	}
-	for child := range children {
+	for _, child := range list {
+		if err := g.checkVariable(child, depth, n); err != nil {
+			return err
+		}
+	}
+	for _, child := range object {
 		if err := g.checkVariable(child, depth, n); err != nil {
 			return err
 		}

@@ -49,6 +49,9 @@ type Member struct {
 // NodeID returns the opaque ID in the graph.
 func (m *Member) NodeID() string { return node.ID("Member", m.ID) }
 
+// AppendNodeID appends NodeID as a JSON string.
+func (m *Member) AppendNodeID(dst []byte) []byte { return node.AppendID(dst, "Member", m.ID) }
+
 // Filter says which members. All conditions must hold; a condition on a field
 // holds only for members who let the viewer see the field.
 type Filter struct {

@@ -35,6 +35,9 @@ type Menu struct {
 // NodeID returns the opaque ID in the graph.
 func (m *Menu) NodeID() string { return node.ID("Menu", m.ID) }
 
+// AppendNodeID appends NodeID as a JSON string.
+func (m *Menu) AppendNodeID(dst []byte) []byte { return node.AppendID(dst, "Menu", m.ID) }
+
 // ItemCount returns how many items the viewer may see, at all depths.
 func (m *Menu) ItemCount() int { return len(m.items) }
 
@@ -112,6 +115,9 @@ type Item struct {
 // NodeID returns the opaque ID in the graph.
 func (it *Item) NodeID() string { return node.ID("MenuItem", it.ID) }
 
+// AppendNodeID appends NodeID as a JSON string.
+func (it *Item) AppendNodeID(dst []byte) []byte { return node.AppendID(dst, "MenuItem", it.ID) }
+
 // ParentID returns the opaque ID of the parent, nil at the top.
 func (it *Item) ParentID() *string {
 	if it.Parent == nil {
@@ -119,6 +125,14 @@ func (it *Item) ParentID() *string {
 	}
 	id := it.Parent.NodeID()
 	return &id
+}
+
+// AppendParentID appends ParentID as a JSON string, and nothing at the top.
+func (it *Item) AppendParentID(dst []byte) []byte {
+	if it.Parent == nil {
+		return dst
+	}
+	return it.Parent.AppendNodeID(dst)
 }
 
 // Ancestors returns the items above this one, from the top down.

@@ -29,13 +29,20 @@ func Keyed(kind, key string) uuid.UUID {
 
 // ID returns the opaque ID in the graph of a thing of a type.
 func ID(typeName string, id uuid.UUID) string {
-	var raw [64]byte
-	b := append(raw[:0], typeName...)
-	b = append(b, ':')
-	var text [36]byte
-	encodeHex(text[:], id)
-	b = append(b, text[:]...)
-	return base64.RawURLEncoding.EncodeToString(b)
+	var room [96]byte
+	quoted := AppendID(room[:0], typeName, id)
+	return string(quoted[1 : len(quoted)-1])
+}
+
+// AppendID appends what ID returns as a JSON string.
+func AppendID(dst []byte, typeName string, id uuid.UUID) []byte {
+	var room [64]byte
+	raw := append(append(room[:0], typeName...), ':')
+	n := len(raw)
+	raw = append(raw, "00000000-0000-0000-0000-000000000000"...)
+	encodeHex(raw[n:], id)
+	dst = base64.RawURLEncoding.AppendEncode(append(dst, '"'), raw)
+	return append(dst, '"')
 }
 
 func encodeHex(dst []byte, id uuid.UUID) {

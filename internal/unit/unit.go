@@ -46,6 +46,11 @@ type Section struct {
 // NodeID returns the opaque ID in the graph.
 func (s *Section) NodeID() string { return node.ID("SpecialistSection", s.ID) }
 
+// AppendNodeID appends NodeID as a JSON string.
+func (s *Section) AppendNodeID(dst []byte) []byte {
+	return node.AppendID(dst, "SpecialistSection", s.ID)
+}
+
 // Region is members who share a part of the country.
 type Region struct {
 	ID         uuid.UUID
@@ -59,6 +64,9 @@ type Region struct {
 
 // NodeID returns the opaque ID in the graph.
 func (r *Region) NodeID() string { return node.ID("Region", r.ID) }
+
+// AppendNodeID appends NodeID as a JSON string.
+func (r *Region) AppendNodeID(dst []byte) []byte { return node.AppendID(dst, "Region", r.ID) }
 
 // LocalName is a name in another language, which is a BCP 47 tag.
 type LocalName struct {
@@ -82,6 +90,9 @@ type Committee struct {
 // NodeID returns the opaque ID in the graph.
 func (c *Committee) NodeID() string { return node.ID("Committee", c.ID) }
 
+// AppendNodeID appends NodeID as a JSON string.
+func (c *Committee) AppendNodeID(dst []byte) []byte { return node.AppendID(dst, "Committee", c.ID) }
+
 // Post is an office on a committee.
 type Post struct {
 	ID          uuid.UUID
@@ -92,6 +103,9 @@ type Post struct {
 
 // NodeID returns the opaque ID in the graph.
 func (p *Post) NodeID() string { return node.ID("Post", p.ID) }
+
+// AppendNodeID appends NodeID as a JSON string.
+func (p *Post) AppendNodeID(dst []byte) []byte { return node.AppendID(dst, "Post", p.ID) }
 
 // Term is one person's time in a post. Both days are included.
 type Term struct {

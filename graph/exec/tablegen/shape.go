@@ -3,6 +3,7 @@ package tablegen
 import (
 	"fmt"
 	"go/types"
+	"slices"
 
 	"github.com/99designs/gqlgen/codegen/config"
 	"github.com/99designs/gqlgen/codegen/templates"
@@ -136,7 +137,7 @@ func (t *table) leaf(ref *config.TypeReference) (code string, custom bool, err e
 		lookup += "."
 	}
 	if twin := "Append" + name[len("Marshal"):]; pkg.Scope().Lookup(twin) != nil {
-		return code + fmt.Sprintf("return %s%s(dst, %s)", lookup, twin, v), true, nil
+		return code + fmt.Sprintf("return %s%s(dst, %s)", lookup, twin, v), !slices.Contains(t.plugin.Plain, pkg.Path()), nil
 	}
 	return code + fmt.Sprintf("return exec.AppendMarshaler(dst, %s%s(%s))", lookup, name, v), true, nil
 }

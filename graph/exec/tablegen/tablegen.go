@@ -37,6 +37,8 @@ type Plugin struct {
 	// Descriptive names the directives that only describe, such as a cost: a field may carry them
 	// although the executor doesn't run them. Directives that gqlgen.yml sets to skip_runtime needn't be named.
 	Descriptive []string
+	// Plain are the import paths of packages whose functions AppendX never panic.
+	Plain []string
 }
 
 // Name names the plugin for gqlgen.
@@ -244,6 +246,9 @@ func typeVar(name string) string { return "t" + name }
 func goType(t types.Type) string { return templates.CurrentImports.LookupType(t) }
 
 // field returns the statement that adds a field to its type.
+//
+// A scalar or enum field that is bound to a method M without arguments has a fast twin if its type has a method
+// AppendM(dst []byte) []byte too, which appends the JSON of what M returns, and nothing for null.
 func (t *table) field(obj *codegen.Object, f *codegen.Field) (string, error) {
 	ref := f.TypeReference
 	var opts strings.Builder
@@ -286,6 +291,9 @@ func (t *table) field(obj *codegen.Object, f *codegen.Field) (string, error) {
 		}
 		return fmt.Sprintf("exec.Method(%s, %q, func(ctx context.Context, obj %s) (v %s, ok bool, err error) {\n%s%s\n}, %s%s)",
 			typeVar(obj.Name), f.Name, parent, goType(ref.GO), fc, methodBody(f), s, opts.String()), nil
+	case method && has(obj.Reference(), "Append"+f.GoFieldName):
+		return fmt.Sprintf("exec.Leaf(%s, %q, func(dst []byte, obj any) []byte {\nreturn obj.(%s).Append%s(dst)\n}%s)",
+			typeVar(obj.Name), f.Name, parent, f.GoFieldName, opts.String()), nil
 	case ref.Definition.IsLeafType() && !ref.IsSlice() && !ref.IsPtrToSlice():
 		code, custom, err := t.leaf(ref)
 		if err != nil {
