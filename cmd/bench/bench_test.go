@@ -68,28 +68,41 @@ func TestQuickRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	own := slices.DeleteFunc(slices.Clone(contestants), func(name string) bool { return name == postgraphile })
-	if len(r.Questions) != 8 || !slices.Equal(r.Contestants, own) {
-		t.Errorf("%d questions to %v, want 8 to %v", len(r.Questions), r.Contestants, own)
+	if len(r.Questions) != 16 || !slices.Equal(r.Contestants, own) {
+		t.Errorf("%d questions to %v, want 16 to %v", len(r.Questions), r.Contestants, own)
 	}
 	for _, q := range r.Questions {
 		if q.Bytes < 100 {
 			t.Errorf("%s: the answer has %d bytes, which is too short for an answer", q.Name, q.Bytes)
 		}
-		for _, c := range []string{ours, gqlgen, sql, bare} {
+		asked := []string{ours, cached, gqlgen, sql, bare}
+		switch {
+		case q.Name == notModified:
+			asked = []string{cached, hello}
+		case strings.HasSuffix(q.Name, getSuffix):
+			asked = []string{cached, bare}
+		case !q.Whole:
+			asked = []string{ours}
+		default:
+			if q.Statements[sql] != 1 || q.Statements[bare] != 0 || q.Statements[cached] != 0 {
+				t.Errorf("%s: statements %v, want 1 of %s, none of %s and %s", q.Name, q.Statements, sql, bare, cached)
+			}
+			if q.Statements[ours] > q.Statements[gqlgen] {
+				t.Errorf("%s: %v statements, and %v of plain gqlgen", q.Name, q.Statements[ours], q.Statements[gqlgen])
+			}
+		}
+		for _, c := range asked {
 			rates := values(r.Measurements, q.Name, c, perSecond)
 			if len(rates) != 2 || slices.Min(rates) <= 0 {
 				t.Errorf("%s, %s: requests a second of the rounds are %v, want 2 that are positive", q.Name, c, rates)
 			}
 		}
-		if q.Statements[sql] != 1 || q.Statements[bare] != 0 || q.Statements[ours] < 1 {
-			t.Errorf("%s: statements %v, want 1 of %s, none of %s and some of %s", q.Name, q.Statements, sql, bare, ours)
-		}
-		if q.Statements[ours] > q.Statements[gqlgen] {
-			t.Errorf("%s: %v statements, and %v of plain gqlgen", q.Name, q.Statements[ours], q.Statements[gqlgen])
-		}
+	}
+	if c := r.Crowd; c == nil || c.Answered+c.Rejected != crowd || c.Answered == 0 || c.OfOne < 1 {
+		t.Errorf("the crowd got %+v", c)
 	}
 	report := read(t, dir, "results.md")
-	for _, want := range []string{"| Q1L |", "## Q7:", "| plain-gqlgen |", "encoding/json", "## Memory"} {
+	for _, want := range []string{"| Q1L |", "## Q7:", "| plain-gqlgen |", "encoding/json", "## Memory", "A 304, over hello", "against page 1", "at once"} {
 		if !strings.Contains(report, want) {
 			t.Errorf("the report lacks %q", want)
 		}
@@ -102,8 +115,8 @@ func TestQuickRun(t *testing.T) {
 			t.Fatalf("the chart is not XML: %v", err)
 		}
 	}
-	if bars := strings.Count(chart, `font-size="11"`); bars != 8*4 {
-		t.Errorf("the chart has %d bars, want %d", bars, 8*4)
+	if bars := strings.Count(chart, `font-size="11"`); bars != 8*5 {
+		t.Errorf("the chart has %d bars, want %d", bars, 8*5)
 	}
 }
 
@@ -198,7 +211,9 @@ func TestDifferentAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			list := slices.DeleteFunc(questions(there), func(q question) bool { return q.Name != "Q4" })
-			list[0].sql = strings.Replace(list[0].sql, change.old, change.new, 1)
+			for i, v := range list[0].variants {
+				list[0].variants[i].sql = strings.Replace(v.sql, change.old, change.new, 1)
+			}
 			o := options{Pool: 2, Only: []string{sql}}
 			running, err := o.assemble(t.Context(), dsn, list, t.Logf)
 			for _, p := range running {
@@ -270,7 +285,7 @@ func TestOptions(t *testing.T) {
 		{"--seconds 0", "--seconds: 0 is out of range"},
 		{"--connections 0", "--connections: 0 is out of range"},
 		{"--pool 100", "--pool: 100 is out of range"},
-		{"--questions Q9", `--questions: there is no "Q9"; choose from Q1, Q1L`},
+		{"--questions Q9", `--questions: there is no "Q9"; choose from P1, P5000, misses, Q1, Q1L`},
 		{"--only fast", `--only: there is no "fast"`},
 		{"--skip collegium", "--skip: collegium always takes part"},
 		{"--sizes 10000", "--sizes: give two numbers"},

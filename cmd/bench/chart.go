@@ -18,7 +18,7 @@ const (
 
 // colours are those of the contestants; they differ in lightness too, for people
 // who do not tell the hues apart.
-var colours = map[string]string{ours: "#0b5d57", gqlgen: "#d99a2b", postgraphile: "#a5527a", sql: "#4a6fa5", bare: "#b9c4c9"}
+var colours = map[string]string{ours: "#0b5d57", cached: "#5fb3a8", gqlgen: "#d99a2b", postgraphile: "#a5527a", sql: "#4a6fa5", bare: "#b9c4c9"}
 
 // chart returns requests a second of every contestant on every question as an
 // SVG, on a logarithmic scale.
@@ -29,13 +29,19 @@ func (r *result) chart() string {
 			shown = append(shown, c)
 		}
 	}
+	var rows []asked
+	for _, q := range r.Questions {
+		if q.Whole {
+			rows = append(rows, q)
+		}
+	}
 	low, high := math.Inf(1), math.Inf(-1)
 	for _, m := range r.Measurements {
 		if m.Contestant != hello {
 			low, high = min(low, m.PerSecond), max(high, m.PerSecond)
 		}
 	}
-	if len(r.Questions) == 0 || math.IsInf(low, 0) || low <= 0 {
+	if len(rows) == 0 || math.IsInf(low, 0) || low <= 0 {
 		return ""
 	}
 	// The axis begins at the power of ten below everything, so that every bar has
@@ -44,7 +50,7 @@ func (r *result) chart() string {
 	x := func(n float64) float64 {
 		return labelWidth + plotWidth*(math.Log10(n)-from)/(to-from)
 	}
-	bottom := chartTop + len(r.Questions)*(len(shown)*barHeight+groupSpace)
+	bottom := chartTop + len(rows)*(len(shown)*barHeight+groupSpace)
 	width := labelWidth + plotWidth + 80
 
 	var b strings.Builder
@@ -62,7 +68,7 @@ func (r *result) chart() string {
 			x(n), chartTop-6, x(n), bottom, x(n), bottom+18, short(n))
 	}
 	y := chartTop
-	for _, q := range r.Questions {
+	for _, q := range rows {
 		fmt.Fprintf(&b, `<text x="8" y="%d" font-weight="bold" fill="#1a1a1a">%s</text>`+"\n", y+len(shown)*barHeight/2+4, html.EscapeString(q.Name))
 		for _, c := range shown {
 			if n := r.of(q.Name, c, perSecond); !math.IsNaN(n) {

@@ -19,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/collegium/collegium/graph"
+	"github.com/collegium/collegium/internal/fresh"
 	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/server"
 )
@@ -26,14 +27,15 @@ import (
 // The contestants. Each is a process of its own: this program, told by its
 // first argument to be one; only the peer is another.
 const (
-	ours   = "collegium"    // the server as "collegium serve" runs it
-	gqlgen = "plain-gqlgen" // the same with --plain-gqlgen
-	sql    = "sql"          // one statement a question, written by hand
-	bare   = "bare"         // finished answers from memory
-	hello  = "hello"        // a handler that says hello
+	ours   = "collegium"        // the server as "collegium serve --answers=off" runs it
+	cached = "collegium-cached" // as "collegium serve" runs it: answers are kept
+	gqlgen = "plain-gqlgen"     // with --plain-gqlgen, and nothing in memory
+	sql    = "sql"              // one statement a question, written by hand
+	bare   = "bare"             // finished answers from memory
+	hello  = "hello"            // a handler that says hello
 )
 
-var contestants = []string{ours, gqlgen, postgraphile, sql, bare, hello}
+var contestants = []string{ours, cached, gqlgen, postgraphile, sql, bare, hello}
 
 // contestantCommand is the first argument of a process that is a contestant.
 const contestantCommand = "contestant"
@@ -45,7 +47,7 @@ type role struct {
 	DSN        string `json:"dsn"`
 	// Connections is the size of its connection pool.
 	Connections int32 `json:"connections"`
-	// Statements and Answers are what to run, or to say, by the body of a request.
+	// Statements and Answers are what to run, or to say, by the key of a request.
 	Statements map[string]statement `json:"statements"`
 	Answers    map[string]string    `json:"answers"`
 }
@@ -128,8 +130,8 @@ func (r role) server(ctx context.Context, counter *meter) (func(net.Listener) er
 	switch r.Contestant {
 	case sql:
 		return serveHandler(ctx, r.ask(pool, counter)), nil
-	case ours, gqlgen:
-		return serveGraph(ctx, pool, counter, r.Contestant == gqlgen)
+	case ours, cached, gqlgen:
+		return serveGraph(ctx, pool, counter, r.Contestant)
 	default:
 		return nil, fmt.Errorf("there is no contestant %q", r.Contestant)
 	}
@@ -139,15 +141,19 @@ func (r role) server(ctx context.Context, counter *meter) (func(net.Listener) er
 const helloAnswer = `{"data":{"hello":"world"}}`
 
 // serveGraph is the server as "collegium serve" builds it, with its log written
-// to nowhere, and without the limits on what one client may ask for.
-func serveGraph(ctx context.Context, pool *pgxpool.Pool, counter *meter, plain bool) (func(net.Listener) error, error) {
+// to nowhere, and without the limits on what one client may ask for. Only the
+// contestant cached keeps answers, and gqlgen alone keeps nothing at all.
+func serveGraph(ctx context.Context, pool *pgxpool.Pool, counter *meter, contestant string) (func(net.Listener) error, error) {
 	nowhere, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
 		return nil, err
 	}
 	log := slog.New(slog.NewJSONHandler(nowhere, nil))
 	config := graph.DefaultConfig()
-	config.PlainGqlgen, config.Log = plain, log
+	config.PlainGqlgen, config.Log = contestant == gqlgen, log
+	config.Answers, config.Reference = contestant == cached, contestant != gqlgen
+	config.Watcher = fresh.NewWatcher(pool.Config().ConnConfig, fresh.Options{Log: log})
+	context.AfterFunc(ctx, config.Watcher.Close)
 	config.Limits.Depth, config.Limits.Cost = 100, 100_000_000
 	handler, err := graph.NewHandler(pool, config)
 	if err != nil {
@@ -155,7 +161,7 @@ func serveGraph(ctx context.Context, pool *pgxpool.Pool, counter *meter, plain b
 	}
 	settings := server.Defaults()
 	settings.RatePoints = 0
-	srv, err := server.New(settings, server.Deps{
+	deps := server.Deps{
 		Execute: func(ctx context.Context, p server.Params) server.Result {
 			ctx, done := counter.begin(ctx)
 			defer done()
@@ -165,7 +171,11 @@ func serveGraph(ctx context.Context, pool *pgxpool.Pool, counter *meter, plain b
 		Ready:  func(ctx context.Context) error { return pg.Current(ctx, pool) },
 		Pool:   pool.Stat,
 		Log:    log,
-	})
+	}
+	if config.Answers {
+		deps.Recall = handler.Recall
+	}
+	srv, err := server.New(settings, deps)
 	if err != nil {
 		return nil, err
 	}
@@ -184,15 +194,18 @@ func serveHandler(ctx context.Context, h http.Handler) func(net.Listener) error 
 	}
 }
 
-// answer says the finished answer to the body of the request.
+// answer says the finished answer to the body or the query string of the request.
 func (r role) answer() http.HandlerFunc {
 	answers := make(map[string][]byte, len(r.Answers))
 	for key, answer := range r.Answers {
 		answers[key] = []byte(answer)
 	}
 	return func(w http.ResponseWriter, req *http.Request) {
-		body, err := io.ReadAll(req.Body)
-		answer, ok := answers[string(body)]
+		key, err := io.ReadAll(req.Body)
+		if req.Method == http.MethodGet {
+			key = []byte(req.URL.RawQuery)
+		}
+		answer, ok := answers[string(key)]
 		if err != nil || !ok {
 			http.Error(w, "no answer to this request is known", http.StatusBadRequest)
 			return

@@ -95,7 +95,7 @@ func (o *options) growthQuestion(ctx context.Context, dsn string, q question, po
 		return growthRow{}, err
 	}
 	defer p.stop()
-	if err := p.learn(ctx, q); err != nil {
+	if _, err := p.learn(ctx, q); err != nil {
 		return growthRow{}, err
 	}
 	m, err := p.measure(ctx, q.Name, 1, time.Duration(o.Seconds*float64(time.Second)), postmaster)

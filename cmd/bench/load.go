@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"slices"
 	"strconv"
 	"sync"
@@ -26,6 +27,16 @@ type exchange struct {
 func post(body string) []byte {
 	return fmt.Appendf(nil, "POST /graphql HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"+
 		"Accept: application/graphql-response+json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+}
+
+// get returns the bytes of a GET of the graph with a query string.
+func get(query string) []byte {
+	return fmt.Appendf(nil, "GET /graphql?%s HTTP/1.1\r\nHost: bench\r\nAccept: application/graphql-response+json\r\n\r\n", query)
+}
+
+// ifNoneMatch returns a GET as a client sends it that has an answer.
+func ifNoneMatch(get []byte, etag string) []byte {
+	return fmt.Appendf(nil, "%sIf-None-Match: %s\r\n\r\n", get[:len(get)-2], etag)
 }
 
 // load is what a number of connections got in a time.
@@ -97,26 +108,31 @@ func ask(ctx context.Context, address string, exchanges []exchange, number int, 
 	}
 }
 
-// once asks one question on a connection of its own and returns the body.
-func once(ctx context.Context, address string, request []byte) ([]byte, error) {
+// once asks one question on a connection of its own and returns the body, and the
+// name that the answer has for a client that will ask again; empty if it has none.
+func once(ctx context.Context, address string, request []byte) (body []byte, etag string, err error) {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	if _, err := conn.Write(request); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	status, body, err := readAnswer(bufio.NewReader(conn), nil)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	if status != 200 {
-		return nil, fmt.Errorf("status %d: %.1000q", status, body)
+	defer resp.Body.Close()
+	if body, err = io.ReadAll(resp.Body); err != nil {
+		return nil, "", err
 	}
-	return body, nil
+	if resp.StatusCode != http.StatusOK {
+		return nil, "", fmt.Errorf("status %d: %.1000q", resp.StatusCode, body)
+	}
+	return body, resp.Header.Get("ETag"), nil
 }
 
 // readAnswer reads one response of HTTP/1.1 into buf, which grows as needed. It
@@ -157,6 +173,7 @@ func readAnswer(in *bufio.Reader, buf []byte) (status int, body []byte, err erro
 	switch {
 	case chunked:
 		body, err = readChunks(in, body)
+	case status == http.StatusNotModified: // it never has one
 	case length < 0:
 		err = errors.New("an answer has neither a length nor chunks")
 	default:

@@ -33,8 +33,8 @@ type options struct {
 	Seconds     float64  `default:"3" placeholder:"S" help:"How long one contestant answers one question in one round."`
 	Connections int      `default:"16" placeholder:"N" help:"Keep-alive connections that ask at once."`
 	Pool        int32    `default:"16" placeholder:"N" help:"Connections to PostgreSQL of each contestant; the server takes 16 by default."`
-	Questions   []string `placeholder:"Q" help:"Only these questions: Q1, Q1L, Q2 to Q7."`
-	Only        []string `placeholder:"NAME" help:"Only these contestants: plain-gqlgen, postgraphile, sql, bare, hello; collegium always takes part."`
+	Questions   []string `placeholder:"Q" help:"Only these questions: Q1, Q1L, Q2 to Q7, Q1-GET to Q5-GET, 304, P1, P5000, misses."`
+	Only        []string `placeholder:"NAME" help:"Only these contestants: collegium-cached, plain-gqlgen, postgraphile, sql, bare, hello; collegium always takes part."`
 	Peers       bool     `help:"Let PostGraphile take part too; npm fetches it into the user's cache the first time."`
 	Skip        []string `placeholder:"NAME" help:"Not these contestants."`
 	Sizes       []int    `default:"10000,50000" placeholder:"ITEMS,MEMBERS" help:"Items of the large menu, and members."`
@@ -105,7 +105,7 @@ func (o *options) check() error {
 		o.Rounds, o.Seconds, o.Connections, o.Sizes = 2, 0.02, 4, []int{400, 1000}
 		o.GrowthItems, o.GrowthMembers = []int{100}, []int{500}
 	}
-	known := []string{}
+	known := []string{firstPage, laterPage, misses}
 	for _, q := range questions(subjects{mainDepth: 1, largeDepth: 1}) {
 		known = append(known, q.Name)
 	}
@@ -152,6 +152,11 @@ func (o *options) check() error {
 		}
 	}
 	return nil
+}
+
+// wants says whether a question is asked.
+func (o *options) wants(question string) bool {
+	return len(o.Questions) == 0 || slices.Contains(o.Questions, question)
 }
 
 // takesPart says whether a contestant is measured.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,6 +29,8 @@ type result struct {
 	// EncodingJSON is the CPU time that encoding/json takes for the answer to Q1
 	// from structs in memory, in microseconds, in each round.
 	EncodingJSON []float64 `json:"encodingJsonMicros"`
+	// Crowd is nil if the contestant that keeps answers takes no part.
+	Crowd *crowded `json:"crowd"`
 	// IdleRSS and IdleHeap are the memory of each contestant before the first
 	// measurement, in bytes; AfterHeap is the heap once it is idle again.
 	IdleRSS   map[string]number `json:"idleRssBytes"`
@@ -37,7 +40,9 @@ type result struct {
 
 // asked is a question as the report needs it.
 type asked struct {
-	Name  string `json:"name"`
+	Name string `json:"name"`
+	// Whole says that all contestants may be asked it.
+	Whole bool   `json:"whole"`
 	About string `json:"about"`
 	// Connections is how many asked at once.
 	Connections int `json:"connections"`
@@ -73,13 +78,18 @@ func (o *options) measure(ctx context.Context, dsn string, say func(string, ...a
 	if err != nil {
 		return nil, err
 	}
+	pages, err := o.pages(ctx, running[0])
+	if err != nil {
+		return nil, err
+	}
+	list = append(list, pages...)
 	for _, p := range running {
 		r.Contestants = append(r.Contestants, p.name)
 		r.IdleRSS[p.name], r.IdleHeap[p.name] = p.idleRSS, p.idleHeap
 	}
 	for _, q := range list {
 		a := asked{
-			Name: q.Name, About: q.About, Connections: o.connections(q),
+			Name: q.Name, Whole: q.only == nil, About: q.About, Connections: o.connections(q),
 			Bytes: len(running[0].exchanges[q.Name][0].want), Statements: map[string]number{},
 		}
 		for _, p := range running {
@@ -137,6 +147,13 @@ func (o *options) measure(ctx context.Context, dsn string, say func(string, ...a
 		say("round %d of %d done", round+1, o.Rounds)
 	}
 	for _, p := range running {
+		if p.name == cached && o.wants(misses) {
+			c, err := p.crowd(ctx, crowd)
+			if err != nil {
+				return nil, fmt.Errorf("%s asked by %d clients at once: %w", p.name, crowd, err)
+			}
+			r.Crowd = &c
+		}
 		s, err := p.idle(ctx)
 		if err != nil {
 			return nil, err
@@ -158,7 +175,7 @@ func (o *options) measure(ctx context.Context, dsn string, say func(string, ...a
 // asked returns the questions that the flags leave.
 func (o *options) asked(s subjects) []question {
 	list := slices.DeleteFunc(questions(s), func(q question) bool {
-		return len(o.Questions) > 0 && !slices.Contains(o.Questions, q.Name)
+		return !o.wants(q.Name) || q.form != byPost && !o.takesPart(cached)
 	})
 	if len(list) > 0 {
 		list[0].greeted = true
@@ -188,7 +205,7 @@ func (o *options) assemble(ctx context.Context, dsn string, list []question, say
 	statements, answers := map[string]statement{}, map[string]string{}
 	for _, q := range list {
 		for i, r := range q.requests(sql) {
-			statements[r.key] = statement{q.sql, q.variants[i].args}
+			statements[r.key] = statement{q.variants[i].sql, q.variants[i].args}
 		}
 	}
 	for _, name := range contestants {
@@ -242,20 +259,24 @@ func (o *options) assemble(ctx context.Context, dsn string, list []question, say
 func (p *process) meet(ctx context.Context, q question, first *process) error {
 	if p.name == hello {
 		for _, r := range q.requests(hello) {
+			if q.form == unchanged { // as long as the request of the others
+				r.wire = ifNoneMatch(r.wire, `"`+strings.Repeat("0", 32)+`"`)
+			}
 			p.exchanges[q.Name] = append(p.exchanges[q.Name], exchange{r.wire, http.StatusOK, []byte(helloAnswer)})
 		}
 		return nil
 	}
-	if err := p.learn(ctx, q); err != nil {
+	answers, err := p.learn(ctx, q)
+	if err != nil {
 		return err
 	}
 	same := sameData
 	if p.name == postgraphile {
 		same = samePeerData
 	}
-	for i, e := range p.exchanges[q.Name] {
+	for i, answer := range answers {
 		want := first.exchanges[q.Name][i].want
-		if err := same(want, e.want); err != nil {
+		if err := same(want, answer); err != nil {
 			return fmt.Errorf("%s: %s and %s answer differently, so nothing is timed: %w", q.Name, first.name, p.name, err)
 		}
 		if err := notEmpty(want); err != nil {

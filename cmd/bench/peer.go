@@ -100,26 +100,23 @@ func install(ctx context.Context, wanted []byte, folder string, say func(string,
 	return os.Rename(part, folder)
 }
 
-// postgraphileQueries returns the questions as PostGraphile's graph has them. The
-// depth of a menu item is not in it.
-func postgraphileQueries(s subjects) map[string]string {
-	menu := func(handle string, depth int) string {
-		const fields = `label kind href isCanonical access`
-		return `query Menu { menu: menuByHandle(handle: "` + handle + `") { title roots: items(condition: { parentId: null }, orderBy: POSITION_ASC) { ` + fields +
-			strings.Repeat(` children(orderBy: POSITION_ASC) { `+fields, depth-1) + strings.Repeat(` }`, depth-1) + ` } } }`
-	}
-	return map[string]string{
-		"Q1":  menu("main", s.mainDepth),
-		"Q1L": menu(largeMenu, s.largeDepth),
-		"Q2": `query Section($slug: String!) { specialistSection: sectionBySlug(slug: $slug) { name
-			members(first: 20, orderBy: SORT_NAME_ASC) { nodes { displayName headline grade region { name } } } } }`,
-		"Q3": `query Regions { regions: allRegionsList(orderBy: POSITION_ASC) { name
-			members(first: 10, orderBy: SORT_NAME_ASC) { nodes { displayName sections(orderBy: POSITION_ASC) { name } } } } }`,
-		"Q4": `query Member($id: UUID!) { member: memberByRowId(rowId: $id) { displayName pronouns headline bio grade joinedOn } }`,
-		"Q5": `query CaseStudies { caseStudies: allCaseStudies(first: 8, orderBy: [LADDER_ASC, POSITION_ASC]) { nodes {
-			person headline level member { displayName grade } region { name nation } } } }`,
-	}
+// menuPeerQuery and the constants below are the questions as PostGraphile's graph
+// has them. The depth of a menu item is not in it.
+func menuPeerQuery(handle string, depth int) string {
+	const fields = `label kind href isCanonical access`
+	return `query Menu { menu: menuByHandle(handle: "` + handle + `") { title roots: items(condition: { parentId: null }, orderBy: POSITION_ASC) { ` + fields +
+		strings.Repeat(` children(orderBy: POSITION_ASC) { `+fields, depth-1) + strings.Repeat(` }`, depth-1) + ` } } }`
 }
+
+const (
+	sectionPeerQuery = `query Section($slug: String!) { specialistSection: sectionBySlug(slug: $slug) { name members(first: 20, orderBy: SORT_NAME_ASC) { nodes { displayName headline grade region { name } } } } }`
+
+	regionsPeerQuery = `query Regions { regions: allRegionsList(orderBy: POSITION_ASC) { name members(first: 10, orderBy: SORT_NAME_ASC) { nodes { displayName sections(orderBy: POSITION_ASC) { name } } } } }`
+
+	memberPeerQuery = `query Member($id: UUID!) { member: memberByRowId(rowId: $id) { displayName pronouns headline bio grade joinedOn } }`
+
+	caseStudiesPeerQuery = `query CaseStudies { caseStudies: allCaseStudies(first: 8, orderBy: [LADDER_ASC, POSITION_ASC]) { nodes { person headline level member { displayName grade } region { name nation } } } }`
+)
 
 // samePeerData says with an error where the answer of a peer differs from
 // collegium's in what both can say: the depth of a menu item is left out, and a

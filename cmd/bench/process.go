@@ -127,25 +127,31 @@ func (p *process) idle(ctx context.Context) (stats, error) {
 	return p.stats(ctx)
 }
 
-// learn asks every variant of a question once, keeps the answers as those to
-// expect from now on, and counts the statements.
-func (p *process) learn(ctx context.Context, q question) error {
-	requests := q.requests(p.name)
-	exchanges := make([]exchange, len(requests))
-	for i, r := range requests {
-		answer, err := once(ctx, p.at.Graph, r.wire)
+// learn asks every variant of a question once and returns the answers. It keeps
+// them as those to expect from now on, and counts the statements.
+func (p *process) learn(ctx context.Context, q question) (answers [][]byte, err error) {
+	var exchanges []exchange
+	for _, r := range q.requests(p.name) {
+		answer, etag, err := once(ctx, p.at.Graph, r.wire)
 		if err != nil {
-			return fmt.Errorf("%s asked %s: %w", p.name, q.Name, err)
+			return nil, fmt.Errorf("%s asked %s: %w", p.name, q.Name, err)
 		}
-		exchanges[i] = exchange{r.wire, http.StatusOK, answer}
+		answers = append(answers, answer)
+		e := exchange{r.wire, http.StatusOK, answer}
+		if q.form == unchanged && p.name == cached {
+			if etag == "" {
+				return nil, fmt.Errorf("%s asked %s: the answer has no ETag", p.name, q.Name)
+			}
+			e = exchange{ifNoneMatch(r.wire, etag), http.StatusNotModified, nil}
+		}
+		exchanges = append(exchanges, e)
 	}
 	p.exchanges[q.Name] = exchanges
-	var err error
 	p.statements[q.Name], err = p.count(ctx, func() error {
-		_, err := once(ctx, p.at.Graph, exchanges[0].request)
+		_, _, err := once(ctx, p.at.Graph, q.requests(p.name)[0].wire)
 		return err
 	})
-	return err
+	return answers, err
 }
 
 // count returns how many statements the contestant sends while f runs.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -9,75 +11,102 @@ import (
 	"github.com/collegium/collegium/internal/node"
 )
 
-// question is something that a client asks, as GraphQL and as the statement that
-// a person would write for it by hand.
+// question is something that a client asks.
 type question struct {
 	Name, About string
-	query       string
-	sql         string
-	// peer is the query for PostGraphile; empty if it isn't asked.
-	peer string
-	// variants are the arguments with which it is asked, in turn.
+	// variants are what is asked in turn.
 	variants []variant
+	form     form
 	// connections is how many ask at once; 0 leaves it to the flag.
 	connections int
+	// only lists who is measured; nil stands for all.
+	only []string
 	// greeted says that hello is measured beside it.
 	greeted bool
 }
 
-// variant is one set of arguments: variables of the document and the same as
-// arguments of the statement.
+// form is how a question is put.
+type form int
+
+const (
+	// byPost is a POST of a JSON object.
+	byPost form = iota
+	// byGet is a GET with the document in the address.
+	byGet
+	// unchanged is a GET that names the answer that the client has.
+	unchanged
+)
+
+// variant is one question as GraphQL, as the statement that a person would write
+// for it by hand, and as PostGraphile has it; empty if it isn't asked.
 type variant struct {
+	query     string
 	variables map[string]any
+	sql       string
 	args      []string
+	peer      string
 }
 
-// plain returns the variables with each ID as it stands in the database.
-func (v variant) plain() map[string]any {
-	variables := map[string]any{}
-	for name := range v.variables { // there is one at most
-		variables[name] = v.args[0]
-	}
-	return variables
-}
-
-// request is a request as it goes over the wire.
+// request is a request as it goes over the wire. key is what tells it from
+// others: the body, or the query string of a GET.
 type request struct {
-	// key is what tells it from others: the body, or the query string of a GET.
 	key  string
 	wire []byte
 }
 
-// asks says whether a contestant is asked the question.
+// asks says whether a contestant is measured on the question.
 func (q question) asks(contestant string) bool {
 	switch contestant {
 	case hello:
 		return q.greeted
 	case postgraphile:
-		return q.peer != ""
+		return q.only == nil && q.variants[0].peer != ""
 	default:
-		return true
+		return q.only == nil || slices.Contains(q.only, contestant)
 	}
 }
 
 // requests returns what a contestant is asked, a request for each variant.
 func (q question) requests(contestant string) []request {
-	if contestant == hello {
-		return []request{{wire: post(`{"query":"{ hello }"}`)}}
-	}
 	requests := make([]request, len(q.variants))
 	for i, v := range q.variants {
-		query, variables := q.query, v.variables
-		if contestant == postgraphile {
-			query, variables = q.peer, v.plain()
+		switch {
+		case contestant == hello && q.form == byPost:
+			return []request{{wire: post(`{"query":"{ hello }"}`)}}
+		case q.form == byPost:
+			body := string(v.json(contestant))
+			requests[i] = request{body, post(body)}
+		default:
+			values := url.Values{"query": {v.query}}
+			if v.variables != nil {
+				values.Set("variables", string(marshal(v.variables)))
+			}
+			requests[i] = request{values.Encode(), get(values.Encode())}
 		}
-		body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
-		if err != nil { // strings always marshal
-			panic(err)
-		}
-		requests[i] = request{string(body), post(string(body))}
 	}
 	return requests
+}
+
+// json returns the body of a POST to a contestant. PostGraphile knows things by
+// their IDs in the database, which are what the statement is given.
+func (v variant) json(contestant string) []byte {
+	query, variables := v.query, v.variables
+	if contestant == postgraphile {
+		query, variables = v.peer, map[string]any{}
+		for name := range v.variables { // there is one at most
+			variables[name] = v.args[0]
+		}
+	}
+	return marshal(map[string]any{"query": query, "variables": variables})
+}
+
+// marshal returns strings and what consists of them as JSON.
+func marshal(v any) []byte {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	return text
 }
 
 // subjects are what the data hold for the questions to ask of.
@@ -91,33 +120,51 @@ type subjects struct {
 // largeMenu is the handle of the menu that the generator makes.
 const largeMenu = "large"
 
-// questions returns what is asked. They are those of the measurements that the
-// goals stand on.
+// getSuffix ends the name of a question that is asked by GET; notModified is the
+// name of the one whose answer the client has.
+const (
+	getSuffix   = "-GET"
+	notModified = "304"
+)
+
+// questions returns what is asked. Q1 to Q7 are those of the measurements that
+// the goals stand on; the others are Q1 to Q5 as clients ask whose answers are
+// kept.
 func questions(s subjects) []question {
-	plain := []variant{{}}
-	bySlug := make([]variant, len(s.sections))
-	for i, slug := range s.sections {
-		bySlug[i] = variant{map[string]any{"slug": slug}, []string{slug}}
+	one := func(query, sql, peer string) []variant { return []variant{{query: query, sql: sql, peer: peer}} }
+	var bySlug, byID []variant
+	for _, slug := range s.sections {
+		bySlug = append(bySlug, variant{sectionQuery, map[string]any{"slug": slug}, sectionSQL, []string{slug}, sectionPeerQuery})
 	}
-	byID := make([]variant, len(s.members))
-	for i, id := range s.members {
-		byID[i] = variant{map[string]any{"id": node.ID("Member", id)}, []string{id.String()}}
+	for _, id := range s.members {
+		byID = append(byID, variant{memberQuery, map[string]any{"id": node.ID("Member", id)}, memberSQL, []string{id.String()}, memberPeerQuery})
+	}
+	menu := func(handle string, depth int) []variant {
+		return one(menuQuery(handle, depth), menuSQL(handle, depth), menuPeerQuery(handle, depth))
 	}
 	list := []question{
-		{Name: "Q1", About: "the whole main menu, nested", query: menuQuery("main", s.mainDepth), sql: menuSQL("main", s.mainDepth), variants: plain},
-		{Name: "Q1L", About: "the whole large menu, nested, 1 connection", query: menuQuery(largeMenu, s.largeDepth), sql: menuSQL(largeMenu, s.largeDepth), variants: plain, connections: 1},
-		{Name: "Q2", About: "a section by slug, 20 members, grade, region", query: sectionQuery, sql: sectionSQL, variants: bySlug},
-		{Name: "Q3", About: "the regions, 10 members of each, their sections", query: regionsQuery, sql: regionsSQL, variants: plain},
-		{Name: "Q4", About: "a member by ID", query: memberQuery, sql: memberSQL, variants: byID},
-		{Name: "Q5", About: "8 case studies, member, region", query: caseStudiesQuery, sql: caseStudiesSQL, variants: plain},
-		{Name: "Q6", About: "regions, 5 members, their sections, 5 members, region", query: deepRegionsQuery, sql: deepRegionsSQL, variants: plain},
-		{Name: "Q7", About: "8 case studies, member, sections, 5 members", query: deepCaseStudiesQuery, sql: deepCaseStudiesSQL, variants: plain},
+		{Name: "Q1", About: "the whole main menu, nested", variants: menu("main", s.mainDepth)},
+		{Name: "Q1L", About: "the whole large menu, nested, 1 connection", variants: menu(largeMenu, s.largeDepth), connections: 1},
+		{Name: "Q2", About: "a section by slug, 20 members, grade, region", variants: bySlug},
+		{Name: "Q3", About: "the regions, 10 members of each, their sections", variants: one(regionsQuery, regionsSQL, regionsPeerQuery)},
+		{Name: "Q4", About: "a member by ID", variants: byID},
+		{Name: "Q5", About: "8 case studies, member, region", variants: one(caseStudiesQuery, caseStudiesSQL, caseStudiesPeerQuery)},
+		{Name: "Q6", About: "regions, 5 members, their sections, 5 members, region", variants: one(deepRegionsQuery, deepRegionsSQL, "")},
+		{Name: "Q7", About: "8 case studies, member, sections, 5 members", variants: one(deepCaseStudiesQuery, deepCaseStudiesSQL, "")},
 	}
-	peers := postgraphileQueries(s)
-	for i := range list {
-		list[i].peer = peers[list[i].Name]
+	last := question{
+		Name: notModified, About: "Q1 to Q5 in turn by GET, unchanged since the client last asked",
+		form: unchanged, only: []string{cached}, greeted: true,
 	}
-	return list
+	for _, q := range slices.Clone(list) {
+		if slices.Contains(soakQuestions, q.Name) {
+			last.variants = append(last.variants, q.variants[:min(1, len(q.variants))]...)
+			q.About += ", by GET"
+			q.Name, q.form, q.only = q.Name+getSuffix, byGet, []string{cached, bare}
+			list = append(list, q)
+		}
+	}
+	return append(list, last)
 }
 
 // menuQuery asks for a menu of so many levels.

@@ -98,20 +98,36 @@ func (r *result) markdown() string {
 // writeRatios writes how collegium stands to the others: the goals are stated
 // in these numbers.
 func (r *result) writeRatios(b *strings.Builder) {
+	over := func(q, a, other string, of func(measurement) float64) string {
+		return short(ratio(r.Measurements, asking{q, a}, asking{q, other}, of))
+	}
 	b.WriteString("\n## Requests a second, collegium over the others\n\n" +
-		"The ratio is taken in each round; this is its median.\n\n" +
-		"| question | over plain gqlgen | over hand-written SQL | over the bare handler | CPU against SQL |\n|---|---:|---:|---:|---:|\n")
+		"The ratio is taken in each round; this is its median. Answers are kept in the last columns only.\n\n" +
+		"| question | over plain gqlgen | over PostGraphile | over hand-written SQL | over the bare handler | CPU against SQL | kept, over the bare handler | kept, by GET |\n" +
+		"|---|---:|---:|---:|---:|---:|---:|---:|\n")
 	for _, q := range r.Questions {
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", q.Name,
-			short(ratio(r.Measurements, q.Name, ours, gqlgen, perSecond)),
-			short(ratio(r.Measurements, q.Name, ours, sql, perSecond)),
-			short(ratio(r.Measurements, q.Name, ours, bare, perSecond)),
-			short(ratio(r.Measurements, q.Name, ours, sql, cpu)))
+		if !q.Whole {
+			continue
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", q.Name, over(q.Name, ours, gqlgen, perSecond), over(q.Name, ours, postgraphile, perSecond),
+			over(q.Name, ours, sql, perSecond), over(q.Name, ours, bare, perSecond), over(q.Name, ours, sql, cpu),
+			over(q.Name, cached, bare, perSecond), over(q.Name+getSuffix, cached, bare, perSecond))
+	}
+	b.WriteString("\n")
+	if n := ratio(r.Measurements, asking{notModified, cached}, asking{notModified, hello}, perSecond); !math.IsNaN(n) {
+		fmt.Fprintf(b, "- A 304, over hello: %s.\n", short(n))
+	}
+	if n := ratio(r.Measurements, asking{laterPage, ours}, asking{firstPage, ours}, cpu); !math.IsNaN(n) {
+		fmt.Fprintf(b, "- A page far into the directory against page 1: %s of the CPU, %s of the requests a second.\n",
+			short(n), short(ratio(r.Measurements, asking{laterPage, ours}, asking{firstPage, ours}, perSecond)))
+	}
+	if r.Crowd != nil {
+		fmt.Fprintf(b, "- %s.\n", r.Crowd)
 	}
 	if len(r.EncodingJSON) > 0 {
 		server := r.of("Q1", ours, func(m measurement) float64 { return float64(m.ServerCPU) })
 		took := median(r.EncodingJSON)
-		fmt.Fprintf(b, "\nencoding/json writes the answer to Q1 from structs in %s µs of CPU; collegium's server takes %s µs for the request, %s times as much.\n",
+		fmt.Fprintf(b, "- encoding/json writes the answer to Q1 from structs in %s µs of CPU; collegium's server takes %s µs for the request, %s times as much.\n",
 			short(took), short(server), short(server/took))
 	}
 }

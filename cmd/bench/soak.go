@@ -132,7 +132,7 @@ func (p *process) learnMix(ctx context.Context, list []question) error {
 		if !slices.Contains(soakQuestions, q.Name) {
 			continue
 		}
-		if err := p.learn(ctx, q); err != nil {
+		if _, err := p.learn(ctx, q); err != nil {
 			return err
 		}
 		for i := range 200 {

@@ -90,19 +90,22 @@ func values(all []measurement, question, contestant string, of func(measurement)
 	return found
 }
 
+// asking is one contestant asked one question.
+type asking struct{ question, contestant string }
+
 // ratio returns the median over the rounds of a's number over b's number in the
 // same round; rounds in which one of them is missing, unknown or b's is 0 are
 // left out.
-func ratio(all []measurement, question, a, b string, of func(measurement) float64) float64 {
+func ratio(all []measurement, a, b asking, of func(measurement) float64) float64 {
 	ofB := map[int]float64{}
 	for _, m := range all {
-		if m.Question == question && m.Contestant == b {
+		if (asking{m.Question, m.Contestant}) == b {
 			ofB[m.Round] = of(m)
 		}
 	}
 	var ratios []float64
 	for _, m := range all {
-		if m.Question != question || m.Contestant != a {
+		if (asking{m.Question, m.Contestant}) != a {
 			continue
 		}
 		if n, ok := ofB[m.Round]; ok && n != 0 {

@@ -86,10 +86,10 @@ func TestRatio(t *testing.T) {
 		m(ours, 4, 1000), m(sql, 4, 0),
 		{Question: "Q2", Contestant: sql, Round: 0, PerSecond: 1},
 	}
-	if got := ratio(all, "Q1", ours, sql, perSecond); got != 2 {
+	if got := ratio(all, asking{"Q1", ours}, asking{"Q1", sql}, perSecond); got != 2 {
 		t.Errorf("ratio %g, want 2", got)
 	}
-	if got := ratio(all, "Q2", ours, sql, perSecond); !math.IsNaN(got) {
+	if got := ratio(all, asking{"Q2", ours}, asking{"Q2", sql}, perSecond); !math.IsNaN(got) {
 		t.Errorf("ratio of what was not measured is %g, want none", got)
 	}
 }
