@@ -27,3 +27,7 @@ func (h *Handler) AwaitReference(ctx context.Context, v viewer.Viewer) (fresh.Ba
 	}
 	return fresh.Basis{}, false
 }
+
+// LoadReference loads the reference data that the viewer sees, and holds them
+// nowhere.
+func (h *Handler) LoadReference(v viewer.Viewer) (any, error) { return h.snapshots.load(v) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +21,7 @@ import (
 	"github.com/collegium/collegium/graph/gen"
 	"github.com/collegium/collegium/internal/fresh"
 	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/pg/pgtest"
 	"github.com/collegium/collegium/internal/viewer"
 )
 
@@ -336,5 +338,63 @@ func TestReferenceWithoutWatcher(t *testing.T) {
 	w.Close()
 	if n := statements(t, h, `{ organisation { name } }`, nil); n != 1 {
 		t.Errorf("%d statements after the watcher is closed, want 1", n)
+	}
+}
+
+// loadLargeMenu adds to the demo body a menu of 10,000 items, each of which leads to
+// a page of its own.
+func loadLargeMenu(ctx context.Context, db *pgxpool.Pool) error {
+	if err := loadDemo(ctx, db); err != nil {
+		return err
+	}
+	_, err := db.Exec(ctx, `
+		-- Past the triggers that check each row.
+		SET session_replication_role = replica;
+		INSERT INTO menus (id, handle, title, position) VALUES (md5('large')::uuid, 'large', 'Large', 9);
+		INSERT INTO entries (id, key, kind, slug, title, summary)
+		SELECT md5('page' || n)::uuid, 'large/' || n, 'PAGE', 'page-' || n, 'Page ' || n, repeat('What the page is about. ', 5)
+		FROM generate_series(1, 10000) n;
+		INSERT INTO routes (path, kind, entry_id)
+		SELECT '/large/page-' || n, 'CURRENT', md5('page' || n)::uuid
+		FROM generate_series(1, 10000) n;
+		INSERT INTO menu_items (id, key, menu_id, parent_id, position, label, kind, entry_id)
+		SELECT md5('item' || n)::uuid, 'large/' || n, md5('large')::uuid, CASE WHEN n > 10 THEN md5('item' || n / 10)::uuid END, n,
+			'Page ' || n, 'PAGE', md5('page' || n)::uuid
+		FROM generate_series(1, 10000) n;
+		RESET session_replication_role;
+		ANALYZE`)
+	return err
+}
+
+// BenchmarkReferenceLoad loads the reference data of the demo body, and with 10,000
+// menu items more. It says how much memory they take.
+func BenchmarkReferenceLoad(b *testing.B) {
+	for name, db := range map[string]*pgxpool.Pool{
+		"demo": demoDB(b), "10,000 items more": pgtest.NewWith(b, "large menu", loadLargeMenu),
+	} {
+		b.Run(name, func(b *testing.B) {
+			h := graphOn(b, db, withReference(b, db))
+			awaitReference(b, h, anyone)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := h.LoadReference(anyone); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.StopTimer()
+			heap := func() uint64 {
+				runtime.GC()
+				var m runtime.MemStats
+				runtime.ReadMemStats(&m)
+				return m.HeapAlloc
+			}
+			before := heap()
+			held, err := h.LoadReference(anyone)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(heap()-before)/(1<<20), "MiB-held")
+			runtime.KeepAlive(held)
+		})
 	}
 }
