@@ -13,7 +13,8 @@ import (
 )
 
 // TestGolden asks the queries of testdata/queries of the demo body, and of each
-// wants the answer that stands beside it. An archive holds query.graphql, maybe
+// wants the answer that stands beside it, with the reference data in the database and
+// in memory. An archive holds query.graphql, maybe
 // variables.json, and want.json.
 func TestGolden(t *testing.T) {
 	t.Parallel()
@@ -21,7 +22,9 @@ func TestGolden(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no golden queries: %v", err)
 	}
-	h := graphOn(t, demoDB(t))
+	db := demoDB(t)
+	stored, held := graphOn(t, db), graphOn(t, db, withReference(t, db))
+	awaitReference(t, held, anyone)
 	asked := map[string]bool{}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
@@ -41,7 +44,11 @@ func TestGolden(t *testing.T) {
 					t.Fatalf("variables.json: %v", err)
 				}
 			}
-			result := h.Execute(t.Context(), params(string(parts["query.graphql"]), variables))
+			ask := params(string(parts["query.graphql"]), variables)
+			result := stored.Execute(t.Context(), ask)
+			if diff := cmp.Diff(string(result.Body), string(held.Execute(t.Context(), ask).Body)); diff != "" {
+				t.Errorf("answer (-database +memory)\n%s", diff)
+			}
 			var got bytes.Buffer
 			if err := json.Indent(&got, result.Body, "", "  "); err != nil {
 				t.Fatalf("the answer is no JSON: %v\n%s", err, result.Body)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/collegium/collegium/graph"
 	"github.com/collegium/collegium/graph/gen"
 )
 
@@ -27,7 +28,16 @@ func sample(t *testing.T, ids []any, n int) []any {
 // the number of statements is the same.
 func TestStatementsDoNotGrow(t *testing.T) {
 	t.Parallel()
-	h := graphOn(t, demoDB(t))
+	db := demoDB(t)
+	t.Run("reference data in the database", func(t *testing.T) { testStatementsDoNotGrow(t, graphOn(t, db)) })
+	t.Run("reference data in memory", func(t *testing.T) {
+		h := graphOn(t, db, withReference(t, db))
+		awaitReference(t, h, anyone)
+		testStatementsDoNotGrow(t, h)
+	})
+}
+
+func testStatementsDoNotGrow(t *testing.T, h *graph.Handler) {
 	schema := gen.NewExecutableSchema(gen.Config{}).Schema()
 	got := data(t, h, `{
 		menu(handle: "main") { id items { id } }
