@@ -56,6 +56,8 @@ type operation struct {
 	def *ast.OperationDefinition
 	// plans is how it is answered; nil with gqlgen alone.
 	plans *exec.Operation
+	// conditions are the variables in @skip and @include.
+	conditions []string
 	// price is what it costs if that is the same in every request, else nil.
 	price *guard.Price
 	// rule says who may keep its answers.
@@ -68,7 +70,7 @@ func (h *Handler) newDocument(text string, parsed *ast.QueryDocument) *document 
 		text: text, hash: sha256.Sum256([]byte(text)), ast: parsed, bytes: size(text, parsed), operations: make([]*operation, len(parsed.Operations)),
 	}
 	for i, def := range parsed.Operations {
-		o := &operation{def: def, rule: h.checker.rules.operation(def)}
+		o := &operation{def: def, rule: h.checker.rules.operation(def), conditions: exec.Conditions(parsed, def)}
 		if h.batch != nil {
 			o.plans = h.batch.Operation(parsed, def)
 		}
@@ -257,9 +259,8 @@ func (d *documents) weigh(doc *document) {
 	if n == was || !doc.weighed.CompareAndSwap(was, n) {
 		return
 	}
-	sum := sha256.Sum256([]byte(doc.text))
-	if kept, ok := d.cache.GetEntryQuietly(sum); ok && kept.Value == doc {
-		d.cache.Set(sum, doc)
+	if kept, ok := d.cache.GetEntryQuietly(doc.hash); ok && kept.Value == doc {
+		d.cache.Set(doc.hash, doc)
 	}
 }
 

@@ -113,6 +113,8 @@ func TestBadInput(t *testing.T) {
 		"a field that is none":   {`query($f: MemberFilter) { members(filter: $f) { nodes { id } } }`, `{"f": {"regionn": "london"}}`, graph.BadUserInput, `$f has a field "regionn", which MemberFilter has not; it has region, section, grade, text`},
 		"an input of wrong type": {`query($f: MemberFilter) { members(filter: $f) { nodes { id } } }`, `{"f": ["london"]}`, graph.BadUserInput, "$f is a list; it must be an object with the fields of MemberFilter"},
 		"a wrong enum, told":     {`query($n: Nation) { regions(nation: $n) { id } }`, `{"n": "FRANCE"}`, graph.BadUserInput, `$n is "FRANCE"; it must be one of ENGLAND, SCOTLAND, WALES, NORTHERN_IRELAND`},
+		"null for a condition":   {`query($b: Boolean = true) { menus @skip(if: $b) { handle } }`, `{"b": null}`, graph.BadUserInput, "the variable $b is null; it must be true or false, since @skip or @include asks it"},
+		"null below a root":      {`query($b: Boolean = true) { menus { handle @include(if: $b) } }`, `{"b": null}`, graph.BadUserInput, "the variable $b is null; it must be true or false, since @skip or @include asks it"},
 		"an empty search":        {`{ search(query: "  ") { totalCount } }`, ``, graph.BadUserInput, ""},
 		"too deep":               {`{ a: ` + strings.Repeat(`page(path: "/") { parent `, 1) + strings.Repeat(`{ parent `, 16) + `{ id }` + strings.Repeat(` }`, 17) + ` }`, ``, graph.ValidationFailed, ""},
 		"too dear":               {`{ regions { members(first: 100) { nodes { sections { members(first: 100) { nodes { id region { id } } } } } } } }`, ``, graph.CostExceeded, ""},

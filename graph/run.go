@@ -39,16 +39,17 @@ func (checkedDocument) Add(context.Context, string, *ast.QueryDocument) {}
 func (h *Handler) run(ctx context.Context, known *document, op *ast.OperationDefinition, p server.Params, limit *union.RateLimit) server.Result {
 	ctx = context.WithValue(ctx, rateLimitKey{}, limit)
 	ctx = h.pin(ctx, op.Operation)
-	variables, wrong := h.variables(op, p.Variables)
+	o := known.operation(op.Name)
+	variables, wrong := h.variables(o, p.Variables)
 	if wrong != nil {
-		return h.refuse(ctx, server.Invalid, op, wrong)
+		return h.refuse(ctx, server.Invalid, op, gqlerror.List{wrong})
 	}
-	if plans := known.operation(op.Name).plans; plans != nil {
+	if o.plans != nil {
 		defer h.documents.weigh(known)
-		if plans.Runs(variables) {
-			return h.runBatch(ctx, plans, known, op, p, variables)
+		if o.plans.Runs(variables) {
+			return h.runBatch(ctx, o.plans, known, op, p, variables)
 		}
-		ctx = plans.Context(ctx)
+		ctx = o.plans.Context(ctx)
 	}
 	return h.runGqlgen(ctx, known, op, p)
 }
@@ -56,15 +57,21 @@ func (h *Handler) run(ctx context.Context, known *document, op *ast.OperationDef
 // variables returns the variables of a request that have passed checkVariables as
 // resolvers take them: with defaults, and with a list where one value stands for
 // one.
-func (h *Handler) variables(op *ast.OperationDefinition, sent map[string]any) (map[string]any, gqlerror.List) {
-	if asSent(h.checker.schema, op, sent) {
+func (h *Handler) variables(o *operation, sent map[string]any) (map[string]any, *gqlerror.Error) {
+	for _, name := range o.conditions {
+		// A default lets a variable that may be null stand there; null itself is an error (section 5.8.5).
+		if v, ok := sent[name]; ok && v == nil {
+			return nil, coded(BadUserInput, "the variable $%s is null; it must be true or false, since @skip or @include asks it", name)
+		}
+	}
+	if asSent(h.checker.schema, o.def, sent) {
 		return sent, nil
 	}
-	coerced, err := validator.VariableValues(h.checker.schema, op, sent)
+	coerced, err := validator.VariableValues(h.checker.schema, o.def, sent)
 	if err != nil {
 		wrong := gqlerror.WrapIfUnwrapped(err)
 		setCode(wrong, BadUserInput)
-		return nil, gqlerror.List{wrong}
+		return nil, wrong
 	}
 	return coerced, nil
 }

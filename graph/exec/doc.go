@@ -1,8 +1,8 @@
-// Package exec runs everything below a root field of a query or a mutation.
+// Package exec runs queries, and everything below a root field of a mutation.
 //
-// gqlgen keeps the roots: it parses, validates, coerces arguments, runs directives and calls the
-// root resolver. What the resolver returns is handed to an [Executor], which answers the selection
-// beneath it in two phases:
+// The root fields of an [Operation] are resolved by the resolvers that gqlgen generated for, side by side. gqlgen
+// keeps the roots of what else there is: introspection, mutations, and root fields whose directive has code. What a
+// root resolver returns is answered in two phases:
 //
 //  1. Gather. The values are walked once and every edge (a field with a batch resolver) is given
 //     all parents of its level in one call. What the edges return is walked in turn, until no edge is
@@ -10,8 +10,8 @@
 //  2. Write. The answer is appended to one buffer, depth first, straight from the structs.
 //
 // Both phases follow a plan that merges the selection sets of the document once for each concrete
-// type. A plan belongs to the parsed document and lives exactly as long as it does, so a document kept in gqlgen's
-// query cache is planned once and not for each request.
+// type. Plans belong to the [Operation], so an operation of a document that is kept is planned once and not for each
+// request.
 //
 // The order in which objects reach one planned selection is the same in both phases. That is why an
 // edge needs no index from parent to result: the writer takes the results one after another. It is
@@ -29,7 +29,7 @@
 //     the others' results wrongly typed.
 //
 // Below a root neither directives nor field interceptors run. The generator of the table, package
-// tablegen, therefore refuses a schema whose fields carry a directive that does something.
+// tablegen, therefore refuses a schema whose fields, arguments or input fields carry a directive that does something.
 //
 // The executor doesn't bound the number of errors: that is the error presenter's or the HTTP
 // layer's task, since gqlgen's own errors have to be counted too.

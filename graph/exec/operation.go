@@ -26,7 +26,7 @@ type Operation struct {
 
 // Operation returns an operation of a valid document. Neither may be changed from then on.
 func (e *Executor) Operation(doc *ast.QueryDocument, def *ast.OperationDefinition) *Operation {
-	return &Operation{exec: e, doc: doc, def: def, vars: directiveVariables(doc, def)}
+	return &Operation{exec: e, doc: doc, def: def, vars: Conditions(doc, def)}
 }
 
 // Bytes returns about how many bytes the plans of the operation take that are kept. It grows as the operation is

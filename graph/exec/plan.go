@@ -421,9 +421,9 @@ func btoi(b bool) int {
 	return 0
 }
 
-// directiveVariables returns the names of the variables in @skip and @include, anywhere in an operation or in the
-// fragments of its document.
-func directiveVariables(doc *ast.QueryDocument, def *ast.OperationDefinition) []string {
+// Conditions returns the names of the variables in @skip and @include, sorted: anywhere in an operation or in the
+// fragments of its document. Each must be true or false when the operation is answered.
+func Conditions(doc *ast.QueryDocument, def *ast.OperationDefinition) []string {
 	var names []string
 	add := func(directives ast.DirectiveList) {
 		for _, d := range directives {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,8 @@ import (
 	"github.com/collegium/collegium/graph/exec/exectest"
 	"github.com/collegium/collegium/graph/exec/internal/fixture/gen"
 	"github.com/google/go-cmp/cmp"
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 )
 
 // TestContext states what an edge finds in its context.
@@ -183,6 +186,52 @@ func TestPlansBounded(t *testing.T) {
 			t.Errorf("%d plans are kept for one operation", n)
 		}
 	})
+}
+
+// TestBytes compares what plans are thought to take with what they take.
+func TestBytes(t *testing.T) { //nolint:paralleltest // it measures the memory of the process
+	_, _, r := servers()
+	e := exec.New(gen.NewExecTable(r.Config()))
+	for name, text := range map[string]string{
+		"leaves":     `{ shelf { ` + strings.Repeat(`label width `, 10) + manyLeaves() + ` } }`,
+		"tree":       treeQuery,
+		"levels":     levelsQuery,
+		"interfaces": `{ items { ... on Node { id } ... on Work { title author { name } } } node(id: "a1") { id ... on Author { works { title } } } }`,
+	} {
+		doc, errs := gqlparser.LoadQueryWithRules(schema(), text, rules.NewDefaultRules())
+		if errs != nil {
+			t.Fatal(errs)
+		}
+		oc := &graphql.OperationContext{Doc: doc, Operation: doc.Operations[0], RecoverFunc: graphql.DefaultRecover}
+		const copies = 200
+		kept := make([]*exec.Operation, copies)
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		for i := range kept {
+			kept[i] = e.Operation(doc, doc.Operations[0])
+			ctx := graphql.WithResponseContext(context.Background(), graphql.DefaultErrorPresenter, graphql.DefaultRecover)
+			kept[i].Append(graphql.WithOperationContext(ctx, oc), nil)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		real := float64(after.HeapAlloc-before.HeapAlloc) / copies
+		thought := float64(kept[0].Bytes())
+		runtime.KeepAlive(kept)
+		t.Logf("%-10s thought %7.0f, real %7.0f bytes", name, thought, real)
+		if thought < real/1.5 || thought > real*2 {
+			t.Errorf("%s: thought to take %.0f bytes, takes %.0f", name, thought, real)
+		}
+	}
+}
+
+// manyLeaves are fields under many names.
+func manyLeaves() string {
+	var b strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&b, "a%d: width ", i)
+	}
+	return b.String()
 }
 
 // TestSubscription states that subscriptions run by gqlgen, untouched.
