@@ -11,6 +11,7 @@ import (
 	"github.com/collegium/collegium/graph/gen"
 	directory "github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/nav"
+	"github.com/collegium/collegium/internal/viewer"
 )
 
 // inMemory are the resolvers of the graph, with some roots answered from values that were read once: what is left of a
@@ -106,6 +107,39 @@ func BenchmarkExecute(b *testing.B) {
 			b.SetBytes(int64(len(out)))
 		}
 	})
+}
+
+// BenchmarkExecuteStored answers the questions of the benchmark suite over the demo body, with the reference data in
+// memory and the rest in the database.
+func BenchmarkExecuteStored(b *testing.B) {
+	db := demoDB(b)
+	h := graphOn(b, db, withReference(b, db))
+	awaitReference(b, h, viewer.Viewer{})
+	id := at(data(b, h, `{ members(first: 1) { nodes { id } } }`, nil), "members", "nodes", 0, "id")
+	for _, q := range []struct {
+		name, query string
+		variables   map[string]any
+	}{
+		{"Q1", `{ menu(handle: "main") { title roots { ...I children { ...I children { ...I children { ...I } } } } } } fragment I on MenuItem { label kind href depth isCanonical access }`, nil},
+		{"Q2", `query($slug: String!) { specialistSection(slug: $slug) { name members(first: 20) { nodes { displayName headline grade region { name } } } } }`, map[string]any{"slug": "housing"}},
+		{"Q3", `{ regions { name members(first: 10) { nodes { displayName sections { name } } } } }`, nil},
+		{"Q4", `query($id: ID!) { member(id: $id) { displayName pronouns headline bio grade joinedOn } }`, map[string]any{"id": id}},
+		{"Q5", `{ caseStudies(first: 8) { nodes { person headline level member { displayName grade } region { name nation } } } }`, nil},
+		{"Q6", `{ regions { name members(first: 5) { nodes { displayName sections { name members(first: 5) { nodes { displayName region { name } } } } } } } }`, nil},
+		{"Q7", `{ caseStudies(first: 8) { nodes { person member { displayName sections { name members(first: 5) { nodes { displayName grade } } } } } } }`, nil},
+	} {
+		b.Run(q.name, func(b *testing.B) {
+			b.ReportAllocs()
+			p := params(q.query, q.variables)
+			for b.Loop() {
+				r := h.Execute(b.Context(), p)
+				if r.Errors > 0 {
+					b.Fatal(string(r.Body))
+				}
+				r.Release()
+			}
+		})
+	}
 }
 
 // jsonMenu is the answer to the menu query, for encoding/json.

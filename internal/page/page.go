@@ -66,13 +66,53 @@ func (a Args) Keyset(parts int) (Keyset, error) {
 	return k, nil
 }
 
-// Cursor returns the opaque cursor of a row with the sort key.
+// Cursor returns the opaque cursor of a row with the sort key: base64url of a JSON array.
 func Cursor(key ...string) string {
-	raw, err := json.Marshal(key)
-	if err != nil { // strings always marshal
-		panic(err)
+	return base64.RawURLEncoding.EncodeToString(appendKey(nil, key))
+}
+
+// appendKey appends a sort key as encoding/json writes it.
+func appendKey(b []byte, key []string) []byte {
+	for i, part := range key {
+		b = append(b, "[,"[min(i, 1)])
+		if strings.ContainsFunc(part, escaped) {
+			text, err := json.Marshal(part)
+			if err != nil { // strings always marshal
+				panic(err)
+			}
+			b = append(b, text...)
+			continue
+		}
+		b = append(append(append(b, '"'), part...), '"')
 	}
-	return base64.RawURLEncoding.EncodeToString(raw)
+	return append(b, ']')
+}
+
+// escaped says whether encoding/json may write a character otherwise than as it is.
+func escaped(c rune) bool {
+	return c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&'
+}
+
+// cursors returns the cursors of rows. They share one text: a page is one thing in
+// memory and not a hundred.
+func cursors[T any](rows []T, key func(T) []string) []string {
+	var raw, all []byte
+	ends := make([]int, len(rows))
+	for i, row := range rows {
+		raw = appendKey(raw[:0], key(row))
+		all = base64.RawURLEncoding.AppendEncode(all, raw)
+		if i == 0 {
+			all = append(make([]byte, 0, (len(all)+16)*len(rows)), all...)
+		}
+		ends[i] = len(all)
+	}
+	text, begin := string(all), 0
+	out := make([]string, len(rows))
+	for i, end := range ends {
+		out[i] = text[begin:end]
+		begin = end
+	}
+	return out
 }
 
 func decode(name string, cursor *string, parts int) ([]string, error) {
@@ -138,12 +178,13 @@ func New[T any](k Keyset, rows []T, key func(T) []string) Connection[T] {
 		rows = rows[:k.Limit]
 	}
 	c := Connection[T]{Edges: make([]Edge[T], len(rows))}
+	cursors := cursors(rows, key)
 	for i, row := range rows {
 		at := i
 		if k.Backward {
 			at = len(rows) - 1 - i
 		}
-		c.Edges[at] = Edge[T]{Cursor: Cursor(key(row)...), Node: row}
+		c.Edges[at] = Edge[T]{Cursor: cursors[i], Node: row}
 	}
 	// What lies beyond the cursor that was passed in is known to exist: the
 	// cursor was a row of the list when it was made.

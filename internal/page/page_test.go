@@ -1,6 +1,8 @@
 package page_test
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strconv"
@@ -40,6 +42,28 @@ func TestKeysetRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCursors asserts that a cursor is the sort key as encoding/json writes it, alone and on a page.
+func TestCursors(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		rows := rapid.SliceOfN(rapid.SliceOfN(rapid.OneOf(rapid.String(), rapid.StringMatching(`[ -~]*`)), 1, 3), 1, 5).Draw(t, "keys")
+		c := page.New(page.Keyset{Limit: 100}, rows, func(key []string) []string { return key })
+		for i, key := range rows {
+			raw, err := json.Marshal(key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := base64.RawURLEncoding.EncodeToString(raw)
+			if got := page.Cursor(key...); got != want {
+				t.Fatalf("%q: the cursor is %s, want %s", key, got, want)
+			}
+			if got := c.Edges[i].Cursor; got != want {
+				t.Fatalf("%q: the cursor on the page is %s, want %s", key, got, want)
+			}
+		}
+	})
 }
 
 // TestPaging walks lists of any length by pages of any size, in both directions,
