@@ -12,13 +12,34 @@ const (
 	mediaJSON    = "application/json"
 )
 
+// accepted is what negotiate says.
+type accepted struct {
+	media string
+	ok    bool
+}
+
+// accepts is negotiate of one Accept header.
+var accepts = newOfHeader(func(header string) (a accepted) {
+	a.media, a.ok = negotiateAll([]string{header})
+	return a
+})
+
 // negotiate picks the media type of an answer from the Accept headers of the request (RFC 9110, section 12.5.1); false
 // means that the client takes neither. Without the header, and under a wildcard, it is application/json. Of two that
 // the client likes equally, the one it names first wins.
 func negotiate(accept []string) (media string, ok bool) {
-	if len(accept) == 0 {
+	switch len(accept) {
+	case 0:
 		return mediaJSON, true
+	case 1:
+		a := accepts.get(accept[0])
+		return a.media, a.ok
+	default:
+		return negotiateAll(accept)
 	}
+}
+
+func negotiateAll(accept []string) (media string, ok bool) {
 	graphQL, json := preference{at: -1}, preference{at: -1}
 	at := 0
 	for _, header := range accept {
@@ -95,15 +116,38 @@ func checkContentType(contentType []string) *refusal {
 	case len(contentType) > 1:
 		return unsupportedMedia("The request has several Content-Type headers. " + want)
 	}
-	media, params, err := mime.ParseMediaType(contentType[0])
+	switch contentTypeKinds.get(contentType[0]) {
+	case unreadable:
+		return unsupportedMedia("The Content-Type of the request can't be read. " + want)
+	case otherMedia:
+		return unsupportedMedia("The Content-Type of the request isn't supported here. " + want)
+	case otherCharset:
+		return unsupportedMedia("The charset of the request isn't supported here. " + want)
+	default:
+		return nil
+	}
+}
+
+// contentTypeKind is what a Content-Type is to this server.
+type contentTypeKind int
+
+const (
+	jsonUTF8 contentTypeKind = iota
+	unreadable
+	otherMedia
+	otherCharset
+)
+
+var contentTypeKinds = newOfHeader(func(header string) contentTypeKind {
+	media, params, err := mime.ParseMediaType(header)
 	switch {
 	case err != nil:
-		return unsupportedMedia("The Content-Type of the request can't be read. " + want)
+		return unreadable
 	case media != mediaJSON:
-		return unsupportedMedia("The Content-Type of the request isn't supported here. " + want)
+		return otherMedia
 	}
 	if charset, named := params["charset"]; named && !isUTF8(charset) {
-		return unsupportedMedia("The charset of the request isn't supported here. " + want)
+		return otherCharset
 	}
-	return nil
-}
+	return jsonUTF8
+})

@@ -137,8 +137,15 @@ func (s *Server) asset(w http.ResponseWriter, r *http.Request) {
 	writeBody(w, f.contentType, http.StatusOK, body)
 }
 
-// acceptsGzip says whether a client takes gzip (RFC 9110, section 12.5.3); a weight of 0 means that it doesn't.
+// acceptsGzip says whether a client takes gzip.
 func acceptsGzip(acceptEncoding string) bool {
+	return acceptEncoding != "" && gzipAccepted.get(acceptEncoding)
+}
+
+var gzipAccepted = newOfHeader(namesGzip)
+
+// namesGzip says whether an Accept-Encoding names gzip (RFC 9110, section 12.5.3); a weight of 0 means that it doesn't.
+func namesGzip(acceptEncoding string) bool {
 	for item := range strings.SplitSeq(acceptEncoding, ",") {
 		coding, weight, _ := strings.Cut(strings.TrimSpace(item), ";")
 		if strings.TrimSpace(coding) != "gzip" {

@@ -58,6 +58,7 @@ func (s *Server) graphQL(w http.ResponseWriter, r *http.Request) {
 			s.refuse(w, r, media, overloaded())
 			return
 		}
+		p.decodeVariables()
 		res = s.execute(w, r, client, p)
 		if res.Release != nil {
 			defer res.Release()
@@ -110,6 +111,7 @@ func (s *Server) recall(w http.ResponseWriter, r *http.Request, client string, p
 // answered notes that an operation was answered.
 func (s *Server) answered(info *requestInfo, res *Result, statements int, took time.Duration) {
 	info.ran = true
+	info.fromMemory = res.From == FromMemory && res.Public != nil
 	info.operation = operationName(res.Operation)
 	info.operationType = res.OperationType
 	info.outcome = res.Outcome
@@ -149,8 +151,16 @@ func (s *Server) readParams(w http.ResponseWriter, r *http.Request) (Params, *re
 // bodies holds buffers for request bodies. What parseBody returns is a copy.
 var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request, into io.ReaderFrom) *refusal {
-	_, err := into.ReadFrom(http.MaxBytesReader(w, r.Body, int64(s.cfg.MaxBodyBytes)))
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, into *bytes.Buffer) *refusal {
+	var err error
+	if n := r.ContentLength; n >= 0 { // which is not too long
+		into.Grow(int(n))
+		body := into.AvailableBuffer()[:n]
+		_, err = io.ReadFull(r.Body, body)
+		into.Write(body)
+	} else {
+		_, err = into.ReadFrom(http.MaxBytesReader(w, r.Body, int64(s.cfg.MaxBodyBytes)))
+	}
 	var tooLong *http.MaxBytesError
 	switch {
 	case err == nil:

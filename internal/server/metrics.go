@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -27,6 +28,29 @@ type metrics struct {
 
 	mu    sync.Mutex
 	names map[string]bool
+
+	// What is looked up for each request is found by its labels once.
+	byRequest   *memo[requestLabels, prometheus.Counter]
+	known       sync.RWMutex
+	byOperation map[operationLabels]*operationSeries
+}
+
+// requestLabels are those of a request; there are few different ones.
+type requestLabels struct {
+	route, method string
+	status        int
+}
+
+// operationLabels are those of an operation, and its name as it was sent.
+type operationLabels struct {
+	name, kind string
+	outcome    Outcome
+}
+
+// operationSeries is where an operation is counted.
+type operationSeries struct {
+	operations           prometheus.Counter
+	duration, statements prometheus.Observer
 }
 
 func newMetrics(g *gate, pool func() *pgxpool.Stat, others []prometheus.Collector) *metrics {
@@ -58,8 +82,12 @@ func newMetrics(g *gate, pool func() *pgxpool.Stat, others []prometheus.Collecto
 			Name: "collegium_panics_total",
 			Help: "Requests that ended in a panic and were answered with 500.",
 		}),
-		names: map[string]bool{},
+		names:       map[string]bool{},
+		byOperation: map[operationLabels]*operationSeries{},
 	}
+	m.byRequest = newMemo(func(l requestLabels) prometheus.Counter {
+		return m.requests.WithLabelValues(l.route, l.method, strconv.Itoa(l.status))
+	})
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -86,16 +114,39 @@ func (m *metrics) handler() http.Handler {
 
 // operation counts one answered operation.
 func (m *metrics) operation(res *Result, statements int, took time.Duration) {
-	name := m.label(res.Operation, res.Outcome == Executed)
-	kind := res.OperationType
+	l := operationLabels{res.Operation, res.OperationType, res.Outcome}
+	m.known.RLock()
+	series := m.byOperation[l]
+	m.known.RUnlock()
+	if series == nil {
+		series = m.series(l)
+	}
+	series.operations.Inc()
+	series.duration.Observe(took.Seconds())
+	series.statements.Observe(float64(statements))
+}
+
+// series returns where an operation is counted, and remembers it if its name has a series of its own: the names that
+// share one are without number.
+func (m *metrics) series(l operationLabels) *operationSeries {
+	name := m.label(l.name, l.outcome == Executed)
+	kind := l.kind
 	switch kind {
 	case "query", "mutation", "subscription":
 	default:
 		kind = "unknown"
 	}
-	m.operations.WithLabelValues(name, kind, res.Outcome.String()).Inc()
-	m.durations.WithLabelValues(name).Observe(took.Seconds())
-	m.statements.WithLabelValues(name).Observe(float64(statements))
+	s := &operationSeries{
+		operations: m.operations.WithLabelValues(name, kind, l.outcome.String()),
+		duration:   m.durations.WithLabelValues(name),
+		statements: m.statements.WithLabelValues(name),
+	}
+	if kind == l.kind && (name == l.name || l.name == "") {
+		m.known.Lock()
+		m.byOperation[l] = s
+		m.known.Unlock()
+	}
+	return s
 }
 
 // label returns the operation name under which an operation is counted. A name gets its own series when an operation

@@ -2,12 +2,11 @@ package server
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"net/http"
 	"runtime/debug"
-	"strconv"
 	"time"
 )
 
@@ -19,6 +18,7 @@ type requestInfo struct {
 	refused string // why it never reached the graph
 
 	ran           bool // whether it reached the graph
+	fromMemory    bool // whether its answer was kept
 	operation     string
 	operationType string
 	outcome       Outcome
@@ -42,40 +42,53 @@ func infoOf(w http.ResponseWriter, r *http.Request) *requestInfo {
 // nothing that a client sent but the name of its operation and its well-formed request id: no document, no variables,
 // no query string, no headers, no address.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	begun := time.Now()
-	info := &requestInfo{route: "other"}
+	x := &exchange{begun: time.Now()}
+	info, rec := &x.requestInfo, &x.recorder
+	info.route = "other"
 	if given := r.Header[s.cfg.RequestIDHeader]; len(given) == 1 && isRequestID(given[0]) {
 		info.id = given[0]
 	} else {
-		info.id = rand.Text()
+		info.id = newRequestID()
 	}
-	h := w.Header()
-	h[s.requestIDHeader] = []string{info.id}
-	for _, p := range protection {
-		h[p.name] = p.value
-	}
-	rec := &recorder{ResponseWriter: w, info: info}
-	defer func() {
-		took := time.Since(begun)
-		status := rec.status
-		if status == 0 {
-			status = http.StatusOK
-		}
-		method := knownMethod(r.Method)
-		s.metrics.requests.WithLabelValues(info.route, method, strconv.Itoa(status)).Inc()
-		s.logRequest(r.Context(), info, method, status, rec.bytes, took)
-	}()
+	x.idHeader[0] = info.id
+	w.Header()[s.requestIDHeader] = x.idHeader[:]
+	rec.ResponseWriter, rec.info, rec.protect = w, info, true
+	defer s.done(x, r)
 	defer s.recovered(rec, r)
 	if r.URL.Path == routeGraphQL {
 		info.route = routeGraphQL
 		s.graph.ServeHTTP(rec, r)
-		return
+	} else {
+		s.other.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), infoKey{}, info)))
 	}
-	s.other.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), infoKey{}, info)))
+	if rec.status == 0 {
+		rec.WriteHeader(http.StatusOK) // as net/http would, without the protection
+	}
 }
 
-// protection are the headers that every answer has. A page that needs more of the browser sets its own policy. The values
-// are shared between answers: nothing may change them in place.
+// exchange is a request with its answer: in one piece, since there is one for each.
+type exchange struct {
+	recorder
+	requestInfo
+	begun    time.Time
+	idHeader [1]string
+}
+
+// done counts a request that has been answered, and writes its line.
+func (s *Server) done(x *exchange, r *http.Request) {
+	took := time.Since(x.begun)
+	status := x.status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	l := requestLabels{x.route, knownMethod(r.Method), status}
+	s.metrics.byRequest.get(l).Inc()
+	s.logRequest(r.Context(), &x.requestInfo, l, x.bytes, took)
+}
+
+// protection are the headers that every answer has; a 304 says that those of the answer which the client has still hold.
+// A page that needs more of the browser sets its own policy. The values are shared between answers: nothing may change
+// them in place.
 var protection = []struct {
 	name  string
 	value []string
@@ -87,24 +100,26 @@ var protection = []struct {
 	{"Content-Security-Policy", []string{"default-src 'none'; frame-ancestors 'none'"}},
 }
 
-func (s *Server) logRequest(ctx context.Context, info *requestInfo, method string, status int, bytes int64, took time.Duration) {
+func (s *Server) logRequest(ctx context.Context, info *requestInfo, l requestLabels, bytes int64, took time.Duration) {
 	level := slog.LevelInfo
 	switch {
-	case status >= http.StatusInternalServerError && status != http.StatusServiceUnavailable:
+	case l.status >= http.StatusInternalServerError && l.status != http.StatusServiceUnavailable:
 		level = slog.LevelError
-	case status == http.StatusServiceUnavailable, status == http.StatusTooManyRequests:
+	case l.status == http.StatusServiceUnavailable, l.status == http.StatusTooManyRequests:
 		level = slog.LevelWarn
-	case info.route != routeGraphQL && status < http.StatusBadRequest:
+	case l.route != routeGraphQL && l.status < http.StatusBadRequest:
 		level = slog.LevelDebug // probes, scrapes and assets
+	case info.fromMemory:
+		level = slog.LevelDebug // to write the line is as much work as the answer
 	}
 	if !s.log.Enabled(ctx, level) {
 		return
 	}
 	attrs := append(make([]slog.Attr, 0, 12),
 		slog.String("request_id", info.id),
-		slog.String("method", method),
-		slog.String("route", info.route),
-		slog.Int("status", status),
+		slog.String("method", l.method),
+		slog.String("route", l.route),
+		slog.Int("status", l.status),
 		slog.Int64("bytes", bytes),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 	)
@@ -160,6 +175,18 @@ func (s *Server) recovered(w *recorder, r *http.Request) {
 	})
 }
 
+// newRequestID returns an id that no other request has: 128 random bits. It is a name and no secret.
+func newRequestID() string {
+	const letters = "abcdefghijklmnopqrstuvwxyz234567"
+	var id [26]byte
+	a, b := mathrand.Uint64(), mathrand.Uint64()
+	for i := range 13 {
+		id[i], id[13+i] = letters[a&31], letters[b&31]
+		a, b = a>>5, b>>5
+	}
+	return string(id[:])
+}
+
 const defaultRequestIDHeader = "X-Request-Id"
 
 // isRequestID says whether an id that came from outside may stand in logs and headers.
@@ -191,21 +218,30 @@ func knownMethod(method string) string {
 // recorder notes the status and the length of an answer.
 type recorder struct {
 	http.ResponseWriter
-	info   *requestInfo
-	status int
-	bytes  int64
+	info    *requestInfo
+	protect bool // whether it adds the protection
+	status  int
+	bytes   int64
 }
 
 func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 && status >= http.StatusOK { // 1xx isn't the answer yet
 		w.status = status
+		if w.protect && status != http.StatusNotModified {
+			h := w.Header()
+			for _, p := range protection {
+				if h[p.name] == nil {
+					h[p.name] = p.value
+				}
+			}
+		}
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *recorder) Write(p []byte) (int, error) {
 	if w.status == 0 {
-		w.status = http.StatusOK
+		w.WriteHeader(http.StatusOK)
 	}
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)

@@ -18,9 +18,16 @@ const (
 	paramExtensions    = "extensions"
 )
 
-// parseBody reads the JSON object that a POST carries. Its errors say where the object is wrong and never what stood
-// there.
+// parseBody reads the JSON object that a POST carries.
 func parseBody(body []byte) (Params, *refusal) {
+	if p, ok := parsePlainBody(body); ok {
+		return p, nil
+	}
+	return parseAnyBody(body)
+}
+
+// parseAnyBody reads what parsePlainBody leaves. Its errors say where the object is wrong and never what stood there.
+func parseAnyBody(body []byte) (Params, *refusal) {
 	var p Params
 	if !utf8.Valid(body) {
 		return p, badRequest("The body isn't valid UTF-8.")
@@ -77,7 +84,7 @@ func parseBody(body []byte) (Params, *refusal) {
 	if p.Variables, f = objectMember(seen, paramVariables); f != nil {
 		return p, f
 	}
-	if len(p.Variables) > 0 {
+	if p.Variables != nil {
 		p.VariablesText = string(seen[paramVariables])
 	}
 	if p.Extensions, f = objectMember(seen, paramExtensions); f != nil {
@@ -91,6 +98,13 @@ func parseBody(body []byte) (Params, *refusal) {
 
 // parseURL reads the parameters of a GET from its query string.
 func parseURL(rawQuery string) (Params, *refusal) {
+	if p, ok := parsePlainURL(rawQuery); ok {
+		return p, nil
+	}
+	return parseAnyURL(rawQuery)
+}
+
+func parseAnyURL(rawQuery string) (Params, *refusal) {
 	p := Params{ReadOnly: true}
 	values, err := url.ParseQuery(rawQuery)
 	if err != nil {
@@ -111,7 +125,7 @@ func parseURL(rawQuery string) (Params, *refusal) {
 	if p.Variables, f = objectParam(values, paramVariables); f != nil {
 		return p, f
 	}
-	if len(p.Variables) > 0 {
+	if p.Variables != nil {
 		p.VariablesText = values.Get(paramVariables)
 	}
 	if p.Extensions, f = objectParam(values, paramExtensions); f != nil {

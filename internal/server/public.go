@@ -95,7 +95,7 @@ func compress(body []byte) []byte {
 }
 
 // vary names the headers on which a public answer depends: whoever is signed in gets another.
-const vary = "Accept, Accept-Encoding, Authorization, Cookie"
+var vary = []string{"Accept, Accept-Encoding, Authorization, Cookie"}
 
 // public writes a public answer, or says that the client has it already.
 func (s *Server) public(w http.ResponseWriter, r *http.Request, media string, res *Result) {
@@ -111,7 +111,11 @@ func (s *Server) public(w http.ResponseWriter, r *http.Request, media string, re
 		}
 	}
 	form := &p.forms[m][encoding]
-	h["Vary"] = append(h["Vary"], vary)
+	if others := h["Vary"]; others != nil {
+		h["Vary"] = append(others, vary[0])
+	} else {
+		h["Vary"] = vary
+	}
 	h["Cache-Control"] = s.cacheControl
 	if p.maxAge > 0 && p.maxAge < s.cfg.MaxAge {
 		h["Cache-Control"] = []string{cacheControlOf(p.maxAge, s.cfg.StaleWhileRevalidate)}
