@@ -63,7 +63,7 @@ func WithCounter(ctx context.Context) (context.Context, *Counter) {
 	return context.WithValue(ctx, counterKey{}, c), c
 }
 
-// WithRecorder is WithCounter that keeps the texts too, for tests that look at them. It keeps everything it sees.
+// WithRecorder is WithCounter that keeps the texts too, for whoever must know what was read. It keeps everything it sees.
 func WithRecorder(ctx context.Context) (context.Context, *Counter) {
 	c := &Counter{parent: counterFrom(ctx), record: true}
 	return context.WithValue(ctx, counterKey{}, c), c
