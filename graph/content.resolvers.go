@@ -22,13 +22,13 @@ func (r *caseStudyListBlockResolver) CaseStudies(ctx context.Context, objs []*co
 // AccessibleAlternatives is the batch resolver for the accessibleAlternatives field.
 func (r *documentResolver) AccessibleAlternatives(ctx context.Context, objs []*content.Document) ([][]*content.Document, error) {
 	return edge(objs, func(d *content.Document) *uuid.UUID { return &d.ID }, func(ids []uuid.UUID) (map[uuid.UUID][]*content.Document, error) {
-		return r.content.AlternativesOf(ctx, viewer.From(ctx), ids)
+		return r.db.content.AlternativesOf(ctx, viewer.From(ctx), ids)
 	})
 }
 
 // TotalCount is the batch resolver for the totalCount field.
 func (r *documentConnectionResolver) TotalCount(ctx context.Context, objs []*page.Connection[*content.Document]) ([]int, error) {
-	n, err := r.content.DocumentCount(ctx, viewer.From(ctx))
+	n, err := r.db.content.DocumentCount(ctx, viewer.From(ctx))
 	return slices.Repeat([]int{n}, len(objs)), err
 }
 
@@ -40,21 +40,21 @@ func (r *pageResolver) Blocks(ctx context.Context, objs []*content.Page) ([][]co
 // Breadcrumbs is the batch resolver for the breadcrumbs field.
 func (r *pageResolver) Breadcrumbs(ctx context.Context, objs []*content.Page) ([][]*content.Breadcrumb, error) {
 	return edge(objs, pageID, func(ids []uuid.UUID) (map[uuid.UUID][]*content.Breadcrumb, error) {
-		return r.content.BreadcrumbsOf(ctx, viewer.From(ctx), ids)
+		return r.db.content.BreadcrumbsOf(ctx, viewer.From(ctx), ids)
 	})
 }
 
 // Parent is the batch resolver for the parent field.
 func (r *pageResolver) Parent(ctx context.Context, objs []*content.Page) ([]*content.Page, error) {
 	return edge(objs, func(p *content.Page) *uuid.UUID { return p.ParentID }, func(ids []uuid.UUID) (map[uuid.UUID]*content.Page, error) {
-		return r.reference(ctx).content.PagesByID(ctx, viewer.From(ctx), ids)
+		return r.content(ctx).PagesByID(ctx, viewer.From(ctx), ids)
 	})
 }
 
 // Children is the batch resolver for the children field.
 func (r *pageResolver) Children(ctx context.Context, objs []*content.Page) ([][]*content.Page, error) {
 	return edge(objs, pageID, func(ids []uuid.UUID) (map[uuid.UUID][]*content.Page, error) {
-		return r.content.ChildrenOf(ctx, viewer.From(ctx), ids, nil)
+		return r.db.content.ChildrenOf(ctx, viewer.From(ctx), ids, nil)
 	})
 }
 
@@ -66,37 +66,37 @@ func (r *pageRouteResolver) Content(ctx context.Context, objs []*content.PageRou
 // Page is the batch resolver for the page field.
 func (r *pageRouteResolver) Page(ctx context.Context, objs []*content.PageRoute) ([]*content.Page, error) {
 	return edge(objs, routeEntryID, func(ids []uuid.UUID) (map[uuid.UUID]*content.Page, error) {
-		return r.reference(ctx).content.PagesByID(ctx, viewer.From(ctx), ids)
+		return r.content(ctx).PagesByID(ctx, viewer.From(ctx), ids)
 	})
 }
 
 // Breadcrumbs is the batch resolver for the breadcrumbs field.
 func (r *pageRouteResolver) Breadcrumbs(ctx context.Context, objs []*content.PageRoute) ([][]*content.Breadcrumb, error) {
 	return edge(objs, routeEntryID, func(ids []uuid.UUID) (map[uuid.UUID][]*content.Breadcrumb, error) {
-		return r.content.BreadcrumbsOf(ctx, viewer.From(ctx), ids)
+		return r.db.content.BreadcrumbsOf(ctx, viewer.From(ctx), ids)
 	})
 }
 
 // Trail is the batch resolver for the trail field.
 func (r *pageRouteResolver) Trail(ctx context.Context, objs []*content.PageRoute, menu string) ([][]*nav.Item, error) {
 	return edge(objs, routeEntryID, func(ids []uuid.UUID) (map[uuid.UUID][]*nav.Item, error) {
-		return r.reference(ctx).nav.TrailsOf(ctx, viewer.From(ctx), menu, ids)
+		return r.nav(ctx).TrailsOf(ctx, viewer.From(ctx), menu, ids)
 	})
 }
 
 // Route is the resolver for the route field.
 func (r *queryResolver) Route(ctx context.Context, path string) (content.Route, error) {
-	return r.reference(ctx).content.Route(ctx, viewer.From(ctx), path)
+	return r.content(ctx).Route(ctx, viewer.From(ctx), path)
 }
 
 // Page is the resolver for the page field.
 func (r *queryResolver) Page(ctx context.Context, path string) (*content.Page, error) {
-	return orNull(r.reference(ctx).content.Page(ctx, viewer.From(ctx), path))
+	return orNull(r.content(ctx).Page(ctx, viewer.From(ctx), path))
 }
 
 // Documents is the resolver for the documents field.
 func (r *queryResolver) Documents(ctx context.Context, first *int, after *string, last *int, before *string) (*page.Connection[*content.Document], error) {
-	return r.content.Documents(ctx, viewer.From(ctx), page.Args{First: first, After: after, Last: last, Before: before})
+	return r.db.content.Documents(ctx, viewer.From(ctx), page.Args{First: first, After: after, Last: last, Before: before})
 }
 
 // CaseStudyListBlock returns gen.CaseStudyListBlockResolver implementation.

@@ -21,7 +21,7 @@ func NewHandlerOf(resolvers gen.ResolverRoot, c Config) (*Handler, error) {
 func (h *Handler) AwaitReference(ctx context.Context, v viewer.Viewer) (fresh.Basis, bool) {
 	for ctx.Err() == nil {
 		if s := h.snapshots.current(ctx, v); s != nil {
-			return s.basis, true
+			return s.all, true
 		}
 		time.Sleep(time.Millisecond)
 	}

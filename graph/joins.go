@@ -36,22 +36,22 @@ func (r *Resolver) entries(ctx context.Context, refs []entryRef) (map[entryRef]a
 	for _, ref := range refs {
 		byKind[ref.kind] = append(byKind[ref.kind], ref.id)
 	}
-	v, reference := viewer.From(ctx), r.reference(ctx)
+	v := viewer.From(ctx)
 	found := make(map[entryRef]any, len(refs))
 	for kind, ids := range byKind {
 		ids = unique(ids)
 		var err error
 		switch kind {
 		case "PAGE":
-			err = addEntries(ctx, v, kind, ids, reference.content.PagesByID, found)
+			err = addEntries(ctx, v, kind, ids, r.content(ctx).PagesByID, found)
 		case "SPECIALIST_SECTION":
-			err = addEntries(ctx, v, kind, ids, reference.units.SectionsByID, found)
+			err = addEntries(ctx, v, kind, ids, r.units(ctx).SectionsByID, found)
 		case "REGION":
-			err = addEntries(ctx, v, kind, ids, reference.units.RegionsByID, found)
+			err = addEntries(ctx, v, kind, ids, r.units(ctx).RegionsByID, found)
 		case "CASE_STUDY":
-			err = addEntries(ctx, v, kind, ids, reference.career.ByID, found)
+			err = addEntries(ctx, v, kind, ids, r.career(ctx).ByID, found)
 		case "DOCUMENT":
-			err = addEntries(ctx, v, kind, ids, reference.content.DocumentsByID, found)
+			err = addEntries(ctx, v, kind, ids, r.content(ctx).DocumentsByID, found)
 		}
 		if err != nil {
 			return nil, err
@@ -120,7 +120,7 @@ func (r *Resolver) otherPlacements(ctx context.Context, contexts []*nav.Context)
 	if len(current) == 0 {
 		return values, nil
 	}
-	placements, err := r.reference(ctx).nav.AlsoAt(ctx, viewer.From(ctx), current)
+	placements, err := r.nav(ctx).AlsoAt(ctx, viewer.From(ctx), current)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func (r *Resolver) blocksOfPages(ctx context.Context, pages []*content.Page) ([]
 		}
 		return &p.ID
 	}, func(ids []uuid.UUID) (map[uuid.UUID][]content.Block, error) {
-		return r.content.BlocksOf(ctx, viewer.From(ctx), ids)
+		return r.db.content.BlocksOf(ctx, viewer.From(ctx), ids)
 	})
 	if err != nil {
 		return nil, err
@@ -163,7 +163,7 @@ func (r *Resolver) caseStudiesOfBlocks(ctx context.Context, blocks []*content.Ca
 	if len(ids) == 0 {
 		return values, nil
 	}
-	byID, err := r.reference(ctx).career.ByID(ctx, viewer.From(ctx), unique(ids))
+	byID, err := r.career(ctx).ByID(ctx, viewer.From(ctx), unique(ids))
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +186,7 @@ func (r *Resolver) sectionsOfMembers(ctx context.Context, members []*member.Memb
 		}
 		return &m.ID
 	}, func(ids []uuid.UUID) (map[uuid.UUID][]*unit.Section, error) {
-		return r.reference(ctx).units.SectionsOf(ctx, viewer.From(ctx), ids)
+		return r.units(ctx).SectionsOf(ctx, viewer.From(ctx), ids)
 	})
 	if err != nil {
 		return nil, err

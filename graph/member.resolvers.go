@@ -16,7 +16,7 @@ import (
 // Region is the batch resolver for the region field.
 func (r *memberResolver) Region(ctx context.Context, objs []*member.Member) ([]*unit.Region, error) {
 	return edge(objs, func(m *member.Member) *uuid.UUID { return m.RegionID }, func(ids []uuid.UUID) (map[uuid.UUID]*unit.Region, error) {
-		return r.reference(ctx).units.RegionsByID(ctx, viewer.From(ctx), ids)
+		return r.units(ctx).RegionsByID(ctx, viewer.From(ctx), ids)
 	})
 }
 
@@ -28,20 +28,20 @@ func (r *memberResolver) Sections(ctx context.Context, objs []*member.Member) ([
 // Roles is the batch resolver for the roles field.
 func (r *memberResolver) Roles(ctx context.Context, objs []*member.Member) ([][]*unit.Term, error) {
 	return edge(objs, memberID, func(ids []uuid.UUID) (map[uuid.UUID][]*unit.Term, error) {
-		return r.units.RolesOf(ctx, viewer.From(ctx), ids)
+		return r.db.units.RolesOf(ctx, viewer.From(ctx), ids)
 	})
 }
 
 // CaseStudies is the batch resolver for the caseStudies field.
 func (r *memberResolver) CaseStudies(ctx context.Context, objs []*member.Member) ([][]*career.CaseStudy, error) {
 	return edge(objs, memberID, func(ids []uuid.UUID) (map[uuid.UUID][]*career.CaseStudy, error) {
-		return r.career.OfMembers(ctx, viewer.From(ctx), ids)
+		return r.db.career.OfMembers(ctx, viewer.From(ctx), ids)
 	})
 }
 
 // TotalCount is the batch resolver for the totalCount field.
 func (r *memberConnectionResolver) TotalCount(ctx context.Context, objs []*member.Connection) ([]int, error) {
-	return r.members.Totals(ctx, viewer.From(ctx), objs)
+	return r.db.members.Totals(ctx, viewer.From(ctx), objs)
 }
 
 // Member is the resolver for the member field.
@@ -50,13 +50,13 @@ func (r *queryResolver) Member(ctx context.Context, id string) (*member.Member, 
 	if err != nil {
 		return nil, err
 	}
-	byID, err := r.members.ByID(ctx, viewer.From(ctx), []uuid.UUID{memberID})
+	byID, err := r.db.members.ByID(ctx, viewer.From(ctx), []uuid.UUID{memberID})
 	return byID[memberID], err
 }
 
 // Members is the resolver for the members field.
 func (r *queryResolver) Members(ctx context.Context, filter *member.Filter, orderBy *member.Order, first *int, after *string, last *int, before *string) (*member.Connection, error) {
-	return r.members.Members(ctx, viewer.From(ctx), filter, orderBy, page.Args{First: first, After: after, Last: last, Before: before})
+	return r.db.members.Members(ctx, viewer.From(ctx), filter, orderBy, page.Args{First: first, After: after, Last: last, Before: before})
 }
 
 // Member returns gen.MemberResolver implementation.

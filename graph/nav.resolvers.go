@@ -16,7 +16,7 @@ func (r *menuItemResolver) Target(ctx context.Context, objs []*nav.Item) ([]unio
 
 // AlsoAt is the batch resolver for the alsoAt field.
 func (r *menuItemResolver) AlsoAt(ctx context.Context, objs []*nav.Item) ([][]*nav.Item, error) {
-	return r.reference(ctx).nav.AlsoAt(ctx, viewer.From(ctx), objs)
+	return r.nav(ctx).AlsoAt(ctx, viewer.From(ctx), objs)
 }
 
 // OtherPlacements is the batch resolver for the otherPlacements field.
@@ -26,17 +26,17 @@ func (r *navigationContextResolver) OtherPlacements(ctx context.Context, objs []
 
 // Menu is the resolver for the menu field.
 func (r *queryResolver) Menu(ctx context.Context, handle string) (*nav.Menu, error) {
-	return orNull(r.reference(ctx).nav.Menu(ctx, viewer.From(ctx), handle))
+	return orNull(r.nav(ctx).Menu(ctx, viewer.From(ctx), handle))
 }
 
 // Menus is the resolver for the menus field.
 func (r *queryResolver) Menus(ctx context.Context, handles []string) ([]*nav.Menu, error) {
-	return r.reference(ctx).nav.Menus(ctx, viewer.From(ctx), handles)
+	return r.nav(ctx).Menus(ctx, viewer.From(ctx), handles)
 }
 
 // NavigationContext is the resolver for the navigationContext field.
 func (r *queryResolver) NavigationContext(ctx context.Context, path string, menu string) (*nav.Context, error) {
-	return r.reference(ctx).nav.Context(ctx, viewer.From(ctx), path, menu)
+	return r.nav(ctx).Context(ctx, viewer.From(ctx), path, menu)
 }
 
 // MenuItem returns gen.MenuItemResolver implementation.

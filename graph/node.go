@@ -36,25 +36,25 @@ func (r *Resolver) nodes(ctx context.Context, arg string, opaque []string) ([]un
 		var err error
 		switch typeName {
 		case "Menu":
-			err = addNodes(ctx, v, ids, r.reference(ctx).nav.MenusByID, add)
+			err = addNodes(ctx, v, ids, r.nav(ctx).MenusByID, add)
 		case "MenuItem":
-			err = addNodes(ctx, v, ids, r.reference(ctx).nav.ItemsByID, add)
+			err = addNodes(ctx, v, ids, r.nav(ctx).ItemsByID, add)
 		case "Page":
-			err = addNodes(ctx, v, ids, r.reference(ctx).content.PagesByID, add)
+			err = addNodes(ctx, v, ids, r.content(ctx).PagesByID, add)
 		case "Document":
-			err = addNodes(ctx, v, ids, r.reference(ctx).content.DocumentsByID, add)
+			err = addNodes(ctx, v, ids, r.content(ctx).DocumentsByID, add)
 		case "SpecialistSection":
-			err = addNodes(ctx, v, ids, r.reference(ctx).units.SectionsByID, add)
+			err = addNodes(ctx, v, ids, r.units(ctx).SectionsByID, add)
 		case "Region":
-			err = addNodes(ctx, v, ids, r.reference(ctx).units.RegionsByID, add)
+			err = addNodes(ctx, v, ids, r.units(ctx).RegionsByID, add)
 		case "Committee":
-			err = addNodes(ctx, v, ids, r.reference(ctx).units.CommitteesByID, add)
+			err = addNodes(ctx, v, ids, r.units(ctx).CommitteesByID, add)
 		case "Post":
-			err = addNodes(ctx, v, ids, r.reference(ctx).units.PostsByID, add)
+			err = addNodes(ctx, v, ids, r.units(ctx).PostsByID, add)
 		case "CaseStudy":
-			err = addNodes(ctx, v, ids, r.reference(ctx).career.ByID, add)
+			err = addNodes(ctx, v, ids, r.career(ctx).ByID, add)
 		case "Member":
-			err = addNodes(ctx, v, ids, r.members.ByID, add)
+			err = addNodes(ctx, v, ids, r.db.members.ByID, add)
 		}
 		if err != nil {
 			return nil, err

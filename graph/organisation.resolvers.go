@@ -8,5 +8,5 @@ import (
 
 // Organisation is the resolver for the organisation field.
 func (r *queryResolver) Organisation(ctx context.Context) (*content.Organisation, error) {
-	return r.reference(ctx).content.Organisation(ctx)
+	return r.content(ctx).Organisation(ctx)
 }

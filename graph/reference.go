@@ -25,18 +25,8 @@ import (
 	"github.com/collegium/collegium/internal/viewer"
 )
 
-// reference answers what is asked of the reference data: what is small, written
-// seldom and read by nearly every operation. It is the stores, which ask the
-// database, or a snapshot of them in memory. The answers are the same.
-type reference struct {
-	nav     menus
-	units   units
-	career  caseStudies
-	content heads
-}
-
-// menus is a *nav.Store or a *nav.Snapshot.
-type menus interface {
+// navReader is a *nav.Store or a *nav.Snapshot.
+type navReader interface {
 	Menu(ctx context.Context, v viewer.Viewer, handle string) (*nav.Menu, error)
 	Menus(ctx context.Context, v viewer.Viewer, handles []string) ([]*nav.Menu, error)
 	MenusByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (map[uuid.UUID]*nav.Menu, error)
@@ -46,8 +36,8 @@ type menus interface {
 	TrailsOf(ctx context.Context, v viewer.Viewer, handle string, entries []uuid.UUID) (map[uuid.UUID][]*nav.Item, error)
 }
 
-// units is a *unit.Store or a *unit.Snapshot.
-type units interface {
+// unitReader is a *unit.Store or a *unit.Snapshot.
+type unitReader interface {
 	Section(ctx context.Context, v viewer.Viewer, slug string) (*unit.Section, error)
 	Sections(ctx context.Context, v viewer.Viewer, only *unit.Status) ([]*unit.Section, error)
 	SectionsByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (map[uuid.UUID]*unit.Section, error)
@@ -63,8 +53,8 @@ type units interface {
 	PostsByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (map[uuid.UUID]*unit.Post, error)
 }
 
-// caseStudies is a *career.Store or a *career.Snapshot.
-type caseStudies interface {
+// careerReader is a *career.Store or a *career.Snapshot.
+type careerReader interface {
 	CaseStudy(ctx context.Context, v viewer.Viewer, slug string) (*career.CaseStudy, error)
 	CaseStudies(ctx context.Context, v viewer.Viewer, f *career.Filter, args page.Args) (*career.Connection, error)
 	Totals(ctx context.Context, v viewer.Viewer, lists []*career.Connection) ([]int, error)
@@ -74,8 +64,8 @@ type caseStudies interface {
 	Levels(ctx context.Context) ([]*career.CareerLevel, error)
 }
 
-// heads is a *content.Store or a *content.Snapshot.
-type heads interface {
+// contentReader is a *content.Store or a *content.Snapshot.
+type contentReader interface {
 	Page(ctx context.Context, v viewer.Viewer, path string) (*content.Page, error)
 	Route(ctx context.Context, v viewer.Viewer, path string) (content.Route, error)
 	PagesByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (map[uuid.UUID]*content.Page, error)
@@ -83,11 +73,11 @@ type heads interface {
 	Organisation(ctx context.Context) (*content.Organisation, error)
 }
 
-// pin is the reference of one operation: all that it asks is answered by one
-// snapshot, or all by the database.
+// pin is the snapshot of one operation: all that it asks of the reference data is
+// answered by one, or all by the database.
 type pin struct {
-	once      sync.Once
-	reference *reference
+	once     sync.Once
+	snapshot *snapshot
 }
 
 type pinKey struct{}
@@ -101,32 +91,65 @@ func (h *Handler) pin(ctx context.Context, op ast.Operation) context.Context {
 	return context.WithValue(ctx, pinKey{}, &pin{})
 }
 
-// reference returns where the operation of ctx reads the reference data. The first
-// who asks decides it for the whole operation.
-func (r *Resolver) reference(ctx context.Context) *reference {
+// pinned returns the snapshot that the operation of ctx reads; nil if it reads the
+// database. The first who asks decides it for the whole operation.
+func (r *Resolver) pinned(ctx context.Context) *snapshot {
 	p, _ := ctx.Value(pinKey{}).(*pin)
 	if p == nil {
-		return &r.stored
+		return nil
 	}
-	p.once.Do(func() {
-		s := r.snapshots.current(ctx, viewer.From(ctx))
-		if s == nil {
-			r.snapshots.missed.Add(1)
-			p.reference = &r.stored
-			return
-		}
-		r.snapshots.answered.Add(1)
-		fresh.RestOn(ctx, s.basis)
-		p.reference = &s.reference
-	})
-	return p.reference
+	p.once.Do(func() { p.snapshot = r.snapshots.current(ctx, viewer.From(ctx)) })
+	return p.snapshot
 }
 
-// snapshot is the reference data as one audience sees it, read in one transaction.
-// It is never changed.
+// nav returns where the operation of ctx reads menus.
+func (r *Resolver) nav(ctx context.Context) navReader {
+	if s := r.pinned(ctx); s != nil {
+		fresh.RestOn(ctx, s.bases.nav)
+		return s.nav
+	}
+	return &r.db.nav
+}
+
+// units returns where the operation of ctx reads sections, regions and committees.
+func (r *Resolver) units(ctx context.Context) unitReader {
+	if s := r.pinned(ctx); s != nil {
+		fresh.RestOn(ctx, s.bases.units)
+		return s.units
+	}
+	return &r.db.units
+}
+
+// career returns where the operation of ctx reads case studies.
+func (r *Resolver) career(ctx context.Context) careerReader {
+	if s := r.pinned(ctx); s != nil {
+		fresh.RestOn(ctx, s.bases.career)
+		return s.career
+	}
+	return &r.db.career
+}
+
+// content returns where the operation of ctx reads pages and documents, without
+// their bodies.
+func (r *Resolver) content(ctx context.Context) contentReader {
+	if s := r.pinned(ctx); s != nil {
+		fresh.RestOn(ctx, s.bases.content)
+		return s.content
+	}
+	return &r.db.content
+}
+
+// snapshot is the reference data as one audience sees them: what is small, written
+// seldom and read by nearly every operation, read in one transaction. It is never
+// changed.
 type snapshot struct {
-	reference reference
-	basis     fresh.Basis
+	nav     *nav.Snapshot
+	units   *unit.Snapshot
+	career  *career.Snapshot
+	content *content.Snapshot
+	// all is what the snapshot rests on, and bases what its parts do.
+	all   fresh.Basis
+	bases struct{ nav, units, career, content fresh.Basis }
 	// tooLarge says that there is more than may be held, and nothing is.
 	tooLarge bool
 }
@@ -187,18 +210,20 @@ const (
 // current returns the snapshot of what the viewer sees if it is still what the
 // database would answer, else nil; then the next one is on its way.
 func (s *snapshots) current(ctx context.Context, v viewer.Viewer) *snapshot {
-	if v.Role < 0 || int(v.Role) >= len(s.byRole) || !s.watcher.Fresh(ctx) {
+	if v.Role < 0 || int(v.Role) >= len(s.byRole) {
 		return nil
 	}
 	kept := s.byRole[v.Role].Load()
 	switch {
-	case kept == nil || !s.watcher.Holds(kept.basis):
+	case !s.watcher.Fresh(ctx):
+	case kept == nil || !s.watcher.Holds(kept.all):
 		s.reload(v)
-		return nil
-	case kept.tooLarge:
-		return nil
+	case !kept.tooLarge:
+		s.answered.Add(1)
+		return kept
 	}
-	return kept
+	s.missed.Add(1)
+	return nil
 }
 
 // reload loads the snapshot for the viewer, unless one is being loaded or one was
@@ -243,10 +268,11 @@ func (s *snapshots) load(v viewer.Viewer) (_ *snapshot, err error) {
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
 	defer cancel()
-	ctx, reading := s.watcher.Begin(ctx)
+	all := s.note(ctx) // from before the transaction on
+	nav, units, career, content := s.note(all.ctx), s.note(all.ctx), s.note(all.ctx), s.note(all.ctx)
 	loaded := &snapshot{}
-	err = pgx.BeginTxFunc(ctx, s.db, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		size, err := referenceSize(ctx, tx)
+	err = pgx.BeginTxFunc(all.ctx, s.db, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		size, err := referenceSize(all.ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -255,41 +281,48 @@ func (s *snapshots) load(v viewer.Viewer) (_ *snapshot, err error) {
 		if loaded.tooLarge {
 			return nil
 		}
-		return s.read(ctx, tx, v, &loaded.reference)
+		db := &s.resolver.db
+		if loaded.nav, err = db.nav.Snapshot(nav.ctx, tx, v); err != nil {
+			return err
+		}
+		if loaded.units, err = db.units.Snapshot(units.ctx, tx, v); err != nil {
+			return err
+		}
+		if loaded.career, err = db.career.Snapshot(career.ctx, tx, v); err != nil {
+			return err
+		}
+		// Where menus and case studies lead.
+		placed := loaded.nav.Entries()
+		loaded.content, err = db.content.Snapshot(content.ctx, tx, v,
+			unique(slices.Concat(placed["PAGE"], placed["SPECIALIST_SECTION"], placed["REGION"], loaded.units.Pages())),
+			unique(slices.Concat(placed["DOCUMENT"], loaded.career.Documents())))
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	var known bool
-	if loaded.basis, known = reading.Basis(); !known {
-		return nil, errors.New("nobody learns when what it rests on changes")
+	b := &loaded.bases
+	for _, part := range []struct {
+		noted noted
+		basis *fresh.Basis
+	}{{all, &loaded.all}, {nav, &b.nav}, {units, &b.units}, {career, &b.career}, {content, &b.content}} {
+		var known bool
+		if *part.basis, known = part.noted.reading.Basis(); !known {
+			return nil, errors.New("nobody learns when what it rests on changes")
+		}
 	}
 	return loaded, nil
 }
 
-func (s *snapshots) read(ctx context.Context, tx pgx.Tx, v viewer.Viewer, into *reference) error {
-	menus, err := s.resolver.nav.Snapshot(ctx, tx, v)
-	if err != nil {
-		return err
-	}
-	units, err := s.resolver.units.Snapshot(ctx, tx, v)
-	if err != nil {
-		return err
-	}
-	caseStudies, err := s.resolver.career.Snapshot(ctx, tx, v)
-	if err != nil {
-		return err
-	}
-	// Where menus and case studies lead.
-	placed := menus.Entries()
-	heads, err := s.resolver.content.Snapshot(ctx, tx, v,
-		unique(slices.Concat(placed["PAGE"], placed["SPECIALIST_SECTION"], placed["REGION"], units.Pages())),
-		unique(slices.Concat(placed["DOCUMENT"], caseStudies.Documents())))
-	if err != nil {
-		return err
-	}
-	*into = reference{nav: menus, units: units, career: caseStudies, content: heads}
-	return nil
+// noted is a context in which what is read is noted.
+type noted struct {
+	ctx     context.Context
+	reading *fresh.Reading
+}
+
+func (s *snapshots) note(ctx context.Context) noted {
+	ctx, reading := s.watcher.Begin(ctx)
+	return noted{ctx, reading}
 }
 
 // tellSize says once that there is too much to be held.

@@ -15,32 +15,32 @@ import (
 
 //go:generate go run ./generate -config ../gqlgen.yml
 
-// Resolver holds the stores that the resolvers ask. What reference answers is asked
-// of it, and everything else of the stores.
+// Resolver holds what the resolvers ask: db for what only the database knows, and nav,
+// content, units and career for what may be in memory too.
 type Resolver struct {
+	db stores
+	// snapshots is nil if nothing is ever kept in memory.
+	snapshots *snapshots
+}
+
+// stores are the features in the database.
+type stores struct {
 	nav     nav.Store
 	content content.Store
 	units   unit.Store
 	career  career.Store
 	members member.Store
 	search  search.Store
-
-	// stored is the reference data in the database, and snapshots is nil if it is
-	// never kept in memory.
-	stored    reference
-	snapshots *snapshots
 }
 
 // NewResolver returns the resolvers over a database.
 func NewResolver(db *pgxpool.Pool) *Resolver {
-	r := &Resolver{
+	return &Resolver{db: stores{
 		nav:     nav.Store{DB: db},
 		content: content.Store{DB: db},
 		units:   unit.Store{DB: db},
 		career:  career.Store{DB: db},
 		members: member.Store{DB: db},
 		search:  search.Store{DB: db},
-	}
-	r.stored = reference{nav: &r.nav, units: &r.units, career: &r.career, content: &r.content}
-	return r
+	}}
 }

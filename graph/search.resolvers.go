@@ -11,12 +11,12 @@ import (
 
 // Search is the resolver for the search field.
 func (r *queryResolver) Search(ctx context.Context, query string, kinds []search.Kind, first *int, after *string) (*search.Connection, error) {
-	return r.search.Search(ctx, viewer.From(ctx), query, kinds, first, after)
+	return r.db.search.Search(ctx, viewer.From(ctx), query, kinds, first, after)
 }
 
 // Suggest is the resolver for the suggest field.
 func (r *queryResolver) Suggest(ctx context.Context, prefix string, first *int) ([]*search.Suggestion, error) {
-	return r.search.Suggest(ctx, viewer.From(ctx), prefix, first)
+	return r.db.search.Suggest(ctx, viewer.From(ctx), prefix, first)
 }
 
 // Target is the batch resolver for the target field.
