@@ -38,20 +38,49 @@ const tables = `
 	JOIN routes r ON r.entry_id = e.id AND r.kind = 'CURRENT'
 	JOIN career_levels l ON l.level = c.level`
 
-const matches = viewer.Visible + `
-	AND (@level::text IS NULL OR c.level = @level)
-	AND (@section::text IS NULL OR c.section_id IN (
+// The conditions of a filter. One on a unit asks whether the viewer may know of the
+// unit, so that a filter tells nothing that the answer would not.
+const (
+	atLevel   = ` AND c.level = @level`
+	inSection = ` AND c.section_id IN (
 		SELECT u.id
 		FROM units u
 		JOIN entries e ON e.id = u.id
 		WHERE u.kind = 'SPECIALIST_SECTION' AND (u.slug = lower(@section) OR u.aliases @> ARRAY[lower(@section)])
-			AND ` + viewer.Visible + `))
-	AND (@region::text IS NULL OR c.region_id IN (
+			AND ` + viewer.Visible + `)`
+	inRegion = ` AND c.region_id IN (
 		SELECT u.id
 		FROM units u
 		JOIN entries e ON e.id = u.id
 		WHERE u.kind = 'REGION' AND (u.slug = lower(@region) OR u.aliases @> ARRAY[lower(@region)])
-			AND ` + viewer.Visible + `))`
+			AND ` + viewer.Visible + `)`
+)
+
+// matches returns the conditions that a filter asks for, with their arguments.
+func (f *Filter) matches(v viewer.Viewer) (conditions string, args pgx.StrictNamedArgs) {
+	args = pgx.StrictNamedArgs{"reach": v.Reach()}
+	if f.Level != nil {
+		conditions += atLevel
+		args["level"] = *f.Level
+	}
+	if f.Section != nil {
+		conditions += inSection
+		args["section"] = *f.Section
+	}
+	if f.Region != nil {
+		conditions += inRegion
+		args["region"] = *f.Region
+	}
+	return viewer.Visible + conditions, args
+}
+
+// byLadder is how lists are sorted: up the ladder, then in the editors' order.
+var byLadder = pg.Sort{
+	After:    `(l.position, e.position, e.id) > (@after_level::int, @after_position::int, @after_id::uuid)`,
+	Before:   `(l.position, e.position, e.id) < (@before_level::int, @before_position::int, @before_id::uuid)`,
+	Forward:  `l.position, e.position, e.id`,
+	Backward: `l.position DESC, e.position DESC, e.id DESC`,
+}
 
 // CaseStudy returns the case study with the slug; errs.NotFound if there is none.
 func (s *Store) CaseStudy(ctx context.Context, v viewer.Viewer, slug string) (_ *CaseStudy, err error) {
@@ -77,27 +106,15 @@ func (s *Store) CaseStudies(ctx context.Context, v viewer.Viewer, f *Filter, arg
 	if f != nil {
 		c.Filter = *f
 	}
-	params := filterArgs(v, c.Filter)
-	params["limit"] = k.Limit + 1
-	if params["after"], params["after_id"], err = ladderKey("after", k.After); err != nil {
+	matches, params := c.Filter.matches(v)
+	params["limit"] = pg.Limit(k)
+	if err := bindLadder(params, k); err != nil {
 		return nil, err
 	}
-	if params["before"], params["before_id"], err = ladderKey("before", k.Before); err != nil {
-		return nil, err
-	}
-	const within = `
-		SELECT` + columns + `
-		FROM` + tables + `
-		WHERE ` + matches + `
-			AND (@after_id::uuid IS NULL
-				OR (l.position, e.position, e.id) > ((@after::int[])[1], (@after::int[])[2], @after_id))
-			AND (@before_id::uuid IS NULL
-				OR (l.position, e.position, e.id) < ((@before::int[])[1], (@before::int[])[2], @before_id))`
-	sql := within + ` ORDER BY l.position, e.position, e.id LIMIT @limit`
-	if k.Backward {
-		sql = within + ` ORDER BY l.position DESC, e.position DESC, e.id DESC LIMIT @limit`
-	}
-	rows, err := pg.All[CaseStudy](ctx, s.DB, sql, params)
+	rows, err := pg.All[CaseStudy](ctx, s.DB, pg.Paged(`
+		SELECT`+columns+`
+		FROM`+tables+`
+		WHERE `+matches+byLadder.Bounds(k)+byLadder.OrderBy(k)), params)
 	if err != nil {
 		return nil, err
 	}
@@ -111,19 +128,16 @@ func (s *Store) Totals(ctx context.Context, v viewer.Viewer, lists []*Connection
 	defer errs.Wrap(&err, "career.Totals(%d)", len(lists))
 	totals := make([]int, len(lists))
 	for i, l := range lists {
+		matches, params := l.Filter.matches(v)
 		totals[i], err = pg.Scalar[int](ctx, s.DB, `
 			SELECT count(*)
 			FROM`+tables+`
-			WHERE `+matches, filterArgs(v, l.Filter))
+			WHERE `+matches, params)
 		if err != nil {
 			return nil, err
 		}
 	}
 	return totals, nil
-}
-
-func filterArgs(v viewer.Viewer, f Filter) pgx.StrictNamedArgs {
-	return pgx.StrictNamedArgs{"level": f.Level, "section": f.Section, "region": f.Region, "reach": v.Reach()}
 }
 
 // cursorKey is the sort key of a row.
@@ -143,6 +157,17 @@ func ladderKey(name string, key []string) (place []int, id *uuid.UUID, err error
 		return nil, nil, errs.Invalidf(name, "not a cursor of this list; pass a cursor that the same list returned")
 	}
 	return []int{int(level), int(position)}, &parsed, nil
+}
+
+// bindLadder sets the arguments for the cursors of a page.
+func bindLadder(args pgx.StrictNamedArgs, k page.Keyset) error {
+	return pg.EachCursor(k, func(name string, key []string) error {
+		place, id, err := ladderKey(name, key)
+		if err == nil {
+			args[name+"_level"], args[name+"_position"], args[name+"_id"] = place[0], place[1], *id
+		}
+		return err
+	})
 }
 
 // ByID returns the case studies with the IDs that the viewer may know of.

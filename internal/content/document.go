@@ -86,27 +86,15 @@ func (s *Store) Documents(ctx context.Context, v viewer.Viewer, args page.Args) 
 	if err != nil {
 		return nil, err
 	}
-	params := pgx.StrictNamedArgs{"reach": v.Reach(), "limit": k.Limit + 1}
-	if params["after_title"], params["after_id"], err = titleKey("after", k.After); err != nil {
+	params := pgx.StrictNamedArgs{"reach": v.Reach(), "limit": pg.Limit(k)}
+	if err := bindTitles(params, k); err != nil {
 		return nil, err
 	}
-	if params["before_title"], params["before_id"], err = titleKey("before", k.Before); err != nil {
-		return nil, err
-	}
-	const within = `
-		SELECT` + documentColumns + `
+	docs, err := pg.All[Document](ctx, s.DB, pg.Paged(`
+		SELECT`+documentColumns+`
 		FROM entries e
 		JOIN documents d ON d.entry_id = e.id
-		WHERE ` + viewer.Visible + `
-			AND (@after_title::text IS NULL
-				OR (e.title COLLATE "und-x-icu", e.id) > (@after_title, @after_id::uuid))
-			AND (@before_title::text IS NULL
-				OR (e.title COLLATE "und-x-icu", e.id) < (@before_title, @before_id::uuid))`
-	sql := within + ` ORDER BY e.title COLLATE "und-x-icu", e.id LIMIT @limit`
-	if k.Backward {
-		sql = within + ` ORDER BY e.title COLLATE "und-x-icu" DESC, e.id DESC LIMIT @limit`
-	}
-	docs, err := pg.All[Document](ctx, s.DB, sql, params)
+		WHERE e.kind = 'DOCUMENT' AND `+viewer.Visible+byTitles.Bounds(k)+byTitles.OrderBy(k)), params)
 	if err != nil {
 		return nil, err
 	}
@@ -128,14 +116,22 @@ func (s *Store) DocumentCount(ctx context.Context, v viewer.Viewer) (_ int, err 
 		pgx.StrictNamedArgs{"reach": v.Reach()})
 }
 
-// titleKey reads the sort key of a row from a cursor.
-func titleKey(name string, key []string) (title *string, id *uuid.UUID, err error) {
-	if key == nil {
-		return nil, nil, nil
-	}
-	parsed, err := uuid.Parse(key[1])
-	if err != nil {
-		return nil, nil, errs.Invalidf(name, "not a cursor of this list; pass a cursor that the same list returned")
-	}
-	return &key[0], &parsed, nil
+// byTitles is how documents are sorted.
+var byTitles = pg.Sort{
+	After:    `(e.title COLLATE "und-x-icu", e.id) > (@after_title, @after_id::uuid)`,
+	Before:   `(e.title COLLATE "und-x-icu", e.id) < (@before_title, @before_id::uuid)`,
+	Forward:  `e.title COLLATE "und-x-icu", e.id`,
+	Backward: `e.title COLLATE "und-x-icu" DESC, e.id DESC`,
+}
+
+// bindTitles sets the arguments for the cursors of a page.
+func bindTitles(args pgx.StrictNamedArgs, k page.Keyset) error {
+	return pg.EachCursor(k, func(name string, key []string) error {
+		id, err := uuid.Parse(key[1])
+		if err != nil {
+			return errs.Invalidf(name, "not a cursor of this list; pass a cursor that the same list returned")
+		}
+		args[name+"_title"], args[name+"_id"] = key[0], id
+		return nil
+	})
 }

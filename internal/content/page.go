@@ -24,12 +24,14 @@ const pageColumns = `
 	e.published_at,
 	e.updated_at,
 	e.review_due_on,
-	COALESCE(p.sub_kind, 'OTHER') AS sub_kind`
+	` + subKind + ` AS sub_kind`
+
+// subKind is looked up for each page: few are asked for at once, of many.
+const subKind = `COALESCE((SELECT p.sub_kind FROM pages p WHERE p.entry_id = e.id), 'OTHER')`
 
 const pageTables = `
 	entries e
-	JOIN routes r ON r.entry_id = e.id AND r.kind = 'CURRENT'
-	LEFT JOIN pages p ON p.entry_id = e.id`
+	JOIN routes r ON r.entry_id = e.id AND r.kind = 'CURRENT'`
 
 const isPage = `e.kind IN ('PAGE', 'SPECIALIST_SECTION', 'REGION')`
 
@@ -77,14 +79,17 @@ func (s *Store) PagesByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID)
 // only those of the sub-kind, if one is given.
 func (s *Store) ChildrenOf(ctx context.Context, v viewer.Viewer, parents []uuid.UUID, kind *SubPageKind) (_ map[uuid.UUID][]*Page, err error) {
 	defer errs.Wrap(&err, "content.ChildrenOf(%d)", len(parents))
+	args := pgx.StrictNamedArgs{"parents": parents, "reach": v.Reach()}
+	ofKind := ``
+	if kind != nil {
+		ofKind = ` AND ` + subKind + ` = @kind`
+		args["kind"] = *kind
+	}
 	pages, err := pg.All[Page](ctx, s.DB, `
 		SELECT`+pageColumns+`
 		FROM`+pageTables+`
-		WHERE e.parent_id = ANY(@parents)
-			AND (@kind::text IS NULL OR COALESCE(p.sub_kind, 'OTHER') = @kind)
-			AND `+isPage+` AND `+viewer.Visible+`
-		ORDER BY e.position, r.path`,
-		pgx.StrictNamedArgs{"parents": parents, "kind": kind, "reach": v.Reach()})
+		WHERE e.parent_id = ANY(@parents) AND `+isPage+` AND `+viewer.Visible+ofKind+`
+		ORDER BY e.position, r.path`, args)
 	if err != nil {
 		return nil, err
 	}
@@ -117,12 +122,16 @@ func (s *Store) BreadcrumbsOf(ctx context.Context, v viewer.Viewer, ids []uuid.U
 		)
 		SELECT
 			up.leaf_id,
-			e.title,
-			r.path
+			s.title,
+			s.path
 		FROM up
-		JOIN entries e ON e.id = up.id
-		JOIN routes r ON r.entry_id = e.id AND r.kind = 'CURRENT'
-		WHERE `+viewer.Visible+`
+		CROSS JOIN LATERAL (
+			SELECT e.title, r.path
+			FROM entries e
+			JOIN routes r ON r.entry_id = e.id AND r.kind = 'CURRENT'
+			WHERE e.id = up.id AND `+viewer.Visible+`
+			OFFSET 0 -- one by one: the planner takes the way up for much longer than it is
+		) s
 		ORDER BY up.leaf_id, up.height DESC`,
 		pgx.StrictNamedArgs{"ids": ids, "reach": v.Reach()})
 	if err != nil {

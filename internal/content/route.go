@@ -111,14 +111,25 @@ func (s *Store) Route(ctx context.Context, v viewer.Viewer, path string) (_ Rout
 	return &NotFoundRoute{Path: path, Suggestions: near}, nil
 }
 
-// pathsLike returns the current paths that are spelled most like the path.
+// pathsLike returns the current paths that are spelled most like the path, of the
+// hundred most alike those that the viewer may know of.
 func (s *Store) pathsLike(ctx context.Context, v viewer.Viewer, path string) ([]string, error) {
 	return pg.Scalars[string](ctx, s.DB, `
-		SELECT r.path
-		FROM routes r
-		JOIN entries e ON e.id = r.entry_id
-		WHERE r.kind = 'CURRENT' AND r.path % @path AND `+viewer.Visible+`
-		ORDER BY similarity(r.path, @path) DESC, r.path
+		WITH alike AS MATERIALIZED (
+			SELECT
+				r.path,
+				r.entry_id,
+				similarity(r.path, @path) AS similarity
+			FROM routes r
+			WHERE r.kind = 'CURRENT' AND r.path % @path
+			ORDER BY similarity(r.path, @path) DESC, r.path
+			LIMIT 100
+		)
+		SELECT a.path
+		FROM alike a
+		JOIN entries e ON e.id = a.entry_id
+		WHERE `+viewer.Visible+`
+		ORDER BY a.similarity DESC, a.path
 		LIMIT 5`,
 		pgx.StrictNamedArgs{"path": path, "reach": v.Reach()})
 }

@@ -2,69 +2,124 @@ package member
 
 import (
 	"context"
+	"maps"
+	"math"
+	"slices"
 	"strconv"
-	"strings"
+	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/pg"
 )
 
-// joinedRow is a member with the number they are sorted by.
-type joinedRow struct {
-	Member
-	SortKey int
+// The order JOINED_ON_DESC has two parts: the members who show the viewer on which
+// day they joined, the newest first, and then those who don't, by name. Each part
+// has a statement and an index of its own, and a page that the first part fills
+// asks no more.
+
+// noDay is the sort key of a day that is kept from the viewer: it comes last.
+const noDay = math.MaxInt32
+
+// epoch is the day with the sort key 0. A later day has a smaller key, so that the
+// newest come first.
+var epoch = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
+
+// dayKey returns the sort key of a member.
+func dayKey(m *Member) []string {
+	day := int64(noDay)
+	if m.JoinedOn != nil {
+		day = (epoch.Unix() - m.JoinedOn.Unix()) / (24 * 60 * 60)
+	}
+	return []string{strconv.FormatInt(day, 10), m.SortName, m.ID.String()}
 }
 
-// membersByJoinedOn fills c with a page of the directory, the newest members first.
-func (s *Store) membersByJoinedOn(ctx context.Context, c *Connection, params pgx.StrictNamedArgs, args page.Args) error {
+// byDays is how those who show their day are sorted.
+var byDays = pg.Sort{
+	After:    `(DATE '2000-01-01' - m.joined_on, m.sort_name COLLATE "und-x-icu", m.id) > (@after_day, @after_name, @after_id::uuid)`,
+	Before:   `(DATE '2000-01-01' - m.joined_on, m.sort_name COLLATE "und-x-icu", m.id) < (@before_day, @before_name, @before_id::uuid)`,
+	Forward:  `DATE '2000-01-01' - m.joined_on, m.sort_name COLLATE "und-x-icu", m.id`,
+	Backward: `DATE '2000-01-01' - m.joined_on DESC, m.sort_name COLLATE "und-x-icu" DESC, m.id DESC`,
+}
+
+// showing returns the SELECT of a page of those who show their day: from each
+// audience that the viewer belongs to as many as the page has, since the index is
+// sorted within one audience, and of these the first.
+func (d *directory) showing(k page.Keyset) string {
+	return `
+		SELECT m.*
+		FROM unnest(@reach::text[]) AS a (audience)
+		CROSS JOIN LATERAL (` + pg.Paged(`
+			SELECT`+columns+`
+			FROM `+d.table+` m
+			WHERE m.joined_on_audience = a.audience AND `+visible+d.within()+byDays.Bounds(k)+byDays.OrderBy(k)) + `
+		) m` + byDays.OrderBy(k)
+}
+
+// keeping returns the SELECT of a page of those who keep their day.
+func (d *directory) keeping(k page.Keyset) string {
+	return `
+		SELECT` + columns + `
+		FROM ` + d.table + ` m
+		WHERE m.joined_on_audience <> ALL(@reach) AND ` + visible + d.within() + byNames.Bounds(k) + byNames.OrderBy(k)
+}
+
+// newestFirst returns a page in the order JOINED_ON_DESC.
+func (s *Store) newestFirst(ctx context.Context, d *directory, args page.Args) (c page.Connection[*Member], err error) {
 	k, err := args.Keyset(3)
 	if err != nil {
-		return err
+		return c, err
 	}
-	params["limit"] = k.Limit + 1
-	for name, key := range map[string][]string{"after": k.After, "before": k.Before} {
-		var day *int
-		var sortName *string
-		var id *uuid.UUID
-		if key != nil {
-			n, err1 := strconv.ParseInt(key[0], 10, 32)
-			parsed, err2 := uuid.Parse(key[2])
-			if err1 != nil || err2 != nil || strings.ContainsRune(key[1], 0) {
-				return errs.Invalidf(name, "not a cursor of this list; pass a cursor that the same list returned")
-			}
-			number := int(n)
-			day, sortName, id = &number, &key[1], &parsed
+	type part struct {
+		sql     func(page.Keyset) string
+		k       page.Keyset // with the cursors that stand in this part, without the day
+		args    pgx.StrictNamedArgs
+		outside bool // whether the page has nothing of this part
+	}
+	shows := &part{sql: d.showing, k: page.Keyset{Backward: k.Backward}, args: maps.Clone(d.args)}
+	keeps := &part{sql: d.keeping, k: page.Keyset{Backward: k.Backward}, args: maps.Clone(d.args)}
+	err = pg.EachCursor(k, func(name string, key []string) error {
+		day, err := strconv.ParseInt(key[0], 10, 32)
+		if err != nil {
+			return notACursor(name)
 		}
-		params[name+"_day"], params[name+"_name"], params[name+"_id"] = day, sortName, id
-	}
-	const within = `
-		SELECT` + columns + `,
-			` + joinedKey + ` AS sort_key
-		FROM members m
-		WHERE ` + matches + `
-			AND (@after_day::int IS NULL
-				OR (` + joinedKey + `, m.sort_name COLLATE "und-x-icu", m.id) > (@after_day, @after_name, @after_id::uuid))
-			AND (@before_day::int IS NULL
-				OR (` + joinedKey + `, m.sort_name COLLATE "und-x-icu", m.id) < (@before_day, @before_name, @before_id::uuid))`
-	sql := within + ` ORDER BY sort_key, m.sort_name COLLATE "und-x-icu", m.id LIMIT @limit`
-	if k.Backward {
-		sql = within + ` ORDER BY sort_key DESC, m.sort_name COLLATE "und-x-icu" DESC, m.id DESC LIMIT @limit`
-	}
-	rows, err := pg.All[joinedRow](ctx, s.DB, sql, params)
-	if err != nil {
-		return err
-	}
-	sorted := page.New(k, rows, func(r *joinedRow) []string {
-		return []string{strconv.Itoa(r.SortKey), r.SortName, r.ID.String()}
+		in := shows
+		if day == noDay {
+			in = keeps
+		} else {
+			shows.args[name+"_day"] = day
+		}
+		if name == "after" {
+			in.k.After = key[1:]
+			shows.outside = in == keeps
+		} else {
+			in.k.Before = key[1:]
+			keeps.outside = in == shows
+		}
+		return nil
 	})
-	c.PageInfo = sorted.PageInfo
-	c.Edges = make([]Edge, len(sorted.Edges))
-	for i, e := range sorted.Edges {
-		c.Edges[i] = Edge{Cursor: e.Cursor, Node: &e.Node.Member}
+	if err != nil {
+		return c, err
 	}
-	return nil
+	parts := []*part{shows, keeps}
+	if k.Backward {
+		slices.Reverse(parts)
+	}
+	var rows []*Member
+	for _, p := range parts {
+		if p.outside || len(rows) == pg.Limit(k) {
+			continue
+		}
+		p.args["limit"] = pg.Limit(k) - len(rows)
+		if err := bindNames(p.args, p.k); err != nil {
+			return c, err
+		}
+		more, err := pg.All[Member](ctx, s.DB, d.with+pg.Paged(p.sql(p.k)), p.args)
+		if err != nil {
+			return c, err
+		}
+		rows = append(rows, more...)
+	}
+	return page.New(k, rows, dayKey), nil
 }

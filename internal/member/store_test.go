@@ -1,15 +1,18 @@
 package member_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"pgregory.net/rapid"
@@ -112,7 +115,7 @@ func TestEveryFieldHasItsAudience(t *testing.T) {
 			run(t, db, fmt.Sprintf(`UPDATE members SET %s_audience = $1`, field), audience)
 			want := *whole
 			take(&want)
-			if diff := cmp.Diff(&want, read(viewer.Viewer{})); diff != "" {
+			if diff := gocmp.Diff(&want, read(viewer.Viewer{})); diff != "" {
 				t.Errorf("%s for %s, seen by anyone (-want +got)\n%s", field, audience, diff)
 			}
 			if audience == "MEMBERS" || audience == "NOBODY" {
@@ -120,7 +123,7 @@ func TestEveryFieldHasItsAudience(t *testing.T) {
 				if audience == "NOBODY" {
 					take(&want)
 				}
-				if diff := cmp.Diff(&want, read(viewer.Viewer{Role: viewer.Member})); diff != "" {
+				if diff := gocmp.Diff(&want, read(viewer.Viewer{Role: viewer.Member})); diff != "" {
 					t.Errorf("%s for %s, seen by a member (-want +got)\n%s", field, audience, diff)
 				}
 			}
@@ -192,7 +195,7 @@ func TestHiddenIsNotFiltered(t *testing.T) {
 		SET region_id = $2, grade = 'RETIRED', headline = 'changed', bio = 'changed', pronouns = 'changed', joined_on = DATE '2024-01-01'
 		WHERE id = $1`, secret, wales)
 	run(t, db, `DELETE FROM section_memberships WHERE member_id = $1`, secret)
-	if diff := cmp.Diff(before, everything()); diff != "" {
+	if diff := gocmp.Diff(before, everything()); diff != "" {
 		t.Errorf("a private value shows (-before +after)\n%s", diff)
 	}
 }
@@ -220,7 +223,7 @@ func TestFilters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(tt.want, names(c)); diff != "" {
+		if diff := gocmp.Diff(tt.want, names(c)); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", name, diff)
 		}
 	}
@@ -296,6 +299,159 @@ func TestPages(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestEveryListByLoops asks for pages of the directory by every combination of
+// filter, order, cursors and direction, and of the lists of units, and compares them
+// with what plain loops over all members find.
+func TestEveryListByLoops(t *testing.T) {
+	t.Parallel()
+	db := pgtest.NewWith(t, "units", units)
+	store := member.Store{DB: db}
+	audiences := []string{"PUBLIC", "PUBLIC", "MEMBERS", "STAFF", "NOBODY"}
+	for i := range 120 {
+		id := add(t, db, fmt.Sprintf("%c%c%d Éna", 'A'+rand.IntN(4), 'a'+rand.IntN(4), i%3), "PUBLIC", []uuid.UUID{london, wales}[i%2])
+		run(t, db, `
+			UPDATE members
+			SET joined_on = $2, joined_on_audience = $3, listing_audience = $4, region_audience = $5, grade = $6,
+				grade_audience = $7, sections_audience = $8, headline_audience = $9
+			WHERE id = $1`, id, time.Date(1998+i%5, 1, 1, 0, 0, 0, 0, time.UTC),
+			audiences[rand.IntN(5)], audiences[rand.IntN(3)], audiences[rand.IntN(5)], []string{"STUDENT", "RETIRED"}[i%2],
+			audiences[rand.IntN(5)], audiences[rand.IntN(5)], audiences[rand.IntN(5)])
+		if i%3 > 0 { // some in two periods, some no more
+			run(t, db, `INSERT INTO section_memberships VALUES ($1, $2, DATE '2020-01-01', $3)`, id, housing,
+				[]*time.Time{nil, ptr(time.Now().AddDate(1, 0, 0)), ptr(time.Date(2021, 1, 1, 0, 0, 0, 0, time.UTC))}[i%5%3])
+		}
+		if i%4 == 0 {
+			run(t, db, `INSERT INTO section_memberships VALUES ($1, $2, DATE '2021-06-01', NULL) ON CONFLICT DO NOTHING`, id, housing)
+		}
+	}
+	// All there is to know, in the order of names.
+	type row struct {
+		ID, RegionID                                                      uuid.UUID
+		DisplayName, Headline, Grade                                      string
+		JoinedOn                                                          time.Time
+		IsIn                                                              bool
+		Listing, RegionFor, GradeFor, JoinedFor, SectionsFor, HeadlineFor string
+	}
+	all, err := pg.All[row](t.Context(), db, `
+		SELECT m.id, m.region_id, m.display_name, m.headline, m.grade, m.joined_on,
+			EXISTS (SELECT FROM section_memberships sm WHERE sm.member_id = m.id AND COALESCE(sm.ends_on, 'infinity') >= CURRENT_DATE) AS is_in,
+			m.listing_audience AS listing, m.region_audience AS region_for, m.grade_audience AS grade_for,
+			m.joined_on_audience AS joined_for, m.sections_audience AS sections_for, m.headline_audience AS headline_for
+		FROM members m
+		ORDER BY m.sort_name COLLATE "und-x-icu", m.id`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		v := viewer.Viewer{Role: rapid.SampledFrom([]viewer.Role{viewer.Anonymous, viewer.Member, viewer.Staff}).Draw(rt, "role")}
+		reaches := func(audience string) bool { return slices.Contains(v.Reach(), audience) }
+		f := member.Filter{
+			Region:  rapid.SampledFrom([]*string{nil, nil, ptr("london"), ptr("nowhere")}).Draw(rt, "region"),
+			Section: rapid.SampledFrom([]*string{nil, nil, ptr("housing")}).Draw(rt, "section"),
+			Grade:   rapid.SampledFrom([]*member.Grade{nil, nil, ptr(member.Grade("STUDENT"))}).Draw(rt, "grade"),
+			Text:    rapid.SampledFrom([]*string{nil, nil, ptr("b"), ptr("Éna"), ptr("headline of A"), ptr("0 é")}).Draw(rt, "text"),
+		}
+		newest := rapid.Bool().Draw(rt, "newest")
+		unitOnly := rapid.SampledFrom([]string{"", "", "region", "section"}).Draw(rt, "list")
+		if unitOnly != "" {
+			f, newest = member.Filter{}, false
+		}
+		var want []row
+		for _, m := range all {
+			has := func(text string) bool { return strings.Contains(strings.ToLower(text), strings.ToLower(*f.Text)) }
+			if reaches(m.Listing) &&
+				(f.Region == nil && unitOnly != "region" || reaches(m.RegionFor) && m.RegionID == london && (f.Region == nil || *f.Region == "london")) &&
+				(f.Section == nil && unitOnly != "section" || reaches(m.SectionsFor) && m.IsIn) &&
+				(f.Grade == nil || reaches(m.GradeFor) && m.Grade == string(*f.Grade)) &&
+				(f.Text == nil || has(m.DisplayName) || reaches(m.HeadlineFor) && has(m.Headline)) {
+				want = append(want, *m)
+			}
+		}
+		if newest {
+			key := func(m row) int64 {
+				if !reaches(m.JoinedFor) {
+					return math.MaxInt64
+				}
+				return -m.JoinedOn.Unix()
+			}
+			slices.SortStableFunc(want, func(a, b row) int { return cmp.Compare(key(a), key(b)) })
+		}
+		list := func(a page.Args) *member.Connection {
+			var c *member.Connection
+			var err error
+			switch unitOnly {
+			case "region":
+				ids := []uuid.UUID{london, wales}[:rapid.IntRange(1, 2).Draw(rt, "regions")]
+				var of map[uuid.UUID]*member.Connection
+				of, err = store.OfRegions(context.Background(), v, ids, a)
+				c = of[london]
+			case "section":
+				ids := []uuid.UUID{housing, london}[:rapid.IntRange(1, 2).Draw(rt, "sections")]
+				var of map[uuid.UUID]*member.Connection
+				of, err = store.OfSections(context.Background(), v, ids, a)
+				c = of[housing]
+			default:
+				order := member.ByName
+				if newest {
+					order = member.ByJoinedOnDesc
+				}
+				c, err = store.Members(context.Background(), v, &f, &order, a)
+			}
+			if err != nil {
+				rt.Fatal(err)
+			}
+			return c
+		}
+		totals, err := store.Totals(context.Background(), v, []*member.Connection{list(page.Args{})})
+		if err != nil || totals[0] != len(want) {
+			rt.Fatalf("total %v, %v; want %d", totals, err, len(want))
+		}
+		// A page between two rows of the list, or from its beginning or to its end.
+		from, to := 0, len(want)
+		var args page.Args
+		if len(want) > 0 && rapid.Bool().Draw(rt, "after") {
+			from = rapid.IntRange(1, len(want)).Draw(rt, "from")
+			args.After = cursorAt(rt, list, from-1)
+		}
+		if len(want) > 0 && rapid.Bool().Draw(rt, "before") {
+			to = rapid.IntRange(0, len(want)-1).Draw(rt, "to")
+			args.Before = cursorAt(rt, list, to)
+		}
+		window := want[min(from, to):to]
+		size := rapid.IntRange(1, 30).Draw(rt, "size")
+		if rapid.Bool().Draw(rt, "backward") {
+			args.Last = &size
+			window = window[max(0, len(window)-size):]
+		} else {
+			args.First = &size
+			window = window[:min(size, len(window))]
+		}
+		var wantIDs, gotIDs []uuid.UUID
+		for _, m := range window {
+			wantIDs = append(wantIDs, m.ID)
+		}
+		for _, m := range list(args).Nodes() {
+			gotIDs = append(gotIDs, m.ID)
+		}
+		if diff := gocmp.Diff(wantIDs, gotIDs); diff != "" {
+			rt.Fatalf("as %v by %+v, newest %v, list %q, rows %d to %d (-want +got)\n%s", v, f, newest, unitOnly, from, to, diff)
+		}
+	})
+}
+
+// cursorAt returns the cursor of a row of a list.
+func cursorAt(rt *rapid.T, list func(page.Args) *member.Connection, at int) *string {
+	c := list(page.Args{First: ptr(100)})
+	if at >= 100 {
+		at -= 100
+		c = list(page.Args{First: ptr(100), After: c.PageInfo.EndCursor})
+	}
+	if at >= len(c.Edges) {
+		rt.Fatalf("the list has no row %d", at)
+	}
+	return &c.Edges[at].Cursor
 }
 
 // TestStatements asks for the members of one unit and of many in one statement.

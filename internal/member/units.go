@@ -12,68 +12,66 @@ import (
 	"github.com/collegium/collegium/internal/viewer"
 )
 
-// inRegion and inSection hold for the members who let the viewer see that they
-// belong to the unit p.id today.
-const inRegion = visible + ` AND m.region_id = p.id AND m.region_audience = ANY(@reach)`
+// A unitList is a list of the members of one unit, whose ID is an expression.
+type unitList func(id string) list
 
-const inSection = visible + ` AND m.sections_audience = ANY(@reach) AND m.id IN (
-	SELECT sm.member_id
-	FROM section_memberships sm
-	WHERE sm.section_id = p.id
-		AND sm.starts_on <= CURRENT_DATE
-		AND (sm.ends_on IS NULL OR sm.ends_on >= CURRENT_DATE))`
-
-// unitRow is a member on the page of a unit.
-type unitRow struct {
-	UnitID uuid.UUID
-	Member
+// ofRegion and ofSection list the members who let the viewer see that they belong
+// to the unit today.
+func ofRegion(id string) list {
+	return list{table: `members`, conditions: ` AND m.region_audience = ANY(@reach) AND m.region_id = ` + id}
 }
+
+func ofSection(id string) list { return list{table: `members`, section: id} }
 
 // OfRegions returns the same page of the members of each region, by name.
 func (s *Store) OfRegions(ctx context.Context, v viewer.Viewer, regions []uuid.UUID, args page.Args) (_ map[uuid.UUID]*Connection, err error) {
 	defer errs.Wrap(&err, "member.OfRegions(%d)", len(regions))
-	return s.ofUnits(ctx, v, inRegion, regions, args, func(id uuid.UUID) Scope { return Scope{Region: &id} })
+	return s.ofUnits(ctx, v, ofRegion, regions, args, func(id uuid.UUID) Scope { return Scope{Region: &id} })
 }
 
 // OfSections returns the same page of the members of each section, by name.
 func (s *Store) OfSections(ctx context.Context, v viewer.Viewer, sections []uuid.UUID, args page.Args) (_ map[uuid.UUID]*Connection, err error) {
 	defer errs.Wrap(&err, "member.OfSections(%d)", len(sections))
-	return s.ofUnits(ctx, v, inSection, sections, args, func(id uuid.UUID) Scope { return Scope{Section: &id} })
+	return s.ofUnits(ctx, v, ofSection, sections, args, func(id uuid.UUID) Scope { return Scope{Section: &id} })
 }
 
-// ofUnits asks for one page of each unit in one statement. within is one of the
-// constants above.
-func (s *Store) ofUnits(ctx context.Context, v viewer.Viewer, within string, units []uuid.UUID, args page.Args, scope func(uuid.UUID) Scope) (map[uuid.UUID]*Connection, error) {
+// ofUnits asks for one page of each unit in one statement.
+func (s *Store) ofUnits(ctx context.Context, v viewer.Viewer, of unitList, units []uuid.UUID, args page.Args, scope func(uuid.UUID) Scope) (map[uuid.UUID]*Connection, error) {
 	k, err := args.Keyset(2)
 	if err != nil {
 		return nil, err
 	}
-	params := pgx.StrictNamedArgs{"reach": v.Reach(), "units": units}
-	if err := bindNameKeys(params, k); err != nil {
-		return nil, err
-	}
-	order := `ORDER BY m.sort_name COLLATE "und-x-icu", m.id`
-	if k.Backward {
-		order = `ORDER BY m.sort_name COLLATE "und-x-icu" DESC, m.id DESC`
-	}
-	rows, err := pg.All[unitRow](ctx, s.DB, `
-		SELECT
-			p.id AS unit_id,
-			x.*
-		FROM unnest(@units::uuid[]) AS p (id)
-		CROSS JOIN LATERAL (
-			SELECT`+columns+`
-			FROM members m
-			WHERE `+within+` AND `+betweenNames+`
-			`+order+`
-			LIMIT @limit
-		) x`, params)
-	if err != nil {
+	params := pgx.StrictNamedArgs{"reach": v.Reach(), "limit": pg.Limit(k)}
+	if err := bindNames(params, k); err != nil {
 		return nil, err
 	}
 	byUnit := make(map[uuid.UUID][]*Member, len(units))
-	for _, r := range rows {
-		byUnit[r.UnitID] = append(byUnit[r.UnitID], &r.Member)
+	if len(units) == 1 {
+		l := of(`@unit`)
+		params["unit"] = units[0]
+		byUnit[units[0]], err = pg.All[Member](ctx, s.DB, pg.Paged(l.byName(k)), params)
+		if err != nil {
+			return nil, err
+		}
+	} else {
+		type row struct {
+			UnitID uuid.UUID
+			Member
+		}
+		l := of(`u.id`)
+		params["units"] = units
+		rows, err := pg.All[row](ctx, s.DB, `
+			SELECT
+				u.id AS unit_id,
+				m.*
+			FROM unnest(@units::uuid[]) AS u (id)
+			CROSS JOIN LATERAL (`+pg.Paged(l.byName(k))+`) m`, params)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			byUnit[r.UnitID] = append(byUnit[r.UnitID], &r.Member)
+		}
 	}
 	pages := make(map[uuid.UUID]*Connection, len(units))
 	for _, id := range units {
@@ -96,11 +94,11 @@ func (s *Store) Totals(ctx context.Context, v viewer.Viewer, lists []*Connection
 			sections = append(sections, *l.Scope.Section)
 		}
 	}
-	inRegions, err := s.countUnits(ctx, v, inRegion, regions)
+	inRegions, err := s.countUnits(ctx, v, ofRegion, regions)
 	if err != nil {
 		return nil, err
 	}
-	inSections, err := s.countUnits(ctx, v, inSection, sections)
+	inSections, err := s.countUnits(ctx, v, ofSection, sections)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +118,7 @@ func (s *Store) Totals(ctx context.Context, v viewer.Viewer, lists []*Connection
 	return totals, nil
 }
 
-func (s *Store) countUnits(ctx context.Context, v viewer.Viewer, within string, units []uuid.UUID) (map[uuid.UUID]int, error) {
+func (s *Store) countUnits(ctx context.Context, v viewer.Viewer, of unitList, units []uuid.UUID) (map[uuid.UUID]int, error) {
 	if len(units) == 0 {
 		return nil, nil
 	}
@@ -128,10 +126,11 @@ func (s *Store) countUnits(ctx context.Context, v viewer.Viewer, within string, 
 		ID uuid.UUID
 		N  int
 	}
+	l := of(`p.id`)
 	rows, err := pg.All[row](ctx, s.DB, `
 		SELECT
 			p.id,
-			(SELECT count(*) FROM members m WHERE `+within+`) AS n
+			(`+l.count()+`) AS n
 		FROM unnest(@units::uuid[]) AS p (id)`,
 		pgx.StrictNamedArgs{"reach": v.Reach(), "units": units})
 	if err != nil {

@@ -59,9 +59,19 @@ const (
 	defaultIdleInTransactionTimeout = 30 * time.Second
 )
 
+// planning is how the server plans, unless the DSN says otherwise.
+var planning = map[string]string{
+	// A statement is planned once for each connection. For short statements planning costs more than running; in exchange
+	// every text must have one plan that is good for all arguments, which a test in package graph asks of them.
+	"plan_cache_mode": "force_generic_plan",
+	// What is read often is in memory, where a page by an index costs what the next page costs. The server's own 4 is for
+	// discs that turn, and has it read whole tables for some rows of them.
+	"random_page_cost": "1.1",
+}
+
 // Open opens a pool on dsn, a URL or a keyword/value string, and makes sure that a server answers.
 //
-// Statements are prepared once per connection and cached. The simple protocol, where the client pastes values into the
+// Statements are prepared and planned once per connection and cached. The simple protocol, where the client pastes values into the
 // SQL text, is refused. A cancelled context cancels the statement on the server and keeps the connection. Errors never
 // contain the password.
 func Open(ctx context.Context, dsn string, o Options) (*pgxpool.Pool, error) {
@@ -87,6 +97,11 @@ func Open(ctx context.Context, dsn string, o Options) (*pgxpool.Pool, error) {
 	setTimeout(params, "statement_timeout", o.StatementTimeout, defaultStatementTimeout)
 	setTimeout(params, "lock_timeout", o.LockTimeout, defaultLockTimeout)
 	setTimeout(params, "idle_in_transaction_session_timeout", o.IdleInTransactionTimeout, defaultIdleInTransactionTimeout)
+	for name, value := range planning {
+		if params[name] == "" {
+			params[name] = value
+		}
+	}
 
 	cfg.ConnConfig.Tracer = tracer{}
 	cfg.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {

@@ -342,6 +342,26 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+func TestOpenPlanning(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.EmptyDSN(t)
+	for add, want := range map[string]string{
+		"": "force_generic_plan 1.1",
+		"&plan_cache_mode=auto&random_page_cost=4": "auto 4",
+	} {
+		pool, err := pg.Open(t.Context(), dsn+add, pg.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pool.Close()
+		got, err := pg.Scalar[string](t.Context(), pool, `
+			SELECT concat_ws(' ', current_setting('plan_cache_mode'), current_setting('random_page_cost'))`)
+		if got != want || err != nil {
+			t.Errorf("with %q: %q, %v; want %q", add, got, err, want)
+		}
+	}
+}
+
 // A caller that gave up costs neither the connection nor the server's time.
 func TestCancelledStatement(t *testing.T) {
 	t.Parallel()

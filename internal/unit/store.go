@@ -58,14 +58,17 @@ func (s *Store) Section(ctx context.Context, v viewer.Viewer, slug string) (_ *S
 // today, if one is given.
 func (s *Store) Sections(ctx context.Context, v viewer.Viewer, only *Status) (_ []*Section, err error) {
 	defer errs.Wrap(&err, "unit.Sections")
+	args := pgx.StrictNamedArgs{"reach": v.Reach()}
+	withStatus := ``
+	if only != nil {
+		withStatus = ` AND ` + status + ` = @only`
+		args["only"] = *only
+	}
 	return pg.All[Section](ctx, s.DB, `
 		SELECT`+sectionColumns+`
 		FROM`+unitTables+`
-		WHERE u.kind = 'SPECIALIST_SECTION'
-			AND (@only::text IS NULL OR `+status+` = @only)
-			AND `+viewer.Visible+`
-		ORDER BY u.position`,
-		pgx.StrictNamedArgs{"only": only, "reach": v.Reach()})
+		WHERE u.kind = 'SPECIALIST_SECTION' AND `+viewer.Visible+withStatus+`
+		ORDER BY u.position`, args)
 }
 
 // SectionsByID returns the sections with the IDs that the viewer may know of.
@@ -167,12 +170,17 @@ func (s *Store) Region(ctx context.Context, v viewer.Viewer, slug string) (_ *Re
 // one is given.
 func (s *Store) Regions(ctx context.Context, v viewer.Viewer, nation *Nation) (_ []*Region, err error) {
 	defer errs.Wrap(&err, "unit.Regions")
+	args := pgx.StrictNamedArgs{"reach": v.Reach()}
+	inNation := ``
+	if nation != nil {
+		inNation = ` AND u.nation = @nation`
+		args["nation"] = *nation
+	}
 	return pg.All[Region](ctx, s.DB, `
 		SELECT`+regionColumns+`
 		FROM`+unitTables+`
-		WHERE u.kind = 'REGION' AND (@nation::text IS NULL OR u.nation = @nation) AND `+viewer.Visible+`
-		ORDER BY u.position`,
-		pgx.StrictNamedArgs{"nation": nation, "reach": v.Reach()})
+		WHERE u.kind = 'REGION' AND `+viewer.Visible+inNation+`
+		ORDER BY u.position`, args)
 }
 
 // RegionsByID returns the regions with the IDs that the viewer may know of.

@@ -1,0 +1,214 @@
+package graph_test
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/collegium/collegium/internal/pack"
+	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/pg/pgtest"
+)
+
+// loadLarge fills a database so that the planner has a choice: with a plan made
+// for 300 members nothing is worth an index.
+func loadLarge(ctx context.Context, db *pgxpool.Pool) error {
+	if err := loadDemo(ctx, db); err != nil {
+		return err
+	}
+	if _, err := pack.GenerateMembers(ctx, db, 20_000, 1, nil); err != nil {
+		return err
+	}
+	// And more pages than the menus place, twenty below each. Search need not find them
+	// all: to index a page takes longer than to write it.
+	const untilFound, all = 1200, 20_000
+	for _, step := range []struct {
+		sql  string
+		args []any
+	}{
+		{`INSERT INTO menus (id, handle, title, position)
+			SELECT md5('menu' || n)::uuid, 'large-' || n, 'Large', 100 + n FROM generate_series(0, 99) AS n`, nil},
+		{addPages, []any{1, untilFound}},
+		{`ALTER TABLE entries DISABLE TRIGGER USER`, nil},
+		{`ALTER TABLE routes DISABLE TRIGGER USER`, nil},
+		{`ALTER TABLE blocks DISABLE TRIGGER USER`, nil},
+		{addPages, []any{untilFound + 1, all}},
+		{`ALTER TABLE entries ENABLE TRIGGER USER`, nil},
+		{`ALTER TABLE routes ENABLE TRIGGER USER`, nil},
+		{`ALTER TABLE blocks ENABLE TRIGGER USER`, nil},
+	} {
+		if _, err := db.Exec(ctx, step.sql, step.args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addPages adds the pages with the numbers $1 to $2, the first of which are placed
+// in menus too.
+const addPages = `
+	WITH numbers AS MATERIALIZED (
+		SELECT n, md5(n::text)::uuid AS id, md5((n / 20)::text)::uuid AS parent_id FROM generate_series($1::int, $2::int) AS n
+	), page AS (
+		INSERT INTO entries (id, key, kind, parent_id, position, slug, title)
+		SELECT n.id, 'large:' || n.n, 'PAGE', CASE WHEN n.n >= 20 THEN n.parent_id END, n.n, 'large-' || n.n, 'Large ' || n.n
+		FROM numbers n
+	), detail AS (
+		INSERT INTO pages (entry_id) SELECT n.id FROM numbers n
+	), route AS (
+		INSERT INTO routes (path, kind, entry_id) SELECT '/large-' || n.n, 'CURRENT', n.id FROM numbers n
+	), block AS (
+		INSERT INTO blocks (id, entry_id, position, kind, data, plain)
+		SELECT md5('block' || n.n)::uuid, n.id, 0, 'RICH_TEXT', jsonb_build_object('html', '<p>x</p>'), 'number ' || n.n
+		FROM numbers n
+	)
+	INSERT INTO menu_items (id, key, menu_id, position, label, kind, entry_id)
+	SELECT md5('item' || n.n)::uuid, 'large:' || n.n, md5('menu' || n.n % 100)::uuid, n.n, 'Large ' || n.n, 'PAGE', n.id
+	FROM numbers n
+	WHERE n.n <= 2000`
+
+// alsoPlanned are queries whose statements the cookbook does not show: each filter
+// and order of the directory has a text of its own.
+var alsoPlanned = []string{
+	`{ members { totalCount nodes { id } } }`,
+	`{ members(last: 5) { nodes { id } } }`,
+	`{ members(filter: {region: "london"}) { totalCount nodes { id } } }`,
+	`{ members(filter: {section: "housing", region: "london"}) { totalCount nodes { id } } }`,
+	`{ members(filter: {grade: STUDENT}) { totalCount nodes { id } } }`,
+	`{ members(filter: {text: "smith", section: "housing"}) { totalCount nodes { id } } }`,
+	`{ members(orderBy: JOINED_ON_DESC) { nodes { id } } }`,
+	`{ members(orderBy: JOINED_ON_DESC, last: 5) { nodes { id } } }`,
+	`{ members(orderBy: JOINED_ON_DESC, filter: {section: "housing"}) { nodes { id } } }`,
+	`{ members(orderBy: JOINED_ON_DESC, filter: {text: "smith"}) { nodes { id } } }`,
+	`{ documents(last: 5) { nodes { id } } }`,
+	`{ region(slug: "london") { memberCount members(last: 5) { totalCount nodes { id sections { id } roles { post { id } } caseStudies { id } } } } }`,
+	`{ regions { members(first: 5) { totalCount nodes { id } } } }`,
+	`{ specialistSections { memberCount members(last: 5) { totalCount nodes { region { id } } } } }`,
+}
+
+// wholeTables are the statements that rightly read a whole table, each with the
+// reason.
+var wholeTables = map[string]string{
+	`SELECT count(*) AS n FROM members m WHERE m.listing_audience = ANY(@reach)`: "it counts everyone",
+}
+
+// TestQueryPlans runs every query of the cookbook and some more on a large database
+// and has the plan of each statement explained, as it is made once for all
+// arguments: none reads the whole of a table with more than a thousand rows.
+func TestQueryPlans(t *testing.T) {
+	t.Parallel()
+	db := pgtest.NewWith(t, "large", loadLarge)
+	h := graphOn(t, db)
+	statements := map[string]string{} // and the first query that sends each
+	record := func(query string, variables map[string]any, fails bool) {
+		ctx, counter := pg.WithRecorder(t.Context())
+		if a := decode(t, h.Execute(ctx, params(query, variables)).Body); len(a.Errors) > 0 && !fails {
+			t.Errorf("%s\nerrors: %+v", query, a.Errors)
+		}
+		for _, sql := range counter.SQL() {
+			if statements[sql] == "" {
+				statements[sql] = query
+			}
+		}
+	}
+	for _, r := range readRecipes(t, mustRead(t, cookbook)) {
+		record(r.query, r.variables, r.fails)
+	}
+	for _, query := range alsoPlanned {
+		record(query, nil, false)
+	}
+	large, err := pg.Scalars[string](t.Context(), db, `
+		SELECT c.relname::text
+		FROM pg_class c
+		WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND c.reltuples > 1000`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"members", "section_memberships", "entries", "routes", "menu_items", "blocks", "entry_search"} {
+		if !slices.Contains(large, name) {
+			t.Errorf("%s is not large; large are %v", name, large)
+		}
+	}
+	conn, err := db.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	for sql := range wholeTables {
+		if statements[sql] == "" {
+			t.Errorf("no query sends this any more:\n%s", sql)
+		}
+	}
+	for _, sql := range slices.Sorted(maps.Keys(statements)) {
+		if wholeTables[sql] != "" {
+			continue
+		}
+		for _, table := range scanned(t, conn.Conn(), sql) {
+			if slices.Contains(large, table) {
+				t.Errorf("the whole of %s is read by\n%s\nfor\n%s\n%s", table, sql, statements[sql], explain(t, conn.Conn(), sql, "TEXT"))
+			}
+		}
+	}
+	t.Logf("%d statements; the large tables are %v", len(statements), large)
+}
+
+// explain returns the plan of a statement that is made once for all arguments.
+func explain(t *testing.T, conn *pgx.Conn, sql, format string) string {
+	t.Helper()
+	text, args, err := pgx.NamedArgs{}.RewriteQuery(t.Context(), conn, sql, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nulls := ""
+	if len(args) > 0 {
+		nulls = "(" + strings.TrimSuffix(strings.Repeat("NULL,", len(args)), ",") + ")"
+	}
+	results, err := conn.PgConn().Exec(t.Context(), `
+		PREPARE asked AS `+text+`;
+		EXPLAIN (FORMAT `+format+`) EXECUTE asked`+nulls+`;
+		DEALLOCATE asked`).ReadAll()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, sql)
+	}
+	var lines []string
+	for _, row := range results[1].Rows {
+		lines = append(lines, string(row[0]))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// scanned returns the tables that a statement reads as a whole.
+func scanned(t *testing.T, conn *pgx.Conn, sql string) []string {
+	t.Helper()
+	type node struct {
+		Type     string `json:"Node Type"`
+		Relation string `json:"Relation Name"`
+		Plans    []json.RawMessage
+	}
+	var found []string
+	var walk func(json.RawMessage)
+	walk = func(raw json.RawMessage) {
+		var n node
+		if err := json.Unmarshal(raw, &n); err != nil {
+			t.Fatal(err)
+		}
+		if n.Type == "Seq Scan" {
+			found = append(found, n.Relation)
+		}
+		for _, child := range n.Plans {
+			walk(child)
+		}
+	}
+	var plans []struct{ Plan json.RawMessage }
+	if err := json.Unmarshal([]byte(explain(t, conn, sql, "JSON")), &plans); err != nil {
+		t.Fatal(err)
+	}
+	walk(plans[0].Plan)
+	return found
+}
