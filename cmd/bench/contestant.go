@@ -154,6 +154,9 @@ func serveGraph(ctx context.Context, pool *pgxpool.Pool, counter *meter, contest
 	config.Answers, config.Reference = contestant == cached, contestant != gqlgen
 	config.Watcher = fresh.NewWatcher(pool.Config().ConnConfig, fresh.Options{Log: log})
 	context.AfterFunc(ctx, config.Watcher.Close)
+	if !config.Watcher.Fresh(ctx) { // it connects, so the first answer can be kept already
+		return nil, errors.New("nobody tells what changes in the database")
+	}
 	config.Limits.Depth, config.Limits.Cost = 100, 100_000_000
 	handler, err := graph.NewHandler(pool, config)
 	if err != nil {

@@ -39,7 +39,7 @@ type options struct {
 	Skip        []string `placeholder:"NAME" help:"Not these contestants."`
 	Sizes       []int    `default:"10000,50000" placeholder:"ITEMS,MEMBERS" help:"Items of the large menu, and members."`
 	Out         string   `type:"path" placeholder:"DIR" help:"Folder for results.md, results.json and chart.svg, and profiles; without it the table goes to the standard output."`
-	Profile     bool     `help:"After the measurements take a CPU profile of collegium on each question, as cpu-Q3.pprof, into the folder of --out."`
+	Profile     bool     `help:"After the measurements take CPU profiles of collegium and collegium-cached on each question, as cpu-collegium-Q3.pprof, into the folder of --out."`
 	Quick       bool     `help:"A short run over little data that shows whether everything works; its numbers mean nothing."`
 
 	Soak time.Duration `placeholder:"DURATION" help:"Measure instead how collegium bears three times more load than fits, for so long; 10m tells whether its memory stays."`

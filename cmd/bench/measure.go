@@ -161,10 +161,15 @@ func (o *options) measure(ctx context.Context, dsn string, say func(string, ...a
 		r.AfterHeap[p.name] = s.HeapAlloc
 	}
 	if o.Profile {
-		for _, q := range list {
-			file := filepath.Join(o.Out, "cpu-"+q.Name+".pprof")
-			if err := running[0].profile(ctx, q.Name, o.connections(q), max(1, int(4*o.Seconds)), file); err != nil {
-				return nil, fmt.Errorf("profile %s: %w", q.Name, err)
+		for _, p := range running {
+			for _, q := range list {
+				if p.name != ours && p.name != cached || !q.asks(p.name) {
+					continue
+				}
+				file := filepath.Join(o.Out, "cpu-"+p.name+"-"+q.Name+".pprof")
+				if err := p.profile(ctx, q.Name, o.connections(q), max(1, int(4*o.Seconds)), file); err != nil {
+					return nil, fmt.Errorf("profile %s of %s: %w", q.Name, p.name, err)
+				}
 			}
 		}
 		say("profiles written")

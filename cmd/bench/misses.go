@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -70,16 +71,14 @@ func (p *process) crowd(ctx context.Context, n int) (c crowded, err error) {
 		begun := time.Now()
 		var wg sync.WaitGroup
 		for _, conn := range connections {
-			if _, err := conn.Write(request); err != nil {
-				return err
-			}
 			wg.Go(func() {
+				_, writeErr := conn.Write(request)
 				status, body, readErr := readAnswer(bufio.NewReader(conn), nil)
 				mu.Lock()
 				defer mu.Unlock()
 				switch {
-				case readErr != nil:
-					err = readErr
+				case writeErr != nil || readErr != nil:
+					err = errors.Join(writeErr, readErr)
 				case status == http.StatusServiceUnavailable:
 					c.Rejected++
 				case status != http.StatusOK, answer != nil && !bytes.Equal(answer, body):

@@ -89,6 +89,37 @@ func cpuOfTree(pid int) float64 {
 	return micros(sum)
 }
 
+// waitedOf returns how long the threads of a process have waited for a processor
+// that was busy, in microseconds; NaN if the system does not tell.
+func waitedOf(pid int) float64 {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil || len(threads) == 0 {
+		return math.NaN()
+	}
+	var sum float64
+	for _, name := range threads {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue // it has just ended
+		}
+		nanoseconds, err := parseWaited(string(text))
+		if err != nil {
+			return math.NaN()
+		}
+		sum += nanoseconds / 1000
+	}
+	return sum
+}
+
+// parseWaited reads the second field of a schedstat, in nanoseconds.
+func parseWaited(text string) (float64, error) {
+	fields := strings.Fields(text)
+	if len(fields) < 2 {
+		return 0, fmt.Errorf("%.100q is not what a thread has waited", text)
+	}
+	return strconv.ParseFloat(fields[1], 64)
+}
+
 // rssOf returns how much memory a process holds, in bytes; NaN if the system
 // does not tell.
 func rssOf(pid int) float64 {

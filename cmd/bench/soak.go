@@ -22,9 +22,9 @@ const (
 	overloadConnections = 1024
 )
 
-// peakConnections are how many ask at once to find out how much fits. At none of
-// them is anything rejected.
-var peakConnections = []int{8, 16, 32, 64}
+// peakConnections are how many ask at once to find out how much fits. The server
+// lets more than these run or wait, so nothing is rejected.
+var peakConnections = []int{4, 8, 16, 32}
 
 // soakQuestions are the mix, each as frequent as the others.
 var soakQuestions = []string{"Q1", "Q2", "Q3", "Q4", "Q5"}
@@ -70,19 +70,21 @@ type window struct {
 	ServerCPU   number `json:"serverCpus"`
 	PostgresCPU number `json:"postgresCpus"`
 	ClientCPU   number `json:"clientCpus"`
-	RSS         number `json:"rssBytes"`
-	Heap        number `json:"heapBytes"`
-	Goroutines  number `json:"goroutines"`
+	// ServerWait is how many threads of the server waited for a CPU.
+	ServerWait number `json:"serverThreadsWaiting"`
+	RSS        number `json:"rssBytes"`
+	Heap       number `json:"heapBytes"`
+	Goroutines number `json:"goroutines"`
 }
 
 // soak finds out how much collegium answers in a second, and then offers it three
 // times as much for a time.
 //
-// The load shares the cores with what it loads. It is given the first place: the
-// server and PostgreSQL run at a lower priority, so the load is sent when it is
-// due and what comes back is seen when it comes; and it runs on one core at a
-// time. It takes what the report says it takes, and no more, since it waits for
-// nothing but time and answers.
+// The load shares the cores with what it loads. It comes first: the server and
+// PostgreSQL run at a lower priority, so that requests are sent when they are due
+// and an answer is noticed when it comes. In return it uses one core at a time,
+// and since it does nothing but wait for the clock and for answers, it takes
+// little of that; the report says how much.
 func (o *options) soak(ctx context.Context, dsn string, say func(string, ...any)) (*soaked, error) {
 	s := &soaked{Sizes: sizes{o.Sizes[0], o.Sizes[1]}, Seconds: o.Soak.Seconds()}
 	there, err := fill(ctx, dsn, s.Sizes, say)
@@ -178,7 +180,9 @@ func (s *soaked) watch(ctx context.Context, p *process, load *overload, postmast
 	began := time.Now()
 	ticks := time.NewTicker(every)
 	defer ticks.Stop()
-	cpus := func() [3]float64 { return [3]float64{cpuOf(p.pid), cpuOfTree(postmaster), cpuOf(os.Getpid())} }
+	cpus := func() [4]float64 {
+		return [4]float64{cpuOf(p.pid), cpuOfTree(postmaster), cpuOf(os.Getpid()), waitedOf(p.pid)}
+	}
 	var all tally
 	last, before, first := began, cpus(), cpus()
 	for {
@@ -222,7 +226,7 @@ func (s *soaked) watch(ctx context.Context, p *process, load *overload, postmast
 
 // windowOf returns a window of the times in a sorted tally and the CPU times
 // before and after.
-func windowOf(t tally, took time.Duration, before, after [3]float64) window {
+func windowOf(t tally, took time.Duration, before, after [4]float64) window {
 	cpus := func(i int) number { return number((after[i] - before[i]) / micros(took)) }
 	return window{
 		Goodput:     float64(len(t.admitted)) / took.Seconds(),
@@ -236,6 +240,7 @@ func windowOf(t tally, took time.Duration, before, after [3]float64) window {
 		ServerCPU:   cpus(0),
 		PostgresCPU: cpus(1),
 		ClientCPU:   cpus(2),
+		ServerWait:  cpus(3),
 	}
 }
 
@@ -321,17 +326,17 @@ func (s *soaked) markdown() string {
 	fmt.Fprintf(&b, "| p99 of what was admitted, over that at the peak | ≤ 5 | %s |\n", short(s.All.P99/s.Peak.P99))
 	fmt.Fprintf(&b, "| p99 of a rejection, ms | < 5 | %s |\n", short(s.All.RejectedP99/1000))
 	fmt.Fprintf(&b, "| growth of RSS and heap, MiB a minute | flat | %.2f and %.2f |\n", rss/(1<<20), heap/(1<<20))
-	b.WriteString("\n| s | answers/s | p50 ms | p99 ms | rejected/s | p50 ms | p99 ms | failed | sent late, p99 ms | CPUs: server | Postgres | load | RSS MiB | heap MiB | goroutines |\n" +
-		"|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
+	b.WriteString("\n| s | answers/s | p50 ms | p99 ms | rejected/s | p50 ms | p99 ms | failed | sent late, p99 ms | CPUs: server | Postgres | load | server threads waiting for one | RSS MiB | heap MiB | goroutines |\n" +
+		"|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
 	for _, w := range append(slices.Clone(s.Windows), s.All) {
 		held := []string{mib(w.RSS), mib(w.Heap), short(float64(w.Goroutines))}
 		at := short(w.At)
 		if w == s.All {
 			at, held = "all", []string{"", "", ""}
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %d | %s | %.2f | %.2f | %.2f | %s |\n", at,
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %d | %s | %.2f | %.2f | %.2f | %.2f | %s |\n", at,
 			short(w.Goodput), short(w.P50/1000), short(w.P99/1000), short(w.Rejected), short(w.RejectedP50/1000), short(w.RejectedP99/1000), w.Failed,
-			short(w.LateP99/1000), float64(w.ServerCPU), float64(w.PostgresCPU), float64(w.ClientCPU), strings.Join(held, " | "))
+			short(w.LateP99/1000), float64(w.ServerCPU), float64(w.PostgresCPU), float64(w.ClientCPU), float64(w.ServerWait), strings.Join(held, " | "))
 	}
 	return b.String()
 }

@@ -188,6 +188,9 @@ func TestProc(t *testing.T) {
 	if got := parseRSS("Name:\tx\nVmRSS:\t    2048 kB\nThreads:\t1\n"); got != 2<<20 {
 		t.Errorf("RSS %g, want %d", got, 2<<20)
 	}
+	if got, err := parseWaited("889753 4099894 2\n"); err != nil || got != 4099894 {
+		t.Errorf("waited %v, error %v; want 4099894", got, err)
+	}
 	if got := parseRSS("Name:\tx\n"); !math.IsNaN(got) {
 		t.Errorf("RSS %g, want none", got)
 	}
