@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/maypok86/otter/v2"
@@ -110,6 +111,7 @@ func (d *document) weight() int {
 type documents struct {
 	accept  Accept
 	cache   *otter.Cache[hash, *document]
+	texts   sync.Map // of string to *document: those of cache, to find their hash without computing it
 	counter *stats.Counter
 	own     map[hash]*document // of the program itself
 	trusted atomic.Pointer[trustedDocuments]
@@ -126,6 +128,11 @@ func newDocuments(c Config) (*documents, error) {
 		MaximumWeight: uint64(bytes),
 		Weigher:       func(_ hash, doc *document) uint32 { return uint32(max(doc.weight(), least)) },
 		StatsRecorder: d.counter,
+		OnDeletion: func(e otter.DeletionEvent[hash, *document]) {
+			if e.Cause != otter.CauseReplacement {
+				d.texts.CompareAndDelete(e.Value.text, e.Value)
+			}
+		},
 		// Without it the cache begins to count how often documents are asked only when
 		// it is half full, and forgets the counts while it fills: the first flood would
 		// win.
@@ -152,7 +159,7 @@ func (h *Handler) document(p server.Params) (*document, guard.Price, *refused) {
 	if !ok {
 		f = h.find(p)
 	}
-	doc, sum, no := f.doc, f.hash, f.refused
+	doc, no := f.doc, f.refused
 	switch {
 	case no != nil:
 		return nil, guard.Price{}, no
@@ -164,7 +171,7 @@ func (h *Handler) document(p server.Params) (*document, guard.Price, *refused) {
 			return nil, price, &refused{server.Invalid, list}
 		}
 		doc = h.newDocument(text, parsed)
-		h.documents.cache.Set(sum, doc)
+		h.documents.keep(doc)
 		return doc, price, nil
 	case doc.refused != nil:
 		return nil, guard.Price{}, &refused{server.Invalid, doc.refused}
@@ -185,57 +192,70 @@ func (h *Handler) document(p server.Params) (*document, guard.Price, *refused) {
 // found is what a request names or carries.
 type found struct {
 	doc     *document
-	hash    hash
 	refused *refused
 }
 
 func (h *Handler) find(p server.Params) *found {
-	doc, sum, no := h.documents.find(p)
-	return &found{doc, sum, no}
+	doc, no := h.documents.find(p)
+	return &found{doc, no}
+}
+
+// keep keeps a document that was checked.
+func (d *documents) keep(doc *document) {
+	d.texts.Store(doc.text, doc)
+	d.cache.Set(doc.hash, doc)
+}
+
+// sum returns the hash of a text.
+func (d *documents) sum(text string) hash {
+	if doc, ok := d.texts.Load(text); ok {
+		return doc.(*document).hash
+	}
+	return sha256.Sum256([]byte(text))
 }
 
 // find returns the document that a request names or carries. Nil without a
-// refusal means that its text is to be checked, and to be kept under the hash.
-func (d *documents) find(p server.Params) (*document, hash, *refused) {
+// refusal means that its text is to be checked, and to be kept.
+func (d *documents) find(p server.Params) (*document, *refused) {
 	id, no := documentID(p)
 	if no != nil {
-		return nil, hash{}, no
+		return nil, no
 	}
 	trusted := d.trusted.Load()
 	if doc := trusted.byID[id]; doc != nil {
 		if p.Query != "" && p.Query != doc.text {
-			return nil, hash{}, otherText()
+			return nil, otherText()
 		}
-		return doc, hash{}, nil
+		return doc, nil
 	}
 	sum, no := d.hash(p, id)
 	if no != nil {
-		return nil, hash{}, no
+		return nil, no
 	}
 	if doc := trusted.byHash[sum]; doc != nil {
-		return doc, sum, nil
+		return doc, nil
 	}
 	switch {
 	case d.accept == AcceptTrusted:
-		return nil, sum, notTrusted()
+		return nil, notTrusted()
 	case d.accept == AcceptHashed && id == "":
-		return nil, sum, refuse(server.Forbidden, Forbidden, "this server answers documents by their hash only; "+
+		return nil, refuse(server.Forbidden, Forbidden, "this server answers documents by their hash only; "+
 			`send it along, as extensions: {"persistedQuery": {"version": 1, "sha256Hash": "…"}}`)
 	}
 	if doc, ok := d.cache.GetIfPresent(sum); ok {
-		return doc, sum, nil
+		return doc, nil
 	}
 	if id != "" && p.Query == "" {
-		return nil, sum, d.notFound(p)
+		return nil, d.notFound(p)
 	}
-	return nil, sum, nil
+	return nil, nil
 }
 
 // hash returns the hash of the text of a request, or that of the id if it has no
 // text. If it has both they must agree.
 func (d *documents) hash(p server.Params, id string) (hash, *refused) {
 	if id == "" {
-		return sha256.Sum256([]byte(p.Query)), nil
+		return d.sum(p.Query), nil
 	}
 	named, ok := hashOf(id)
 	switch {
@@ -246,7 +266,7 @@ func (d *documents) hash(p server.Params, id string) (hash, *refused) {
 	case !ok:
 		return hash{}, refuse(server.Invalid, BadUserInput,
 			"extensions.persistedQuery.sha256Hash is no SHA-256; send 64 hexadecimal digits, the hash of the document in UTF-8")
-	case p.Query != "" && sha256.Sum256([]byte(p.Query)) != named:
+	case p.Query != "" && d.sum(p.Query) != named:
 		return hash{}, otherText()
 	}
 	return named, nil

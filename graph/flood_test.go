@@ -152,7 +152,7 @@ func BenchmarkKnownDocument(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, _, no := h.documents.find(p); no != nil {
+				if _, no := h.documents.find(p); no != nil {
 					b.Fatal(no.errors)
 				}
 			}

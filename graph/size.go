@@ -20,7 +20,7 @@ const (
 	sizeApplied = int(unsafe.Sizeof(ast.Directive{})) + position + inList
 	sizeVar     = int(unsafe.Sizeof(ast.VariableDefinition{})) + position + inList + 2*(int(unsafe.Sizeof(ast.Type{}))+position)
 	sizeOp      = int(unsafe.Sizeof(ast.OperationDefinition{})) + position + inList + int(unsafe.Sizeof(cacheRule{}))
-	sizeDoc     = int(unsafe.Sizeof(document{})) + int(unsafe.Sizeof(ast.QueryDocument{})) + int(unsafe.Sizeof(ast.Source{})) + 256
+	sizeDoc     = int(unsafe.Sizeof(document{})) + int(unsafe.Sizeof(ast.QueryDocument{})) + int(unsafe.Sizeof(ast.Source{})) + 384
 )
 
 // size returns about how many bytes a document takes in memory.
