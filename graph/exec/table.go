@@ -176,7 +176,7 @@ func (f rootField[T]) field() *field                                  { return f
 func (f rootField[T]) resolves() bool                                 { return f.call != nil }
 func (f rootField[T]) resolve(ctx context.Context) (v any, err error) { return f.call(ctx) }
 func (f rootField[T]) matches(v any) bool                             { _, ok := v.(T); return ok }
-func (f rootField[T]) visit(r *run, sel *selection, v any) { f.shape.visit(r, sel, v.(T)) }
+func (f rootField[T]) visit(r *run, sel *selection, v any)            { f.shape.visit(r, sel, v.(T)) }
 
 func (f rootField[T]) write(r *run, sel *selection, v any) bool { return f.shape.write(r, sel, v.(T)) }
 func (f rootField[T]) info() shapeInfo                          { return f.shape.info() }
