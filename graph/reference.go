@@ -168,9 +168,10 @@ type snapshots struct {
 	mu        sync.Mutex
 	loading   bool
 	notBefore time.Time
-	failing   bool
-	toldSize  bool
-	stats     ReferenceStats
+	// retry is how long to wait after a load that failed; zero if the last one didn't.
+	retry    time.Duration
+	toldSize bool
+	stats    ReferenceStats
 }
 
 // ReferenceStats says what was done with the reference data in memory.
@@ -203,8 +204,9 @@ const (
 	loadShare = 10
 	// loadTimeout is how long the database may take to answer all that is loaded.
 	loadTimeout = 30 * time.Second
-	// loadRetry is how long to wait after a load that failed.
-	loadRetry = time.Second
+	// How long to wait after a load that failed: first, and at most.
+	firstRetry = time.Second
+	lastRetry  = time.Minute
 )
 
 // current returns the snapshot of what the viewer sees if it is still what the
@@ -247,15 +249,18 @@ func (s *snapshots) reload(v viewer.Viewer) {
 		s.loading = false
 		s.stats.Loads++
 		s.stats.LoadTime += took
-		s.notBefore = time.Now().Add((loadShare - 1) * took)
+		pause := (loadShare - 1) * took
 		if err != nil {
 			s.stats.Failures++
-			s.notBefore = time.Now().Add(max(loadRetry, (loadShare-1)*took))
-			if !s.failing {
-				s.log.Warn("the reference data can't be loaded; it is read from the database for each operation", "error", err)
+			if s.retry == 0 {
+				s.log.Warn("the reference data can't be loaded; they are read from the database for each operation", "error", err)
 			}
+			s.retry = min(max(2*s.retry, firstRetry), lastRetry)
+			pause = max(pause, s.retry)
+		} else {
+			s.retry = 0
 		}
-		s.failing = err != nil
+		s.notBefore = time.Now().Add(pause)
 	}()
 }
 
@@ -330,7 +335,7 @@ func (s *snapshots) tellSize(tooLarge bool, bytes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if tooLarge && !s.toldSize {
-		s.log.Warn("the reference data is too large for memory; it is read from the database for each operation",
+		s.log.Warn("the reference data are too large for memory; they are read from the database for each operation",
 			"mib", bytes>>20, "most_mib", s.maxBytes>>20)
 	}
 	s.toldSize = tooLarge

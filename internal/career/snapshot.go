@@ -117,11 +117,11 @@ func (s *Snapshot) Documents() []uuid.UUID {
 
 // CaseStudy is Store.CaseStudy.
 func (s *Snapshot) CaseStudy(ctx context.Context, v viewer.Viewer, name string) (*CaseStudy, error) {
-	if !slug.Valid(name) { // what it means, if anything, is for the database to say
-		return s.store.CaseStudy(ctx, v, name)
-	}
 	if c := s.bySlug[name]; c != nil {
 		return c, nil
+	}
+	if !slug.Valid(name) { // what it means, if anything, is for the database to say
+		return s.store.CaseStudy(ctx, v, name)
 	}
 	return nil, errs.NotFound
 }

@@ -80,11 +80,11 @@ func (s *Snapshot) Entries() map[string][]uuid.UUID {
 
 // Menu is Store.Menu.
 func (s *Snapshot) Menu(ctx context.Context, v viewer.Viewer, handle string) (*Menu, error) {
-	if !slug.Valid(handle) { // which handle it means, if any, is for the database to say
-		return s.store.Menu(ctx, v, handle)
-	}
 	if m := s.byHandle[handle]; m != nil {
 		return m, nil
+	}
+	if !slug.Valid(handle) { // which handle it means, if any, is for the database to say
+		return s.store.Menu(ctx, v, handle)
 	}
 	return nil, errs.NotFound
 }

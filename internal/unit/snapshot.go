@@ -41,11 +41,11 @@ type list[T any] struct {
 	bySlug, byAlias map[string]*T
 }
 
-func newList[T any](all []*T, key func(*T) (id uuid.UUID, slug string), aliases map[uuid.UUID][]string) list[T] {
+func newList[T any](all []*T, key func(*T) (id uuid.UUID, name string), aliases map[uuid.UUID][]string) list[T] {
 	l := list[T]{all: slices.Clip(all), at: make(map[uuid.UUID]int, len(all)), bySlug: make(map[string]*T, len(all)), byAlias: map[string]*T{}}
 	for i, t := range all {
-		id, slug := key(t)
-		l.at[id], l.bySlug[slug] = i, t
+		id, name := key(t)
+		l.at[id], l.bySlug[name] = i, t
 		for _, alias := range aliases[id] {
 			if l.byAlias[alias] == nil {
 				l.byAlias[alias] = t
@@ -55,11 +55,16 @@ func newList[T any](all []*T, key func(*T) (id uuid.UUID, slug string), aliases 
 	return l
 }
 
-func (l *list[T]) named(slug string) (*T, error) {
-	if t := l.bySlug[slug]; t != nil {
+// named returns what has the name as its slug or as an alias. What a name means that
+// is not written as a slug, if anything, is for the store to say.
+func (l *list[T]) named(name string, ask func() (*T, error)) (*T, error) {
+	if t := l.bySlug[name]; t != nil {
 		return t, nil
 	}
-	if t := l.byAlias[slug]; t != nil {
+	if !slug.Valid(name) {
+		return ask()
+	}
+	if t := l.byAlias[name]; t != nil {
 		return t, nil
 	}
 	return nil, errs.NotFound
@@ -168,10 +173,7 @@ func (s *Snapshot) Pages() []uuid.UUID {
 
 // Section is Store.Section.
 func (s *Snapshot) Section(ctx context.Context, v viewer.Viewer, name string) (*Section, error) {
-	if !slug.Valid(name) { // what it means, if anything, is for the database to say
-		return s.store.Section(ctx, v, name)
-	}
-	return s.sections.named(name)
+	return s.sections.named(name, func() (*Section, error) { return s.store.Section(ctx, v, name) })
 }
 
 // Sections is Store.Sections.
@@ -226,10 +228,7 @@ func (s *Snapshot) SectionsOf(ctx context.Context, v viewer.Viewer, members []uu
 
 // Region is Store.Region.
 func (s *Snapshot) Region(ctx context.Context, v viewer.Viewer, name string) (*Region, error) {
-	if !slug.Valid(name) {
-		return s.store.Region(ctx, v, name)
-	}
-	return s.regions.named(name)
+	return s.regions.named(name, func() (*Region, error) { return s.store.Region(ctx, v, name) })
 }
 
 // Regions is Store.Regions.
@@ -256,10 +255,7 @@ func (s *Snapshot) RegionsByID(ctx context.Context, v viewer.Viewer, ids []uuid.
 
 // Committee is Store.Committee.
 func (s *Snapshot) Committee(ctx context.Context, v viewer.Viewer, name string) (*Committee, error) {
-	if !slug.Valid(name) {
-		return s.store.Committee(ctx, v, name)
-	}
-	return s.committees.named(name)
+	return s.committees.named(name, func() (*Committee, error) { return s.store.Committee(ctx, v, name) })
 }
 
 // Committees is Store.Committees.
