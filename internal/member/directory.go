@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/collegium/collegium/internal/errs"
+	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/viewer"
 )
 
@@ -15,9 +16,30 @@ import (
 // for it.
 type directory struct {
 	list
-	// with stands before the statement.
-	with string
+	// rare is the same list for words that few members have; nil if no words are asked
+	// for that the index of trigrams knows.
+	rare *list
 	args pgx.StrictNamedArgs
+}
+
+// page returns the statement of a page of a list.
+func (d *directory) page(of func(*list) string) string {
+	if d.rare == nil {
+		return pg.Paged(of(&d.list))
+	}
+	return withFound + `
+		SELECT c.* FROM (` + pg.Paged(of(&d.list)) + `) c WHERE (SELECT o.often FROM words o)
+		UNION ALL
+		SELECT r.* FROM (` + pg.Paged(of(d.rare)) + `) r`
+}
+
+// count returns the statement of how many there are.
+func (d *directory) count() string {
+	if d.rare == nil {
+		return d.list.count()
+	}
+	return withFound + `
+		SELECT CASE WHEN (SELECT o.often FROM words o) THEN (` + d.list.count() + `) ELSE (` + d.rare.count() + `) END AS n`
 }
 
 // maxText bounds the words of a directory filter, in characters.
@@ -31,17 +53,30 @@ const (
 	named        = ` FROM units u JOIN entries e ON e.id = u.id WHERE ` + viewer.Visible
 )
 
-// withFound takes members by their words from the index of trigrams, before
-// anything else: PostgreSQL does not know how rare a word is before it plans.
-const withFound = `WITH found AS MATERIALIZED (
-		SELECT m.*
-		FROM members m
-		WHERE m.display_name ILIKE @text OR (m.headline_audience = ANY(@reach) AND m.headline ILIKE @text)
-	) `
+// Words may be those of nearly everyone or of nobody, and PostgreSQL does not know
+// before it plans. Looking at members one after another soon fills a page with
+// words that many have, and never with words that nobody has; with the index of
+// trigrams it is the other way round. So a sample is looked at first. It is taken in
+// the order of the ids, since words of a name stand beside each other in the order
+// of names.
+const (
+	found = `found`
 
-// hasText is the same without the index, which knows no words of less than three
-// letters and would be read as a whole.
-const hasText = ` AND (m.display_name || '' ILIKE @text OR (m.headline_audience = ANY(@reach) AND m.headline || '' ILIKE @text))`
+	withFound = `
+		WITH words AS MATERIALIZED (
+			SELECT count(*) >= 20 AS often
+			FROM (SELECT m.* FROM members m ORDER BY m.id LIMIT 200) m
+			WHERE true` + hasText + `
+		), found AS MATERIALIZED (
+			SELECT m.*
+			FROM members m
+			WHERE NOT (SELECT o.often FROM words o)
+				AND (m.display_name ILIKE @text OR (m.headline_audience = ANY(@reach) AND m.headline ILIKE @text))
+		)`
+
+	// hasText does without the index.
+	hasText = ` AND (m.display_name || '' ILIKE @text OR (m.headline_audience = ANY(@reach) AND m.headline || '' ILIKE @text))`
+)
 
 // search returns the directory by a filter. A condition on a field asks for the
 // field's audience too.
@@ -66,15 +101,14 @@ func search(v viewer.Viewer, f Filter) (*directory, error) {
 		}
 		d.args["text"] = "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
 		if hasTrigram(text) {
-			d.with, d.table = withFound, `found`
-		} else {
-			d.conditions += hasText
+			d.rare = &list{table: found, section: d.section, conditions: d.conditions}
 		}
+		d.conditions += hasText
 	}
 	return d, nil
 }
 
-// hasTrigram says whether three letters or digits stand beside each other.
+// hasTrigram says whether the index of trigrams knows a text: whether three letters or digits stand beside each other.
 func hasTrigram(text string) bool {
 	n := 0
 	for _, r := range text {

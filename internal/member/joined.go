@@ -46,23 +46,23 @@ var byDays = pg.Sort{
 // showing returns the SELECT of a page of those who show their day: from each
 // audience that the viewer belongs to as many as the page has, since the index is
 // sorted within one audience, and of these the first.
-func (d *directory) showing(k page.Keyset) string {
+func (l *list) showing(k page.Keyset) string {
 	return `
 		SELECT m.*
 		FROM unnest(@reach::text[]) AS a (audience)
 		CROSS JOIN LATERAL (` + pg.Paged(`
 			SELECT`+columns+`
-			FROM `+d.table+` m
-			WHERE m.joined_on_audience = a.audience AND `+visible+d.within()+byDays.Bounds(k)+byDays.OrderBy(k)) + `
+			FROM `+l.table+` m
+			WHERE m.joined_on_audience = a.audience AND `+visible+l.within()+byDays.Bounds(k)+byDays.OrderBy(k)) + `
 		) m` + byDays.OrderBy(k)
 }
 
 // keeping returns the SELECT of a page of those who keep their day.
-func (d *directory) keeping(k page.Keyset) string {
+func (l *list) keeping(k page.Keyset) string {
 	return `
 		SELECT` + columns + `
-		FROM ` + d.table + ` m
-		WHERE m.joined_on_audience <> ALL(@reach) AND ` + visible + d.within() + byNames.Bounds(k) + byNames.OrderBy(k)
+		FROM ` + l.table + ` m
+		WHERE m.joined_on_audience <> ALL(@reach) AND ` + visible + l.within() + byNames.Bounds(k) + byNames.OrderBy(k)
 }
 
 // newestFirst returns a page in the order JOINED_ON_DESC.
@@ -72,13 +72,13 @@ func (s *Store) newestFirst(ctx context.Context, d *directory, args page.Args) (
 		return c, err
 	}
 	type part struct {
-		sql     func(page.Keyset) string
+		sql     func(*list, page.Keyset) string
 		k       page.Keyset // with the cursors that stand in this part, without the day
 		args    pgx.StrictNamedArgs
 		outside bool // whether the page has nothing of this part
 	}
-	shows := &part{sql: d.showing, k: page.Keyset{Backward: k.Backward}, args: maps.Clone(d.args)}
-	keeps := &part{sql: d.keeping, k: page.Keyset{Backward: k.Backward}, args: maps.Clone(d.args)}
+	shows := &part{sql: (*list).showing, k: page.Keyset{Backward: k.Backward}, args: maps.Clone(d.args)}
+	keeps := &part{sql: (*list).keeping, k: page.Keyset{Backward: k.Backward}, args: maps.Clone(d.args)}
 	err = pg.EachCursor(k, func(name string, key []string) error {
 		day, err := strconv.ParseInt(key[0], 10, 32)
 		if err != nil {
@@ -115,7 +115,7 @@ func (s *Store) newestFirst(ctx context.Context, d *directory, args page.Args) (
 		if err := bindNames(p.args, p.k); err != nil {
 			return c, err
 		}
-		more, err := pg.All[Member](ctx, s.DB, d.with+pg.Paged(p.sql(p.k)), p.args)
+		more, err := pg.All[Member](ctx, s.DB, d.page(func(l *list) string { return p.sql(l, p.k) }), p.args)
 		if err != nil {
 			return c, err
 		}

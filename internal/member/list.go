@@ -12,8 +12,8 @@ import (
 // list is the SQL of a list of members. Of what it may be narrowed by, only what
 // is asked for stands in the statement.
 type list struct {
-	// table is what the members are taken from: members, or those of them that were
-	// found by their words.
+	// table is what the members m are taken from: members, or found, which are those
+	// of them with some words.
 	table string
 	// section is an expression for the ID of a section; only its members of today
 	// are listed, as far as each lets the viewer know. It is empty for no section.
@@ -41,23 +41,23 @@ var (
 
 // byName returns the SELECT of a page, ordered and without its limit.
 func (l *list) byName(k page.Keyset) string {
-	if l.section == "" {
+	if l.section == "" || l.table == found {
 		return `
 		SELECT` + columns + `
 		FROM ` + l.table + ` m
-		WHERE ` + visible + l.conditions + byNames.Bounds(k) + byNames.OrderBy(k)
+		WHERE ` + visible + l.within() + byNames.Bounds(k) + byNames.OrderBy(k)
 	}
-	// Periods of one membership may overlap.
 	return `
 		SELECT` + columns + `
 		FROM (
+			-- Periods of one membership may overlap.
 			SELECT DISTINCT
 				sm.sort_name COLLATE "und-x-icu" AS name,
 				sm.member_id
 			FROM section_memberships sm
 			WHERE sm.section_id = ` + l.section + ` AND ` + today + byMemberships.Bounds(k) + byMemberships.OrderBy(k) + `
 		) s
-		JOIN ` + l.table + ` m ON m.id = s.member_id
+		JOIN members m ON m.id = s.member_id
 		WHERE ` + visible + ` AND m.sections_audience = ANY(@reach)` + l.conditions + byMemberships.OrderBy(k)
 }
 
@@ -66,30 +66,23 @@ func (l *list) within() string {
 	if l.section == "" {
 		return l.conditions
 	}
-	return l.conditions + ` AND m.sections_audience = ANY(@reach) AND m.id IN (` + l.memberships() + `)`
-}
-
-// memberships returns the SELECT of who belongs to the section.
-func (l *list) memberships() string {
-	return `
-		SELECT DISTINCT sm.member_id
-		FROM section_memberships sm
-		WHERE sm.section_id = ` + l.section + ` AND ` + today
+	return l.conditions + ` AND m.sections_audience = ANY(@reach) AND EXISTS (
+		SELECT FROM section_memberships sm WHERE sm.member_id = m.id AND sm.section_id = ` + l.section + ` AND ` + today + `)`
 }
 
 // count returns the SELECT of how many there are. It looks up the members of a
 // section one by one, so that a small section costs little however many members
 // there are: the plan is made for one of average size.
 func (l *list) count() string {
-	if l.section == "" {
-		return `SELECT count(*) AS n FROM ` + l.table + ` m WHERE ` + visible + l.conditions
+	if l.section == "" || l.table == found {
+		return `SELECT count(*) AS n FROM ` + l.table + ` m WHERE ` + visible + l.within()
 	}
 	return `
 		SELECT count(*) AS n
-		FROM (` + l.memberships() + `) s
+		FROM (SELECT DISTINCT sm.member_id FROM section_memberships sm WHERE sm.section_id = ` + l.section + ` AND ` + today + `) s
 		CROSS JOIN LATERAL (
 			SELECT m.id
-			FROM ` + l.table + ` m
+			FROM members m
 			WHERE m.id = s.member_id AND ` + visible + ` AND m.sections_audience = ANY(@reach)` + l.conditions + `
 			OFFSET 0
 		) m`

@@ -71,7 +71,7 @@ func (s *Store) byName(ctx context.Context, d *directory, args page.Args) (c pag
 		return c, err
 	}
 	d.args["limit"] = pg.Limit(k)
-	rows, err := pg.All[Member](ctx, s.DB, d.with+pg.Paged(d.byName(k)), d.args)
+	rows, err := pg.All[Member](ctx, s.DB, d.page(func(l *list) string { return l.byName(k) }), d.args)
 	if err != nil {
 		return c, err
 	}
@@ -85,5 +85,5 @@ func (s *Store) Total(ctx context.Context, v viewer.Viewer, f Filter) (_ int, er
 	if err != nil {
 		return 0, err
 	}
-	return pg.Scalar[int](ctx, s.DB, d.with+d.count(), d.args)
+	return pg.Scalar[int](ctx, s.DB, d.count(), d.args)
 }

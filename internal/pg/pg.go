@@ -67,6 +67,8 @@ var planning = map[string]string{
 	// What is read often is in memory, where a page by an index costs what the next page costs. The server's own 4 is for
 	// discs that turn, and has it read whole tables for some rows of them.
 	"random_page_cost": "1.1",
+	// Requests already run beside each other. A statement that takes several processes for itself makes the others wait.
+	"max_parallel_workers_per_gather": "0",
 }
 
 // Open opens a pool on dsn, a URL or a keyword/value string, and makes sure that a server answers.

@@ -346,8 +346,8 @@ func TestOpenPlanning(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.EmptyDSN(t)
 	for add, want := range map[string]string{
-		"": "force_generic_plan 1.1",
-		"&plan_cache_mode=auto&random_page_cost=4": "auto 4",
+		"": "force_generic_plan 1.1 0",
+		"&plan_cache_mode=auto&random_page_cost=4&max_parallel_workers_per_gather=2": "auto 4 2",
 	} {
 		pool, err := pg.Open(t.Context(), dsn+add, pg.Options{})
 		if err != nil {
@@ -355,7 +355,10 @@ func TestOpenPlanning(t *testing.T) {
 		}
 		defer pool.Close()
 		got, err := pg.Scalar[string](t.Context(), pool, `
-			SELECT concat_ws(' ', current_setting('plan_cache_mode'), current_setting('random_page_cost'))`)
+			SELECT concat_ws(' ',
+			    current_setting('plan_cache_mode'),
+			    current_setting('random_page_cost'),
+			    current_setting('max_parallel_workers_per_gather'))`)
 		if got != want || err != nil {
 			t.Errorf("with %q: %q, %v; want %q", add, got, err, want)
 		}
