@@ -3,13 +3,14 @@ package graph_test
 import (
 	"testing"
 
+	"github.com/collegium/collegium/internal/fresh"
 	"github.com/collegium/collegium/internal/server"
 )
 
 // BenchmarkRecall answers an operation from memory.
 func BenchmarkRecall(b *testing.B) {
 	db := demoDB(b)
-	h := graphOn(b, db, keeping(b, db))
+	h := graphOn(b, db, keeping(b, db, fresh.Options{}))
 	for _, q := range []struct{ name, query, variables string }{
 		{"menu", `query Menu { menu(handle: "main") { title roots { label href children { label href } } } }`, ""},
 		{"variables", `query Menu($handle: String!) { menu(handle: $handle) { title roots { label href children { label href } } } }`, `{"handle":"main"}`},
