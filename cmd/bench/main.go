@@ -19,6 +19,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/collegium/collegium/internal/pg/pgembed"
+	"github.com/collegium/collegium/internal/server"
 )
 
 func main() {
@@ -59,6 +60,7 @@ const (
 // run runs the program and returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == contestantCommand {
+		server.TuneMemory() // all alike
 		if err := compete(ctx, stdin, stdout); err != nil {
 			fmt.Fprintln(stderr, "bench contestant:", err)
 			return exitFailed

@@ -27,7 +27,7 @@ type machine struct {
 func describe(postgres string) machine {
 	m := machine{
 		CPU: "unknown", Cores: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(),
-		PostgreSQL: postgres, GOGC: "100", LoadBefore: loadAverage(), LoadAfter: number(math.NaN()),
+		PostgreSQL: postgres, GOGC: "as serve sets it", LoadBefore: loadAverage(), LoadAfter: number(math.NaN()),
 	}
 	if gogc := os.Getenv("GOGC"); gogc != "" {
 		m.GOGC = gogc

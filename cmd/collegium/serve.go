@@ -62,6 +62,7 @@ type serveCmd struct {
 
 // Run serves until ctx ends, then drains.
 func (c *serveCmd) Run(ctx context.Context, s streams) error {
+	server.TuneMemory()
 	log := logger(s, c.LogFormat)
 	config, err := c.config()
 	if err != nil {
