@@ -30,4 +30,7 @@ func (h *Handler) AwaitReference(ctx context.Context, v viewer.Viewer) (fresh.Ba
 
 // LoadReference loads the reference data that the viewer sees, and holds them
 // nowhere.
-func (h *Handler) LoadReference(v viewer.Viewer) (any, error) { return h.snapshots.load(v) }
+func (h *Handler) LoadReference(v viewer.Viewer) (any, error) {
+	loaded, _, err := h.snapshots.load(v)
+	return loaded, err
+}

@@ -238,9 +238,7 @@ func (s *snapshots) reload(v viewer.Viewer) {
 	}
 	s.loading = true
 	go func() {
-		began := time.Now()
-		loaded, err := s.load(v)
-		took := time.Since(began)
+		loaded, took, err := s.load(v)
 		if err == nil {
 			s.byRole[v.Role].Store(loaded)
 		}
@@ -264,19 +262,31 @@ func (s *snapshots) reload(v viewer.Viewer) {
 	}()
 }
 
-// load reads all in one transaction, so that it is one state of the database.
-func (s *snapshots) load(v viewer.Viewer) (_ *snapshot, err error) {
+// load reads all, and says how long that took besides waiting for a connection.
+func (s *snapshots) load(v viewer.Viewer) (_ *snapshot, took time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
+	defer cancel()
+	conn, err := s.db.Acquire(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer conn.Release()
+	began := time.Now()
+	loaded, err := s.read(ctx, conn, v)
+	return loaded, time.Since(began), err
+}
+
+// read reads all in one transaction, so that it is one state of the database.
+func (s *snapshots) read(ctx context.Context, conn *pgxpool.Conn, v viewer.Viewer) (_ *snapshot, err error) {
 	defer func() {
 		if p := recover(); p != nil { // nobody else would catch it
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
-	defer cancel()
 	all := s.note(ctx) // from before the transaction on
 	nav, units, career, content := s.note(all.ctx), s.note(all.ctx), s.note(all.ctx), s.note(all.ctx)
 	loaded := &snapshot{}
-	err = pgx.BeginTxFunc(all.ctx, s.db, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+	err = pgx.BeginTxFunc(all.ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		size, err := referenceSize(all.ctx, tx)
 		if err != nil {
 			return err
