@@ -19,6 +19,7 @@ type requestInfo struct {
 
 	ran           bool // whether it reached the graph
 	fromMemory    bool // whether its answer was kept
+	public        bool // whether its answer is anyone's
 	operation     string
 	operationType string
 	outcome       Outcome
@@ -51,8 +52,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		info.id = newRequestID()
 	}
 	x.idHeader[0] = info.id
-	w.Header()[s.requestIDHeader] = x.idHeader[:]
-	rec.ResponseWriter, rec.info, rec.protect = w, info, true
+	rec.ResponseWriter, rec.info, rec.id, rec.idName = w, info, x.idHeader[:], s.requestIDHeader
 	defer s.done(x, r)
 	defer s.recovered(rec, r)
 	if r.URL.Path == routeGraphQL {
@@ -86,9 +86,13 @@ func (s *Server) done(x *exchange, r *http.Request) {
 	s.logRequest(r.Context(), &x.requestInfo, l, x.bytes, took)
 }
 
-// protection are the headers that every answer has; a 304 says that those of the answer which the client has still hold.
-// A page that needs more of the browser sets its own policy. The values are shared between answers: nothing may change
-// them in place.
+// protection are the headers that every answer has, besides the id of the request; a 304 says that those of the answer
+// which the client has still hold. A page that needs more of the browser sets its own policy.
+//
+// A public answer has the first alone, and no id: it is data that anyone may embed, and who keeps it gives it in answer
+// to other requests. With more than eight headers net/http also takes twice as long to write them.
+//
+// The values are shared between answers: nothing may change them in place.
 var protection = []struct {
 	name  string
 	value []string
@@ -218,25 +222,39 @@ func knownMethod(method string) string {
 // recorder notes the status and the length of an answer.
 type recorder struct {
 	http.ResponseWriter
-	info    *requestInfo
-	protect bool // whether it adds the protection
-	status  int
-	bytes   int64
+	info   *requestInfo
+	idName string   // the header of the request's id; empty if the recorder adds no headers
+	id     []string // its value
+	status int
+	bytes  int64
 }
 
 func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 && status >= http.StatusOK { // 1xx isn't the answer yet
 		w.status = status
-		if w.protect && status != http.StatusNotModified {
-			h := w.Header()
-			for _, p := range protection {
-				if h[p.name] == nil {
-					h[p.name] = p.value
-				}
-			}
+		if w.idName != "" {
+			w.protect(status)
 		}
 	}
 	w.ResponseWriter.WriteHeader(status)
+}
+
+// protect adds the headers that every answer has.
+func (w *recorder) protect(status int) {
+	h, headers := w.Header(), protection
+	if w.info.public {
+		headers = headers[:1]
+	} else {
+		h[w.idName] = w.id
+	}
+	if status == http.StatusNotModified {
+		return
+	}
+	for _, p := range headers {
+		if h[p.name] == nil {
+			h[p.name] = p.value
+		}
+	}
 }
 
 func (w *recorder) Write(p []byte) (int, error) {

@@ -100,6 +100,7 @@ var vary = []string{"Accept, Accept-Encoding, Authorization, Cookie"}
 // public writes a public answer, or says that the client has it already.
 func (s *Server) public(w http.ResponseWriter, r *http.Request, media string, res *Result) {
 	p, h := res.Public, w.Header()
+	infoOf(w, r).public = true
 	m, contentType := asJSON, contentTypeJSON
 	if media == mediaGraphQL {
 		m, contentType = asGraphQL, contentTypeGraphQL

@@ -40,11 +40,11 @@ func BenchmarkPublic(b *testing.B) {
 		b.Fatal(err)
 	}
 	write := func(answer string) http.HandlerFunc {
+		body := []byte(answer)
 		return func(w http.ResponseWriter, r *http.Request) {
 			if _, err := io.ReadAll(r.Body); err != nil {
 				panic(err)
 			}
-			body := []byte(answer)
 			w.Header().Set("Content-Type", "application/json")
 			w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 			_, _ = w.Write(body)
