@@ -2722,6 +2722,16 @@ func marshalNPageInfo2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋpageᚐI
 	return _PageInfo(ctx, ec, sel, &v)
 }
 
+func marshalNPageInfo2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋpageᚐInfo(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *page.Info) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _PageInfo(ctx, ec, sel, v)
+}
+
 func marshalNRateLimit2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐRateLimit(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *union.RateLimit) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {

@@ -889,11 +889,11 @@ func _CaseStudyConnection_pageInfo(ctx context.Context, ec *executionContext, fi
 			return fieldContext_CaseStudyConnection_pageInfo(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.PageInfo, nil
+			return obj.PageInfo(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v page.Info) graphql.Marshaler {
-			return marshalNPageInfo2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋpageᚐInfo(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *page.Info) graphql.Marshaler {
+			return marshalNPageInfo2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋpageᚐInfo(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -903,7 +903,7 @@ func fieldContext_CaseStudyConnection_pageInfo(_ context.Context, ec *executionC
 	fc = &graphql.FieldContext{
 		Object:     "CaseStudyConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_PageInfo(ctx, ec, field)
@@ -967,7 +967,7 @@ func _CaseStudyEdge_cursor(ctx context.Context, ec *executionContext, field grap
 			return fieldContext_CaseStudyEdge_cursor(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Cursor, nil
+			return obj.Cursor(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -978,7 +978,7 @@ func _CaseStudyEdge_cursor(ctx context.Context, ec *executionContext, field grap
 	)
 }
 func fieldContext_CaseStudyEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("CaseStudyEdge", field, false, false, errors.New("field of type String does not have child fields"))
+	return graphql.NewScalarFieldContext("CaseStudyEdge", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
 func _CaseStudyEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *page.Edge[*career.CaseStudy]) (ret graphql.Marshaler) {

@@ -674,11 +674,11 @@ func _DocumentConnection_pageInfo(ctx context.Context, ec *executionContext, fie
 			return fieldContext_DocumentConnection_pageInfo(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.PageInfo, nil
+			return obj.PageInfo(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v page.Info) graphql.Marshaler {
-			return marshalNPageInfo2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋpageᚐInfo(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *page.Info) graphql.Marshaler {
+			return marshalNPageInfo2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋpageᚐInfo(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -688,7 +688,7 @@ func fieldContext_DocumentConnection_pageInfo(_ context.Context, ec *executionCo
 	fc = &graphql.FieldContext{
 		Object:     "DocumentConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_PageInfo(ctx, ec, field)
@@ -752,7 +752,7 @@ func _DocumentEdge_cursor(ctx context.Context, ec *executionContext, field graph
 			return fieldContext_DocumentEdge_cursor(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Cursor, nil
+			return obj.Cursor(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -763,7 +763,7 @@ func _DocumentEdge_cursor(ctx context.Context, ec *executionContext, field graph
 	)
 }
 func fieldContext_DocumentEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("DocumentEdge", field, false, false, errors.New("field of type String does not have child fields"))
+	return graphql.NewScalarFieldContext("DocumentEdge", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
 func _DocumentEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *page.Edge[*content.Document]) (ret graphql.Marshaler) {

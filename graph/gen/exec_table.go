@@ -604,16 +604,17 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Method(tCaseStudyConnection, "nodes", func(ctx context.Context, obj *career.Connection) (v []*career.CaseStudy, ok bool, err error) {
 		return obj.Nodes(), true, nil
 	}, s1, exec.NonNull, exec.Guarded)
-	exec.Plain(tCaseStudyConnection, "pageInfo", func(obj *career.Connection) *page.Info { return &obj.PageInfo }, s10, exec.NonNull)
+	exec.Method(tCaseStudyConnection, "pageInfo", func(ctx context.Context, obj *career.Connection) (v *page.Info, ok bool, err error) {
+		return obj.PageInfo(), true, nil
+	}, s10, exec.NonNull, exec.Guarded)
 	exec.Edge(tCaseStudyConnection, "totalCount", func(ctx context.Context, objs []*career.Connection) ([]int, error) {
 		return resolvers.CaseStudyConnection().TotalCount(ctx, objs)
 	}, s11, exec.NonNull)
 
 	// CaseStudyEdge
 	exec.Leaf(tCaseStudyEdge, "cursor", func(dst []byte, obj any) []byte {
-		v := obj.(*page.Edge[*career.CaseStudy]).Cursor
-		return exec.AppendString(dst, v)
-	}, exec.NonNull)
+		return obj.(*page.Edge[*career.CaseStudy]).AppendCursor(dst)
+	}, exec.NonNull, exec.Guarded)
 	exec.Plain(tCaseStudyEdge, "node", func(obj *page.Edge[*career.CaseStudy]) *career.CaseStudy { return obj.Node }, s0, exec.NonNull)
 
 	// CaseStudyListBlock
@@ -712,16 +713,17 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Method(tDocumentConnection, "nodes", func(ctx context.Context, obj *page.Connection[*content.Document]) (v []*content.Document, ok bool, err error) {
 		return obj.Nodes(), true, nil
 	}, s17, exec.NonNull, exec.Guarded)
-	exec.Plain(tDocumentConnection, "pageInfo", func(obj *page.Connection[*content.Document]) *page.Info { return &obj.PageInfo }, s10, exec.NonNull)
+	exec.Method(tDocumentConnection, "pageInfo", func(ctx context.Context, obj *page.Connection[*content.Document]) (v *page.Info, ok bool, err error) {
+		return obj.PageInfo(), true, nil
+	}, s10, exec.NonNull, exec.Guarded)
 	exec.Edge(tDocumentConnection, "totalCount", func(ctx context.Context, objs []*page.Connection[*content.Document]) ([]int, error) {
 		return resolvers.DocumentConnection().TotalCount(ctx, objs)
 	}, s11, exec.NonNull)
 
 	// DocumentEdge
 	exec.Leaf(tDocumentEdge, "cursor", func(dst []byte, obj any) []byte {
-		v := obj.(*page.Edge[*content.Document]).Cursor
-		return exec.AppendString(dst, v)
-	}, exec.NonNull)
+		return obj.(*page.Edge[*content.Document]).AppendCursor(dst)
+	}, exec.NonNull, exec.Guarded)
 	exec.Plain(tDocumentEdge, "node", func(obj *page.Edge[*content.Document]) *content.Document { return obj.Node }, s16, exec.NonNull)
 
 	// ExternalLink
@@ -875,16 +877,17 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Method(tMemberConnection, "nodes", func(ctx context.Context, obj *member.Connection) (v []*member.Member, ok bool, err error) {
 		return obj.Nodes(), true, nil
 	}, s31, exec.NonNull, exec.Guarded)
-	exec.Plain(tMemberConnection, "pageInfo", func(obj *member.Connection) *page.Info { return &obj.PageInfo }, s10, exec.NonNull)
+	exec.Method(tMemberConnection, "pageInfo", func(ctx context.Context, obj *member.Connection) (v *page.Info, ok bool, err error) {
+		return obj.PageInfo(), true, nil
+	}, s10, exec.NonNull, exec.Guarded)
 	exec.Edge(tMemberConnection, "totalCount", func(ctx context.Context, objs []*member.Connection) ([]int, error) {
 		return resolvers.MemberConnection().TotalCount(ctx, objs)
 	}, s11, exec.NonNull)
 
 	// MemberEdge
 	exec.Leaf(tMemberEdge, "cursor", func(dst []byte, obj any) []byte {
-		v := obj.(*page.Edge[*member.Member]).Cursor
-		return exec.AppendString(dst, v)
-	}, exec.NonNull)
+		return obj.(*page.Edge[*member.Member]).AppendCursor(dst)
+	}, exec.NonNull, exec.Guarded)
 	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s30, exec.NonNull)
 
 	// Menu
@@ -1316,9 +1319,8 @@ func NewExecTable(cfg Config) *exec.Table {
 
 	// SearchEdge
 	exec.Leaf(tSearchEdge, "cursor", func(dst []byte, obj any) []byte {
-		v := obj.(*page.Edge[*search.Hit]).Cursor
-		return exec.AppendString(dst, v)
-	}, exec.NonNull)
+		return obj.(*page.Edge[*search.Hit]).AppendCursor(dst)
+	}, exec.NonNull, exec.Guarded)
 	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s62, exec.NonNull)
 
 	// SearchFacet

@@ -492,11 +492,11 @@ func _MemberConnection_pageInfo(ctx context.Context, ec *executionContext, field
 			return fieldContext_MemberConnection_pageInfo(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.PageInfo, nil
+			return obj.PageInfo(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v page.Info) graphql.Marshaler {
-			return marshalNPageInfo2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋpageᚐInfo(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *page.Info) graphql.Marshaler {
+			return marshalNPageInfo2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋpageᚐInfo(ctx, ec, selections, v)
 		},
 		true,
 		true,
@@ -506,7 +506,7 @@ func fieldContext_MemberConnection_pageInfo(_ context.Context, ec *executionCont
 	fc = &graphql.FieldContext{
 		Object:     "MemberConnection",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_PageInfo(ctx, ec, field)
@@ -570,7 +570,7 @@ func _MemberEdge_cursor(ctx context.Context, ec *executionContext, field graphql
 			return fieldContext_MemberEdge_cursor(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Cursor, nil
+			return obj.Cursor(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -581,7 +581,7 @@ func _MemberEdge_cursor(ctx context.Context, ec *executionContext, field graphql
 	)
 }
 func fieldContext_MemberEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("MemberEdge", field, false, false, errors.New("field of type String does not have child fields"))
+	return graphql.NewScalarFieldContext("MemberEdge", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
 func _MemberEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *page.Edge[*member.Member]) (ret graphql.Marshaler) {

@@ -236,7 +236,7 @@ func _SearchEdge_cursor(ctx context.Context, ec *executionContext, field graphql
 			return fieldContext_SearchEdge_cursor(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Cursor, nil
+			return obj.Cursor(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -247,7 +247,7 @@ func _SearchEdge_cursor(ctx context.Context, ec *executionContext, field graphql
 	)
 }
 func fieldContext_SearchEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("SearchEdge", field, false, false, errors.New("field of type String does not have child fields"))
+	return graphql.NewScalarFieldContext("SearchEdge", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
 func _SearchEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *page.Edge[*search.Hit]) (ret graphql.Marshaler) {

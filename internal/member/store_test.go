@@ -169,9 +169,9 @@ func TestHiddenIsNotFiltered(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				out = append(out, fmt.Sprint(names(c), totals, c.PageInfo.HasNextPage))
+				out = append(out, fmt.Sprint(names(c), totals, c.PageInfo().HasNextPage))
 				for _, e := range c.Edges {
-					out = append(out, e.Cursor)
+					out = append(out, e.Cursor())
 				}
 			}
 		}
@@ -281,16 +281,16 @@ func TestPages(t *testing.T) {
 				}
 				if backward {
 					got = append(c.Nodes(), got...)
-					if !c.PageInfo.HasPreviousPage {
+					if !c.PageInfo().HasPreviousPage {
 						break
 					}
-					args.Before = c.PageInfo.StartCursor
+					args.Before = c.PageInfo().StartCursor
 				} else {
 					got = append(got, c.Nodes()...)
-					if !c.PageInfo.HasNextPage {
+					if !c.PageInfo().HasNextPage {
 						break
 					}
-					args.After = c.PageInfo.EndCursor
+					args.After = c.PageInfo().EndCursor
 				}
 			}
 			same := slices.EqualFunc(want, got, func(a, b *member.Member) bool { return a.ID == b.ID })
@@ -446,12 +446,12 @@ func cursorAt(rt *rapid.T, list func(page.Args) *member.Connection, at int) *str
 	c := list(page.Args{First: ptr(100)})
 	if at >= 100 {
 		at -= 100
-		c = list(page.Args{First: ptr(100), After: c.PageInfo.EndCursor})
+		c = list(page.Args{First: ptr(100), After: c.PageInfo().EndCursor})
 	}
 	if at >= len(c.Edges) {
 		rt.Fatalf("the list has no row %d", at)
 	}
-	return &c.Edges[at].Cursor
+	return ptr(c.Edges[at].Cursor())
 }
 
 // TestStatements asks for the members of one unit and of many in one statement.

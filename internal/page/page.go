@@ -67,8 +67,11 @@ func (a Args) Keyset(parts int) (Keyset, error) {
 }
 
 // Cursor returns the opaque cursor of a row with the sort key: base64url of a JSON array.
-func Cursor(key ...string) string {
-	return base64.RawURLEncoding.EncodeToString(appendKey(nil, key))
+func Cursor(key ...string) string { return string(appendCursor(nil, key)) }
+
+func appendCursor(dst []byte, key []string) []byte {
+	var room [128]byte
+	return base64.RawURLEncoding.AppendEncode(dst, appendKey(room[:0], key))
 }
 
 // appendKey appends a sort key as encoding/json writes it.
@@ -91,28 +94,6 @@ func appendKey(b []byte, key []string) []byte {
 // escaped says whether encoding/json may write a character otherwise than as it is.
 func escaped(c rune) bool {
 	return c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&'
-}
-
-// cursors returns the cursors of rows. They share one text: a page is one thing in
-// memory and not a hundred.
-func cursors[T any](rows []T, key func(T) []string) []string {
-	var raw, all []byte
-	ends := make([]int, len(rows))
-	for i, row := range rows {
-		raw = appendKey(raw[:0], key(row))
-		all = base64.RawURLEncoding.AppendEncode(all, raw)
-		if i == 0 {
-			all = append(make([]byte, 0, (len(all)+16)*len(rows)), all...)
-		}
-		ends[i] = len(all)
-	}
-	text, begin := string(all), 0
-	out := make([]string, len(rows))
-	for i, end := range ends {
-		out[i] = text[begin:end]
-		begin = end
-	}
-	return out
 }
 
 func decode(name string, cursor *string, parts int) ([]string, error) {
@@ -148,16 +129,35 @@ type Info struct {
 	EndCursor       *string
 }
 
-// Edge is one row of a page with its cursor.
+// Edge is one row of a page. Its cursor is made when it is asked for: most pages are
+// asked for without.
 type Edge[T any] struct {
-	Cursor string
-	Node   T
+	Node T
+	key  func(T) []string
+}
+
+// Cursor returns the opaque cursor of the row.
+func (e *Edge[T]) Cursor() string { return Cursor(e.key(e.Node)...) }
+
+// AppendCursor appends the cursor as a JSON string.
+func (e *Edge[T]) AppendCursor(dst []byte) []byte {
+	return append(appendCursor(append(dst, '"'), e.key(e.Node)), '"')
 }
 
 // Connection is one page of a list.
 type Connection[T any] struct {
-	Edges    []Edge[T]
-	PageInfo Info
+	Edges                []Edge[T]
+	hasPrevious, hasNext bool
+}
+
+// PageInfo returns where the page stands in its list.
+func (c *Connection[T]) PageInfo() *Info {
+	info := &Info{HasPreviousPage: c.hasPrevious, HasNextPage: c.hasNext}
+	if n := len(c.Edges); n > 0 {
+		first, last := c.Edges[0].Cursor(), c.Edges[n-1].Cursor()
+		info.StartCursor, info.EndCursor = &first, &last
+	}
+	return info
 }
 
 // Nodes returns the rows without their cursors.
@@ -178,26 +178,20 @@ func New[T any](k Keyset, rows []T, key func(T) []string) Connection[T] {
 		rows = rows[:k.Limit]
 	}
 	c := Connection[T]{Edges: make([]Edge[T], len(rows))}
-	cursors := cursors(rows, key)
 	for i, row := range rows {
 		at := i
 		if k.Backward {
 			at = len(rows) - 1 - i
 		}
-		c.Edges[at] = Edge[T]{Cursor: cursors[i], Node: row}
+		c.Edges[at] = Edge[T]{Node: row, key: key}
 	}
 	// What lies beyond the cursor that was passed in is known to exist: the
 	// cursor was a row of the list when it was made.
+	c.hasPrevious, c.hasNext = k.After != nil, k.Before != nil
 	if k.Backward {
-		c.PageInfo.HasPreviousPage = more || k.After != nil
-		c.PageInfo.HasNextPage = k.Before != nil
+		c.hasPrevious = c.hasPrevious || more
 	} else {
-		c.PageInfo.HasNextPage = more || k.Before != nil
-		c.PageInfo.HasPreviousPage = k.After != nil
-	}
-	if n := len(rows); n > 0 {
-		c.PageInfo.StartCursor = &c.Edges[0].Cursor
-		c.PageInfo.EndCursor = &c.Edges[n-1].Cursor
+		c.hasNext = c.hasNext || more
 	}
 	return c
 }

@@ -59,8 +59,11 @@ func TestCursors(t *testing.T) {
 			if got := page.Cursor(key...); got != want {
 				t.Fatalf("%q: the cursor is %s, want %s", key, got, want)
 			}
-			if got := c.Edges[i].Cursor; got != want {
+			if got := c.Edges[i].Cursor(); got != want {
 				t.Fatalf("%q: the cursor on the page is %s, want %s", key, got, want)
+			}
+			if got := string(c.Edges[i].AppendCursor([]byte("x"))); got != `x"`+want+`"` {
+				t.Fatalf("%q: the cursor as JSON is %s, want %s", key, got, want)
 			}
 		}
 	})
@@ -96,7 +99,7 @@ func TestPaging(t *testing.T) {
 			} else {
 				got = append(got, nodes...)
 			}
-			onward, back := c.PageInfo.HasNextPage, c.PageInfo.HasPreviousPage
+			onward, back := c.PageInfo().HasNextPage, c.PageInfo().HasPreviousPage
 			if backward {
 				onward, back = back, onward
 			}
@@ -106,9 +109,9 @@ func TestPaging(t *testing.T) {
 			if !onward {
 				break
 			}
-			cursor = c.PageInfo.EndCursor
+			cursor = c.PageInfo().EndCursor
 			if backward {
-				cursor = c.PageInfo.StartCursor
+				cursor = c.PageInfo().StartCursor
 			}
 		}
 		if !slices.Equal(got, rows) {
@@ -129,8 +132,8 @@ func TestWindow(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := page.New(k, answer(rows, k), func(n int) []string { return []string{strconv.Itoa(n)} })
-		if !c.PageInfo.HasNextPage || !c.PageInfo.HasPreviousPage {
-			t.Errorf("%v: hasNextPage %v, hasPreviousPage %v, want both", c.Nodes(), c.PageInfo.HasNextPage, c.PageInfo.HasPreviousPage)
+		if !c.PageInfo().HasNextPage || !c.PageInfo().HasPreviousPage {
+			t.Errorf("%v: hasNextPage %v, hasPreviousPage %v, want both", c.Nodes(), c.PageInfo().HasNextPage, c.PageInfo().HasPreviousPage)
 		}
 	}
 }

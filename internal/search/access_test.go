@@ -112,6 +112,9 @@ func everything(t *testing.T, s *search.Store, v viewer.Viewer) []string {
 				t.Fatal(err)
 			}
 			keep(query, c)
+			for i := range c.Edges {
+				keep(query+", cursor", c.Edges[i].Cursor())
+			}
 			if c.PageInfo.HasNextPage {
 				if c, err = s.Search(t.Context(), v, query, kinds, new(3), c.PageInfo.EndCursor); err != nil {
 					t.Fatal(err)

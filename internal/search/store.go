@@ -323,7 +323,7 @@ func (s *Store) find(ctx context.Context, v viewer.Viewer, q *query, kinds []Kin
 	p := page.New(k, hits, sortKey)
 	f := &found{connection: &Connection{
 		Edges:      p.Edges,
-		PageInfo:   p.PageInfo,
+		PageInfo:   *p.PageInfo(),
 		TotalCount: head.Total,
 		IsCapped:   head.Total > MaxRanked,
 		Facets:     make([]*Facet, len(head.FacetKinds)),

@@ -110,7 +110,7 @@ func TestSearchHit(t *testing.T) {
 	}
 	ignored := []cmp.Option{
 		cmpopts.IgnoreFields(search.Connection{}, "PageInfo"),
-		cmpopts.IgnoreFields(search.Edge{}, "Cursor"),
+		cmpopts.IgnoreUnexported(search.Edge{}),
 		cmpopts.IgnoreFields(search.Hit{}, "Score"),
 	}
 	if diff := cmp.Diff(want, got, ignored...); diff != "" {
