@@ -35,6 +35,14 @@ func (m *memo[K, V]) get(key K) V {
 	return v
 }
 
+// known returns what a memo remembers of a text.
+func known[V any](m *memo[string, V], text []byte) (V, bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	v, ok := m.known[string(text)] // which copies nothing
+	return v, ok
+}
+
 // ofHeader is a memo of the values of a header. Long ones are not remembered, so that they don't fill the memory.
 type ofHeader[V any] struct{ *memo[string, V] }
 

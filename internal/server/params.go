@@ -20,8 +20,8 @@ const (
 
 // parseBody reads the JSON object that a POST carries.
 func parseBody(body []byte) (Params, *refusal) {
-	if p, ok := parsePlainBody(body); ok {
-		return p, nil
+	if r := plainBody(body); r.ok {
+		return r.params, nil
 	}
 	return parseAnyBody(body)
 }
@@ -98,8 +98,8 @@ func parseAnyBody(body []byte) (Params, *refusal) {
 
 // parseURL reads the parameters of a GET from its query string.
 func parseURL(rawQuery string) (Params, *refusal) {
-	if p, ok := parsePlainURL(rawQuery); ok {
-		return p, nil
+	if r := plainURL(rawQuery); r.ok {
+		return r.params, nil
 	}
 	return parseAnyURL(rawQuery)
 }

@@ -13,6 +13,45 @@ import (
 // parseAnyBody and parseAnyURL; both read the same from what is read here. Variables are not decoded: an answer from
 // memory doesn't need them.
 
+// plainRequest is what was read the short way, if it could be.
+type plainRequest struct {
+	params Params
+	ok     bool
+}
+
+// The requests that come again and again are read once. Long ones are not remembered, so that they don't fill the memory.
+var (
+	plainBodies = newMemo(func(body string) (r plainRequest) {
+		r.params, r.ok = parsePlainBody([]byte(body))
+		return r
+	})
+	plainURLs = newMemo(func(rawQuery string) (r plainRequest) {
+		r.params, r.ok = parsePlainURL(rawQuery)
+		return r
+	})
+)
+
+const longestRemembered = 4 << 10
+
+func plainBody(body []byte) (r plainRequest) {
+	if len(body) > longestRemembered {
+		r.params, r.ok = parsePlainBody(body)
+		return r
+	}
+	if r, ok := known(plainBodies, body); ok {
+		return r
+	}
+	return plainBodies.get(string(body))
+}
+
+func plainURL(rawQuery string) (r plainRequest) {
+	if len(rawQuery) > longestRemembered {
+		r.params, r.ok = parsePlainURL(rawQuery)
+		return r
+	}
+	return plainURLs.get(rawQuery)
+}
+
 // parsePlainBody reads a JSON object with the members of a request and no others.
 func parsePlainBody(body []byte) (p Params, ok bool) {
 	if !utf8.Valid(body) {
