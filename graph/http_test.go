@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -286,5 +287,47 @@ func TestLargeAnswersAreTaggedToo(t *testing.T) {
 	}
 	if r := s.send(http.MethodGet, wholeMenu, "If-None-Match", first.header.Get("ETag")); r.status != http.StatusNotModified {
 		t.Errorf("status %d, want 304", r.status)
+	}
+}
+
+// TestCookbookHTTP sends the requests that the cookbook shows as HTTP, and wants of
+// each answer the lines that stand there.
+func TestCookbookHTTP(t *testing.T) {
+	t.Parallel()
+	db := demoDB(t)
+	s := newSite(t, graphOn(t, db, keeping(t, db, always)))
+	blocks := regexp.MustCompile("(?ms)^```http\n(.*?)^```$").FindAllStringSubmatch(mustRead(t, cookbook), -1)
+	if len(blocks) < 3 {
+		t.Fatalf("the cookbook shows %d requests as HTTP, want 3 at least", len(blocks))
+	}
+	for _, b := range blocks {
+		sent, want, _ := strings.Cut(b[1], "\n< ")
+		lines := strings.Split(strings.ReplaceAll(sent, "> ", ""), "\n")
+		method, rest, _ := strings.Cut(lines[0], " ")
+		r, err := http.NewRequestWithContext(t.Context(), method, strings.TrimSuffix(s.url, "/graphql")+rest, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range lines[1:] {
+			name, value, _ := strings.Cut(line, ": ")
+			r.Header.Set(name, value)
+		}
+		resp, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		var got []string
+		for i, line := range strings.Split(strings.TrimSpace(want), "\n") {
+			name, _, _ := strings.Cut(strings.TrimPrefix(line, "< "), ":")
+			if i == 0 {
+				got = append(got, resp.Proto+" "+resp.Status)
+			} else {
+				got = append(got, "< "+name+": "+strings.Join(resp.Header.Values(name), ", "))
+			}
+		}
+		if diff := cmp.Diff(strings.TrimSpace(want), strings.Join(got, "\n")); diff != "" {
+			t.Errorf("%s (-cookbook +answer)\n%s", sent, diff)
+		}
 	}
 }

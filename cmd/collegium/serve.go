@@ -57,13 +57,14 @@ type serveCmd struct {
 	MaxAge          time.Duration  `default:"5s" help:"How long browsers and proxies may give a public answer again without asking; ${default} unless set."`
 	StaleWhile      time.Duration  `name:"stale-while-revalidate" default:"1m" help:"How long after that they may still give it while they ask; ${default} unless set."`
 	PlainGqlgen     bool           `help:"Answer by gqlgen alone, without the batch executor: the same answers, slower."`
+	LogLevel        string         `enum:"debug,info,warn,error" default:"info" from:"COLLEGIUM_LOG_LEVEL" help:"The least important lines that are logged: debug, info, warn or error; debug has a line for each probe, asset and answer from memory too (COLLEGIUM_LOG_LEVEL)."`
 	LogFormat       string         `enum:"auto,text,json" default:"auto" from:"COLLEGIUM_LOG_FORMAT" help:"text, json, or auto, which is text on a terminal (COLLEGIUM_LOG_FORMAT)."`
 }
 
 // Run serves until ctx ends, then drains.
 func (c *serveCmd) Run(ctx context.Context, s streams) error {
 	server.TuneMemory()
-	log := logger(s, c.LogFormat)
+	log := logger(s, c.LogFormat, c.LogLevel)
 	config, err := c.config()
 	if err != nil {
 		return &usageError{err}
@@ -345,11 +346,15 @@ func about(ctx context.Context, h *graph.Handler) (server.About, error) {
 }
 
 // logger returns the log of a server: lines for people on a terminal, else JSON.
-func logger(s streams, format string) *slog.Logger {
-	if format == "text" || format == "auto" && isTerminal(s.err) {
-		return slog.New(tint.NewTextHandler(s.err, &tint.Options{TimeFormat: time.TimeOnly, NoColor: !isTerminal(s.err)}))
+func logger(s streams, format, least string) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(least)); err != nil {
+		panic(err) // the flag takes no other
 	}
-	return slog.New(slog.NewJSONHandler(s.err, nil))
+	if format == "text" || format == "auto" && isTerminal(s.err) {
+		return slog.New(tint.NewTextHandler(s.err, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: !isTerminal(s.err)}))
+	}
+	return slog.New(slog.NewJSONHandler(s.err, &slog.HandlerOptions{Level: level}))
 }
 
 func isTerminal(w any) bool {
