@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -260,6 +261,34 @@ func TestPrivateAnswersByHTTP(t *testing.T) {
 					t.Errorf("%s by %s: %s %q", tt.name, method, name, got)
 				}
 			}
+		}
+	}
+}
+
+// TestPublicAnswersToOtherOrigins asks as a page of an allowed origin does.
+func TestPublicAnswersToOtherOrigins(t *testing.T) {
+	t.Parallel()
+	db := demoDB(t)
+	const friend = "https://www.example.org"
+	s := newSite(t, graphOn(t, db, keeping(t, db, always)), func(c *server.Config) { c.AllowedOrigins = []string{friend} })
+	for _, origin := range []string{friend, "https://elsewhere.example", friend} {
+		r := s.send(http.MethodGet, wholeMenu, "Origin", origin)
+		allowed := ""
+		if origin == friend {
+			allowed = friend
+		}
+		if got := r.header.Get("Access-Control-Allow-Origin"); got != allowed || r.header.Get("ETag") == "" {
+			t.Errorf("%s: %v", origin, r.header)
+		}
+		vary := strings.Join(r.header.Values("Vary"), ", ")
+		for _, name := range []string{"Origin", "Accept", "Accept-Encoding", "Authorization", "Cookie"} {
+			if !slices.Contains(strings.Split(vary, ", "), name) {
+				t.Errorf("%s: Vary %s lacks %s", origin, vary, name)
+			}
+		}
+		if r := s.send(http.MethodGet, wholeMenu, "Origin", origin, "If-None-Match", r.header.Get("ETag")); r.status != http.StatusNotModified ||
+			r.header.Get("Access-Control-Allow-Origin") != allowed {
+			t.Errorf("%s: status %d, %v", origin, r.status, r.header)
 		}
 	}
 }

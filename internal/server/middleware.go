@@ -171,9 +171,10 @@ func (s *Server) recovered(w *recorder, r *http.Request) {
 	if !ok {
 		media = mediaJSON
 	}
-	for _, name := range []string{"Content-Encoding", "ETag", "Last-Modified"} {
+	for _, name := range []string{"Content-Encoding", "Etag", "Last-Modified", "Cache-Status", "Surrogate-Key"} {
 		w.Header().Del(name)
 	}
+	w.info.public = false
 	s.refuse(w, r, media, &refusal{
 		status: http.StatusInternalServerError, code: codeInternalError, reason: "panic", message: "internal error",
 	})
