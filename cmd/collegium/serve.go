@@ -44,7 +44,7 @@ type serveCmd struct {
 	MaxConnections  int32          `default:"16" placeholder:"N" help:"Connections to the database; ${default} unless set."`
 	Limits          map[string]int `placeholder:"NAME=N;…" help:"Limits on documents, as depth=20;aliases=50; docs/operate.md names them all."`
 	RatePoints      int            `default:"100000" placeholder:"N" help:"Points that the operations of one client may cost in a minute; 0 is no limit; ${default} unless set."`
-	MaxInFlight     int            `default:"64" placeholder:"N" help:"Operations that run at once; ${default} unless set."`
+	MaxInFlight     int            `default:"16" placeholder:"N" help:"Operations that run at once; ${default} unless set."`
 	Timeout         time.Duration  `default:"5s" help:"How long one operation may run; ${default} unless set."`
 	DrainTimeout    time.Duration  `default:"15s" help:"How long running requests may take to finish when the program is told to stop; ${default} unless set."`
 	Documents       string         `enum:"any,apq,trusted" default:"any" from:"COLLEGIUM_DOCUMENTS" help:"Which documents are answered: any; apq, those named by a hash, whose text was sent with it once; trusted, those of \"collegium documents\" and nothing else (COLLEGIUM_DOCUMENTS)."`
