@@ -16,6 +16,8 @@ DROP FUNCTION section_memberships_copy_sort_name();
 ALTER TABLE section_memberships
     DROP CONSTRAINT section_memberships_member_fkey,
     DROP COLUMN sort_name,
+    DROP CONSTRAINT section_memberships_pkey,
+    ADD CONSTRAINT section_memberships_pkey PRIMARY KEY (member_id, section_id, starts_on),
     ADD CONSTRAINT section_memberships_member_id_fkey FOREIGN KEY (member_id) REFERENCES members (id) ON DELETE CASCADE;
 
 ALTER TABLE members DROP CONSTRAINT members_id_sort_name_unique;

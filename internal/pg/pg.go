@@ -112,6 +112,7 @@ func Open(ctx context.Context, dsn string, o Options) (*pgxpool.Pool, error) {
 
 	cfg.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 		pgxuuid.Register(conn.TypeMap()) // else every UUID goes through its text
+		registerArrays(conn.TypeMap())
 		return nil
 	}
 

@@ -197,6 +197,27 @@ func TestRowsAsTheDriverReadsThem(t *testing.T) {
 	}
 }
 
+// TestArrays sends lists and reads them back.
+func TestArrays(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.New(t)
+	for _, ids := range [][]uuid.UUID{nil, {}, {uuid.New()}, {uuid.New(), uuid.Nil, uuid.New()}} {
+		got, err := pg.Scalar[[]uuid.UUID](t.Context(), pool, `SELECT @ids::uuid[]`, pgx.StrictNamedArgs{"ids": ids})
+		if diff := cmp.Diff(ids, got); diff != "" || err != nil {
+			t.Errorf("UUIDs %v (-want +got):\n%s", err, diff)
+		}
+	}
+	for _, texts := range [][]string{nil, {}, {""}, {"é", `"{}',\`, "NULL"}} {
+		got, err := pg.Scalar[[]string](t.Context(), pool, `SELECT @texts::text[]`, pgx.StrictNamedArgs{"texts": texts})
+		if diff := cmp.Diff(texts, got); diff != "" || err != nil {
+			t.Errorf("texts %v (-want +got):\n%s", err, diff)
+		}
+	}
+	if n, err := pg.Scalar[int](t.Context(), pool, `SELECT cardinality(@c::text[])`, pgx.StrictNamedArgs{"c": []colour{"RED", "BLUE"}}); n != 2 || err != nil {
+		t.Errorf("a list of named strings has %d elements, %v; want 2", n, err)
+	}
+}
+
 // TestColumnTypeChanges reads a text of SQL again after a column has another type.
 func TestColumnTypeChanges(t *testing.T) {
 	t.Parallel()

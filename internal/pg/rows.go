@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"unsafe"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -60,7 +61,7 @@ func structs[T any](ctx context.Context, q Querier, sql string, args []any, most
 		if len(chunk) == 0 {
 			chunk = make([]T, r.grow(most))
 		}
-		if err := r.read(reflect.ValueOf(&chunk[0]).Elem(), rows.RawValues()); err != nil {
+		if err := r.read(unsafe.Pointer(&chunk[0]), rows.RawValues()); err != nil {
 			return nil, err
 		}
 		all = append(all, &chunk[0])

@@ -2,12 +2,14 @@ package pg
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -18,6 +20,10 @@ import (
 // shape is how the rows of a statement become structs of one type: found out once by reflection, then followed for
 // every row. The driver's own way asks for the names of the columns anew for each row, and takes some ten allocations
 // for it.
+//
+// Fields are written to where they are in memory, which is what unsafe is for here: setting them by reflection takes
+// nearly twice as long, and an answer can have thousands. Every write is of a type with the memory layout of the field:
+// decoderOf sees to that, and a test compares with what the driver reads.
 type shape struct {
 	of      reflect.Type
 	columns []column
@@ -28,13 +34,14 @@ type column struct {
 	name   string
 	oid    uint32
 	format int16
-	path   []int        // of the field in the struct
+	field  reflect.Type // nil: none is found yet
+	offset uintptr      // of the field in the struct
 	elem   reflect.Type // what the field points to; nil if it isn't a pointer, and NULL then is an error
 	read   decoder      // nil: the driver knows how
 }
 
-// decoder sets a value from a column that isn't NULL.
-type decoder func(dst reflect.Value, src []byte, texts *texts) error
+// decoder sets the value at dst from a column that isn't NULL.
+type decoder func(dst unsafe.Pointer, src []byte, texts *texts) error
 
 // fits says whether columns are those the shape was made for: a migration may have changed a type.
 func (s *shape) fits(columns []pgconn.FieldDescription) bool {
@@ -49,23 +56,23 @@ func newShape(t reflect.Type, columns []pgconn.FieldDescription) (*shape, error)
 	for i, d := range columns {
 		s.columns[i] = column{name: d.Name, oid: d.DataTypeOID, format: d.Format}
 	}
-	if err := s.addFields(t, nil); err != nil {
+	if err := s.addFields(t, 0); err != nil {
 		return nil, err
 	}
 	for _, c := range s.columns {
-		if c.path == nil {
+		if c.field == nil {
 			return nil, fmt.Errorf("the column %s has no field in %s", c.name, t)
 		}
 	}
 	return s, nil
 }
 
-func (s *shape) addFields(t reflect.Type, path []int) error {
+// addFields finds the columns of the fields of t, which begins so many bytes into the struct.
+func (s *shape) addFields(t reflect.Type, offset uintptr) error {
 	for i := range t.NumField() {
 		f := t.Field(i)
-		path := append(slices.Clip(path), i)
 		if f.Anonymous && f.Type.Kind() == reflect.Struct {
-			if err := s.addFields(f.Type, path); err != nil {
+			if err := s.addFields(f.Type, offset+f.Offset); err != nil {
 				return err
 			}
 			continue
@@ -81,7 +88,7 @@ func (s *shape) addFields(t reflect.Type, path []int) error {
 		if c == nil {
 			return fmt.Errorf("the field %s of %s has no column", f.Name, s.of)
 		}
-		c.path = path
+		c.field, c.offset = f.Type, offset+f.Offset
 		target := f.Type
 		if target.Kind() == reflect.Pointer {
 			target = target.Elem()
@@ -114,36 +121,38 @@ type reader struct {
 	size   int // how many rows are allocated at once
 }
 
-// The bounds of how many rows are allocated at once: most answers are short.
-const firstChunk, lastChunk = 4, 64
+// lastChunk is how many rows are allocated at once in the end. It begins with one: most answers are short.
+const lastChunk = 64
 
 // grow returns for how many rows to allocate next, if there are no more than most.
 func (r *reader) grow(most int) int {
-	r.size = min(max(firstChunk, 4*r.size), lastChunk, most)
+	r.size = min(max(1, 4*r.size), lastChunk, most)
 	return r.size
 }
 
-// read fills the struct dst from the values of a row, which are the driver's until it reads on.
-func (r *reader) read(dst reflect.Value, values [][]byte) error {
+// read fills the struct at dst, which is of the type of the shape, from the values of a row; these are the driver's until
+// it reads on.
+func (r *reader) read(dst unsafe.Pointer, values [][]byte) error {
 	for i := range r.shape.columns {
 		c := &r.shape.columns[i]
-		field := dst.FieldByIndex(c.path)
+		at := unsafe.Add(dst, c.offset)
 		src := values[i]
 		switch {
 		case c.read == nil:
-			if err := r.types.Scan(c.oid, c.format, src, field.Addr().Interface()); err != nil {
+			if err := r.types.Scan(c.oid, c.format, src, reflect.NewAt(c.field, at).Interface()); err != nil {
 				return fmt.Errorf("column %s: %w", c.name, err)
 			}
 			continue
 		case src == nil && c.elem == nil:
-			return fmt.Errorf("column %s: NULL does not fit a %s", c.name, field.Type())
+			return fmt.Errorf("column %s: NULL does not fit a %s", c.name, c.field)
 		case src == nil:
 			continue
 		case c.elem != nil:
-			field.Set(r.next(i, c.elem))
-			field = field.Elem()
+			behind := r.next(i, c.elem)
+			*(*unsafe.Pointer)(at) = behind
+			at = behind
 		}
-		if err := c.read(field, src, &r.texts); err != nil {
+		if err := c.read(at, src, &r.texts); err != nil {
 			return fmt.Errorf("column %s: %w", c.name, err)
 		}
 	}
@@ -152,35 +161,41 @@ func (r *reader) read(dst reflect.Value, values [][]byte) error {
 
 // slab is a slice of values, the first used of which are taken.
 type slab struct {
-	values reflect.Value
-	used   int
+	values    unsafe.Pointer
+	used, len int
 }
 
 // next returns a pointer to a new value for the column.
-func (r *reader) next(column int, t reflect.Type) reflect.Value {
+func (r *reader) next(column int, t reflect.Type) unsafe.Pointer {
+	if r.size == 1 {
+		return reflect.New(t).UnsafePointer()
+	}
 	if r.behind == nil {
 		r.behind = make([]slab, len(r.shape.columns))
 	}
 	s := &r.behind[column]
-	if !s.values.IsValid() || s.used == s.values.Len() {
-		*s = slab{values: reflect.MakeSlice(reflect.SliceOf(t), r.size, r.size)}
+	if s.used == s.len {
+		*s = slab{values: reflect.MakeSlice(reflect.SliceOf(t), r.size, r.size).UnsafePointer(), len: r.size}
 	}
 	s.used++
-	return s.values.Index(s.used - 1).Addr()
+	return unsafe.Add(s.values, uintptr(s.used-1)*t.Size())
 }
 
-// texts keeps the texts of an answer in a few large strings.
+// texts keeps the texts of an answer in a few strings, each four times as long as the one before.
 type texts struct {
 	b strings.Builder
 }
 
-// textChunk is how many bytes of text are allocated at once.
-const textChunk = 2048
+// How many bytes of text are allocated at once, unless one text is longer.
+const (
+	firstText = 256
+	lastText  = 4096
+)
 
 func (t *texts) keep(src []byte) string {
-	if len(src) > t.b.Cap()-t.b.Len() {
+	if size := t.b.Cap(); len(src) > size-t.b.Len() {
 		t.b.Reset()
-		t.b.Grow(max(textChunk, len(src)))
+		t.b.Grow(max(firstText, len(src), min(4*size, lastText)))
 	}
 	from := t.b.Len()
 	t.b.Write(src)
@@ -190,31 +205,35 @@ func (t *texts) keep(src []byte) string {
 // decoderOf returns how a column of a type of PostgreSQL becomes a value of a type of Go; nil leaves it to the driver,
 // as for arrays and JSON. The forms of bytes are those of the driver and of PostgreSQL's own binary format.
 func decoderOf(oid uint32, format int16, t reflect.Type) decoder {
-	own := t == reflect.TypeFor[uuid.UUID]() || t == reflect.TypeFor[time.Time]()
-	if !own && reflect.PointerTo(t).NumMethod() > 0 { // it may have a way of its own
+	switch {
+	case t == reflect.TypeFor[uuid.UUID](), t == reflect.TypeFor[time.Time]():
+	case reflect.PointerTo(t).NumMethod() > 0: // it may have a way of its own
 		return nil
 	}
 	if (oid == pgtype.TextOID || oid == pgtype.VarcharOID) && t.Kind() == reflect.String {
-		return func(dst reflect.Value, src []byte, texts *texts) error {
-			dst.SetString(texts.keep(src))
+		return func(dst unsafe.Pointer, src []byte, texts *texts) error {
+			*(*string)(dst) = texts.keep(src)
 			return nil
 		}
 	}
 	if format != pgx.BinaryFormatCode {
 		return nil
 	}
-	isInt := t.Kind() == reflect.Int || t.Kind() == reflect.Int64 || t.Kind() == reflect.Int32
-	switch {
+	switch kind := t.Kind(); {
 	case oid == pgtype.UUIDOID && t == reflect.TypeFor[uuid.UUID]():
-		return sized(16, func(dst reflect.Value, src []byte) { copy(dst.Addr().Interface().(*uuid.UUID)[:], src) })
-	case oid == pgtype.BoolOID && t.Kind() == reflect.Bool:
-		return sized(1, func(dst reflect.Value, src []byte) { dst.SetBool(src[0] == 1) })
-	case oid == pgtype.Int4OID && isInt:
-		return sized(4, func(dst reflect.Value, src []byte) { dst.SetInt(int64(int32(binary.BigEndian.Uint32(src)))) })
-	case oid == pgtype.Int8OID && isInt && t.Kind() != reflect.Int32:
-		return sized(8, func(dst reflect.Value, src []byte) { dst.SetInt(int64(binary.BigEndian.Uint64(src))) })
-	case oid == pgtype.Float8OID && t.Kind() == reflect.Float64:
-		return sized(8, func(dst reflect.Value, src []byte) { dst.SetFloat(math.Float64frombits(binary.BigEndian.Uint64(src))) })
+		return sized(16, func(dst unsafe.Pointer, src []byte) { *(*uuid.UUID)(dst) = uuid.UUID(src) })
+	case oid == pgtype.BoolOID && kind == reflect.Bool:
+		return sized(1, func(dst unsafe.Pointer, src []byte) { *(*bool)(dst) = src[0] == 1 })
+	case oid == pgtype.Int4OID && kind == reflect.Int:
+		return sized(4, func(dst unsafe.Pointer, src []byte) { *(*int)(dst) = int(int32(binary.BigEndian.Uint32(src))) })
+	case oid == pgtype.Int8OID && kind == reflect.Int && t.Size() == 8:
+		return sized(8, func(dst unsafe.Pointer, src []byte) { *(*int)(dst) = int(binary.BigEndian.Uint64(src)) })
+	case oid == pgtype.Int8OID && kind == reflect.Int64:
+		return sized(8, func(dst unsafe.Pointer, src []byte) { *(*int64)(dst) = int64(binary.BigEndian.Uint64(src)) })
+	case oid == pgtype.Float8OID && kind == reflect.Float64:
+		return sized(8, func(dst unsafe.Pointer, src []byte) {
+			*(*float64)(dst) = math.Float64frombits(binary.BigEndian.Uint64(src))
+		})
 	case oid == pgtype.DateOID && t == reflect.TypeFor[time.Time]():
 		return readDate
 	default:
@@ -223,8 +242,8 @@ func decoderOf(oid uint32, format int16, t reflect.Type) decoder {
 }
 
 // sized is a decoder for values of so many bytes.
-func sized(n int, set func(reflect.Value, []byte)) decoder {
-	return func(dst reflect.Value, src []byte, _ *texts) error {
+func sized(n int, set func(unsafe.Pointer, []byte)) decoder {
+	return func(dst unsafe.Pointer, src []byte, _ *texts) error {
 		if len(src) != n {
 			return fmt.Errorf("%d bytes, want %d", len(src), n)
 		}
@@ -234,14 +253,17 @@ func sized(n int, set func(reflect.Value, []byte)) decoder {
 }
 
 // readDate reads a day. The days that are infinite, and so fit no time.Time, are the ends of the range of int32.
-func readDate(dst reflect.Value, src []byte, _ *texts) error {
+func readDate(dst unsafe.Pointer, src []byte, _ *texts) error {
 	if len(src) != 4 {
 		return fmt.Errorf("%d bytes, want 4", len(src))
 	}
 	days := int32(binary.BigEndian.Uint32(src))
 	if days == math.MaxInt32 || days == math.MinInt32 {
-		return fmt.Errorf("an infinite day does not fit a %s", dst.Type())
+		return errors.New("an infinite day is no time.Time")
 	}
-	*dst.Addr().Interface().(*time.Time) = time.Date(2000, time.January, 1+int(days), 0, 0, 0, 0, time.UTC)
+	*(*time.Time)(dst) = time.Unix(secondsTo2000+int64(days)*24*60*60, 0).UTC()
 	return nil
 }
+
+// secondsTo2000 is 2000-01-01 in seconds since 1970; PostgreSQL counts days from there.
+const secondsTo2000 = 946_684_800
