@@ -182,7 +182,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, into *bytes.Bu
 func (s *Server) execute(w http.ResponseWriter, r *http.Request, client string, p Params) Result {
 	defer s.gate.leave()
 	info := infoOf(w, r)
-	p.RequestID = info.id
+	p.RequestID = info.id()
 	charged := false
 	p.Charge = func(points int) (a Allowance, ok bool) {
 		a, ok = s.limiter.Take(client, points)

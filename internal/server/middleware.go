@@ -13,7 +13,7 @@ import (
 // requestInfo is what is known about a request when its log line is written. Only the goroutine of the request
 // touches it.
 type requestInfo struct {
-	id      string
+	ids     [1]string // the id, as the value of a header; empty until somebody wants to know it
 	route   string
 	refused string // why it never reached the graph
 
@@ -25,6 +25,14 @@ type requestInfo struct {
 	outcome       Outcome
 	errors        int
 	statements    int
+}
+
+// id returns the id of the request.
+func (i *requestInfo) id() string {
+	if i.ids[0] == "" {
+		i.ids[0] = newRequestID()
+	}
+	return i.ids[0]
 }
 
 type infoKey struct{}
@@ -47,12 +55,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	info, rec := &x.requestInfo, &x.recorder
 	info.route = "other"
 	if given := r.Header[s.cfg.RequestIDHeader]; len(given) == 1 && isRequestID(given[0]) {
-		info.id = given[0]
-	} else {
-		info.id = newRequestID()
+		info.ids[0] = given[0]
 	}
-	x.idHeader[0] = info.id
-	rec.ResponseWriter, rec.info, rec.id, rec.idName = w, info, x.idHeader[:], s.requestIDHeader
+	rec.ResponseWriter, rec.info, rec.idHeader = w, info, s.requestIDHeader
 	defer s.done(x, r)
 	defer s.recovered(rec, r)
 	if r.URL.Path == routeGraphQL {
@@ -70,8 +75,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type exchange struct {
 	recorder
 	requestInfo
-	begun    time.Time
-	idHeader [1]string
+	begun time.Time
 }
 
 // done counts a request that has been answered, and writes its line.
@@ -120,7 +124,7 @@ func (s *Server) logRequest(ctx context.Context, info *requestInfo, l requestLab
 		return
 	}
 	attrs := append(make([]slog.Attr, 0, 12),
-		slog.String("request_id", info.id),
+		slog.String("request_id", info.id()),
 		slog.String("method", l.method),
 		slog.String("route", l.route),
 		slog.Int("status", l.status),
@@ -163,7 +167,7 @@ func (s *Server) recovered(w *recorder, r *http.Request) {
 	}
 	s.metrics.panics.Inc()
 	s.log.ErrorContext(r.Context(), "panic",
-		"request_id", w.info.id, "route", w.info.route, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+		"request_id", w.info.id(), "route", w.info.route, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	if w.status != 0 {
 		panic(http.ErrAbortHandler) // half an answer is out: end the connection rather than seem complete
 	}
@@ -223,17 +227,16 @@ func knownMethod(method string) string {
 // recorder notes the status and the length of an answer.
 type recorder struct {
 	http.ResponseWriter
-	info   *requestInfo
-	idName string   // the header of the request's id; empty if the recorder adds no headers
-	id     []string // its value
-	status int
-	bytes  int64
+	info     *requestInfo
+	idHeader string // the header of the request's id; empty if the recorder adds no headers
+	status   int
+	bytes    int64
 }
 
 func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 && status >= http.StatusOK { // 1xx isn't the answer yet
 		w.status = status
-		if w.idName != "" {
+		if w.idHeader != "" {
 			w.protect(status)
 		}
 	}
@@ -246,7 +249,8 @@ func (w *recorder) protect(status int) {
 	if w.info.public {
 		headers = headers[:1]
 	} else {
-		h[w.idName] = w.id
+		w.info.id()
+		h[w.idHeader] = w.info.ids[:]
 	}
 	if status == http.StatusNotModified {
 		return

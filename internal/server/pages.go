@@ -68,7 +68,7 @@ func (s *Server) start(w http.ResponseWriter, r *http.Request) {
 		if about, err := s.about.get(r.Context(), s.deps.About); err == nil {
 			data.About = &about
 		} else {
-			s.log.WarnContext(r.Context(), "start page", "request_id", infoOf(w, r).id, "error", err)
+			s.log.WarnContext(r.Context(), "start page", "request_id", infoOf(w, r).id(), "error", err)
 		}
 	}
 	s.writePage(w, "start.html", policyPage, http.StatusOK, data)
@@ -113,7 +113,7 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 		return struct{}{}, s.deps.Ready(ctx)
 	})
 	if err != nil {
-		s.log.WarnContext(r.Context(), "not ready", "request_id", infoOf(w, r).id, "error", err)
+		s.log.WarnContext(r.Context(), "not ready", "request_id", infoOf(w, r).id(), "error", err)
 		writeProbe(w, http.StatusServiceUnavailable, "not ready\n")
 		return
 	}

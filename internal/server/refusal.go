@@ -101,7 +101,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, media string, f 
 		h.Add("Vary", "Accept")
 	}
 	h.Set("Cache-Control", "private, no-store")
-	writeBody(w, media+"; charset=utf-8", f.status, f.body(info.id))
+	writeBody(w, media+"; charset=utf-8", f.status, f.body(info.id()))
 }
 
 // retryAfter writes a wait in whole seconds, at least one (RFC 9110, section 10.2.3).
