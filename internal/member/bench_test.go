@@ -14,8 +14,8 @@ import (
 	"github.com/collegium/collegium/internal/viewer"
 )
 
-// many makes 50,000 members in two regions, every third in the section. One in
-// eleven keeps everything from everyone.
+// many makes 50,000 members whom everyone sees and 5,000 whom nobody sees, in two
+// regions, every third in the section.
 func many(ctx context.Context, db *pgxpool.Pool) error {
 	if err := units(ctx, db); err != nil {
 		return err
@@ -26,7 +26,7 @@ func many(ctx context.Context, db *pgxpool.Pool) error {
 			joined_on_audience, sections_audience)
 		SELECT md5(n::text)::uuid, n::text, 'Given ' || s, s, 'they/them', 'headline of ' || s, repeat('bio ', 50), 'PROFESSIONAL',
 			CASE n % 2 WHEN 0 THEN $1::uuid ELSE $2::uuid END, DATE '2000-01-01' + n % 9000, a, a, a, a, a, a, a, a
-		FROM generate_series(1, 50000) AS n
+		FROM generate_series(1, 55000) AS n
 		CROSS JOIN LATERAL (SELECT 'Family ' || md5(n::text) AS s, CASE n % 11 WHEN 0 THEN 'NOBODY' ELSE 'PUBLIC' END AS a) x`,
 		london, wales)
 	if err != nil {
@@ -74,6 +74,39 @@ func BenchmarkMembers(b *testing.B) {
 			for b.Loop() {
 				if err := bb.ask(b.Context()); err != nil {
 					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkPages reads pages of ten by name, the first and the five thousandth:
+// they cost the same, since a cursor is looked up in the index and nothing is
+// skipped.
+func BenchmarkPages(b *testing.B) {
+	store := member.Store{DB: pgtest.NewWith(b, "many", many)}
+	for _, page5000 := range []bool{false, true} {
+		args, name := page.Args{First: ptr(10)}, "Page1"
+		if page5000 {
+			type key struct{ Name, ID string }
+			k, err := pg.One[key](b.Context(), store.DB, `
+				SELECT m.sort_name AS name, m.id::text AS id
+				FROM members m
+				WHERE m.listing_audience = 'PUBLIC'
+				ORDER BY m.sort_name COLLATE "und-x-icu", m.id
+				OFFSET 4999 * 10 - 1
+				LIMIT 1`)
+			if err != nil {
+				b.Fatal(err)
+			}
+			args.After, name = ptr(page.Cursor(k.Name, k.ID)), "Page5000"
+		}
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				c, err := store.Members(b.Context(), viewer.Viewer{}, nil, nil, args)
+				if err != nil || len(c.Edges) != 10 {
+					b.Fatalf("%d members, %v; want 10", len(c.Edges), err)
 				}
 			}
 		})
