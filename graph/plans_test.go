@@ -144,7 +144,9 @@ func TestQueryPlans(t *testing.T) {
 	used := map[string]bool{}
 	for _, sql := range slices.Sorted(maps.Keys(statements)) {
 		tables := scanned(t, conn.Conn(), sql)
-		if reason := wholeTable(sql); reason != "" && len(tables) > 0 {
+		// Whether it reads the table or an index of all its rows depends on when the table
+		// was last vacuumed.
+		if reason := wholeTable(sql); reason != "" {
 			used[reason] = true
 			continue
 		}
@@ -156,7 +158,7 @@ func TestQueryPlans(t *testing.T) {
 	}
 	for _, w := range wholeTables {
 		if !used[w.reason] {
-			t.Errorf("no statement reads a whole table because %s", w.reason)
+			t.Errorf("no statement may read a whole table because %s", w.reason)
 		}
 	}
 	t.Logf("%d statements; the large tables are %v", len(statements), large)

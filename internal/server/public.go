@@ -155,7 +155,11 @@ var (
 	}
 )
 
+// cacheControlOf returns the value of Cache-Control. What is to be asked for each time is never given stale.
 func cacheControlOf(maxAge, stale time.Duration) string {
+	if maxAge <= 0 {
+		stale = 0
+	}
 	return fmt.Sprintf("public, max-age=%d, stale-while-revalidate=%d", int(maxAge.Seconds()), int(stale.Seconds()))
 }
 
