@@ -59,6 +59,14 @@ const (
 	defaultIdleInTransactionTimeout = 30 * time.Second
 )
 
+// maxStatements bounds how many statements a connection keeps prepared, unless the DSN says otherwise with
+// statement_cache_capacity: a plan takes the server 100 to 300 KiB, and the filters and orders of the directory alone make
+// hundreds of texts. driverStatements is the driver's own bound.
+const (
+	maxStatements    = 128
+	driverStatements = 512
+)
+
 // planning is how the server plans, unless the DSN says otherwise.
 var planning = map[string]string{
 	// A statement is planned once for each connection. For short statements planning costs more than running; in exchange
@@ -84,6 +92,9 @@ func Open(ctx context.Context, dsn string, o Options) (*pgxpool.Pool, error) {
 	if cfg.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol {
 		return nil, errors.New("database address: default_query_exec_mode=simple_protocol is refused, " +
 			"because it pastes values into SQL text; behind a pooler in transaction mode use cache_describe")
+	}
+	if cfg.ConnConfig.StatementCacheCapacity == driverStatements {
+		cfg.ConnConfig.StatementCacheCapacity = maxStatements
 	}
 	if o.MaxConns > 0 {
 		cfg.MaxConns = o.MaxConns

@@ -3,6 +3,7 @@ package pg_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -383,6 +384,24 @@ func TestOpenPlanning(t *testing.T) {
 		if got != want || err != nil {
 			t.Errorf("with %q: %q, %v; want %q", add, got, err, want)
 		}
+	}
+}
+
+// However many texts are asked, a connection keeps few of them.
+func TestStatementsAreBounded(t *testing.T) {
+	t.Parallel()
+	pool, err := pg.Open(t.Context(), pgtest.EmptyDSN(t), pg.Options{MaxConns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	for i := range 200 {
+		if _, err := pg.Scalar[int](t.Context(), pool, fmt.Sprintf(`SELECT %d`, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := pg.Scalar[int](t.Context(), pool, `SELECT count(*) FROM pg_prepared_statements`); n > 130 || err != nil {
+		t.Errorf("%d statements are prepared, %v; want about 128", n, err)
 	}
 }
 
