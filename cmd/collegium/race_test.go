@@ -167,7 +167,7 @@ func TestRaces(t *testing.T) {
 		len(all), raced.Load(), soon, hits.Load(), unchanged.Load(), writes, kills)
 	t.Logf("%d answers were overtaken when they were asked for: of all answers the 99th percentile is %v, the most %v",
 		len(all)-fresh, all[len(all)*99/100], all[len(all)-1])
-	if int(hits.Load()) < len(all)/10 || unchanged.Load() == 0 {
+	if hits.Load() < 100 || unchanged.Load() == 0 {
 		t.Error("too few answers came from memory to tell")
 	}
 }
