@@ -45,7 +45,7 @@ func newCacheRules(schema *ast.Schema, edges map[string]bool) (cacheRules, error
 	var wrong []error
 	for _, name := range slices.Sorted(maps.Keys(schema.Types)) {
 		def := schema.Types[name]
-		if def.Kind != ast.Object || strings.HasPrefix(name, "__") {
+		if def.Kind != ast.Object || strings.HasPrefix(name, "__") || def == schema.Mutation {
 			continue
 		}
 		fields := make(map[string]cacheRule, len(def.Fields))

@@ -38,7 +38,7 @@ func (q inMemoryQuery) Member(context.Context, string) (*directory.Member, error
 // BenchmarkExecute answers operations whose roots are in memory, by the executor and by gqlgen alone.
 func BenchmarkExecute(b *testing.B) {
 	db := demoDB(b)
-	resolvers := graph.NewResolver(db)
+	resolvers := graph.NewResolver(db, nil)
 	query := inMemoryQuery{QueryResolver: resolvers.Query()}
 	var err error
 	if query.menu, err = query.QueryResolver.Menu(b.Context(), "main"); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/collegium/collegium/graph/union"
 	"github.com/collegium/collegium/internal/fresh"
 	"github.com/collegium/collegium/internal/guard"
+	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/server"
 	"github.com/collegium/collegium/internal/trusted"
 )
@@ -52,6 +53,8 @@ type Config struct {
 	// many bytes they may take.
 	Answers      bool
 	AnswerMemory int
+	// Accounts is who can sign in. Nil: nobody can apply, and there is no mail.
+	Accounts *identity.Store
 	// Log takes what went wrong; clients learn only that something did.
 	Log *slog.Logger
 }
@@ -76,6 +79,7 @@ type Handler struct {
 	answers   *answers // nil if none are kept
 	watcher   *fresh.Watcher
 	trusted   trusted.Store
+	accounts  *identity.Store
 	// snapshots is nil if no reference data are kept.
 	snapshots *snapshots
 	maxErrors int
@@ -85,7 +89,10 @@ type Handler struct {
 // NewHandler returns a handler over a database. An error means that a limit, a cost
 // hint of the schema or a document of the program's own is wrong.
 func NewHandler(db *pgxpool.Pool, c Config) (*Handler, error) {
-	r := NewResolver(db)
+	if c.Accounts == nil {
+		c.Accounts = &identity.Store{DB: db, Passwords: &identity.Passwords{}}
+	}
+	r := NewResolver(db, c.Accounts)
 	h, err := newHandler(r, trusted.Store{DB: db}, c)
 	if err == nil && c.Reference && c.Watcher != nil {
 		h.snapshots = &snapshots{resolver: r, db: db, watcher: c.Watcher, maxBytes: c.ReferenceBytes, log: c.Log}
@@ -95,7 +102,7 @@ func NewHandler(db *pgxpool.Pool, c Config) (*Handler, error) {
 }
 
 func newHandler(root gen.ResolverRoot, store trusted.Store, c Config) (*Handler, error) {
-	resolvers := gen.Config{Resolvers: root}
+	resolvers := gen.Config{Resolvers: root, Directives: gen.DirectiveRoot{Requires: requires}}
 	schema := gen.NewExecutableSchema(resolvers)
 	h := &Handler{
 		executor:  executor.New(schema),
@@ -103,6 +110,7 @@ func newHandler(root gen.ResolverRoot, store trusted.Store, c Config) (*Handler,
 		maxErrors: c.MaxErrors,
 		log:       c.Log,
 		watcher:   c.Watcher,
+		accounts:  c.Accounts,
 	}
 	var err error
 	if h.checker, err = newChecker(schema.Schema(), c.Limits); err != nil {
@@ -170,8 +178,11 @@ func (h *Handler) Execute(ctx context.Context, p server.Params) server.Result {
 		}
 		return r
 	}
-	if op.Operation == ast.Mutation && h.watcher != nil {
-		defer h.watcher.Wrote()
+	if op.Operation == ast.Mutation {
+		if h.watcher != nil {
+			defer h.watcher.Wrote()
+		}
+		return h.mutate(ctx, p, run)
 	}
 	return run(ctx)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/collegium/collegium/internal/career"
 	"github.com/collegium/collegium/internal/content"
+	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/nav"
 	"github.com/collegium/collegium/internal/search"
@@ -19,6 +20,8 @@ import (
 // content, units and career for what may be in memory too.
 type Resolver struct {
 	db stores
+	// accounts is who can sign in.
+	accounts *identity.Store
 	// snapshots is nil if nothing is ever kept in memory.
 	snapshots *snapshots
 }
@@ -33,9 +36,9 @@ type stores struct {
 	search  search.Store
 }
 
-// NewResolver returns the resolvers over a database.
-func NewResolver(db *pgxpool.Pool) *Resolver {
-	return &Resolver{db: stores{
+// NewResolver returns the resolvers over a database and its accounts.
+func NewResolver(db *pgxpool.Pool, accounts *identity.Store) *Resolver {
+	return &Resolver{accounts: accounts, db: stores{
 		nav:     nav.Store{DB: db},
 		content: content.Store{DB: db},
 		units:   unit.Store{DB: db},

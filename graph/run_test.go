@@ -18,7 +18,7 @@ func alone(t testing.TB, change ...func(*graph.Config)) *graph.Handler {
 	for _, f := range change {
 		f(&c)
 	}
-	h, err := graph.NewHandlerOf(graph.NewResolver(nil), c)
+	h, err := graph.NewHandlerOf(graph.NewResolver(nil, nil), c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,10 +10,10 @@ import (
 const module = "github.com/collegium/collegium/"
 
 // features are the packages that know a part of the domain.
-var features = []string{"career", "content", "member", "nav", "search", "trusted", "unit"}
+var features = []string{"career", "content", "identity", "member", "nav", "search", "trusted", "unit"}
 
 // shared are the packages that features stand on.
-var shared = []string{"errs", "fresh", "node", "page", "pg", "slug", "viewer"}
+var shared = []string{"errs", "fresh", "mail", "node", "page", "pg", "slug", "viewer"}
 
 // TestDependencyRule asserts the one rule of the house: cmd → server, graph →
 // features → shared packages. A feature never imports another feature, the graph,

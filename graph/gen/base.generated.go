@@ -17,6 +17,7 @@ import (
 	"github.com/collegium/collegium/graph/union"
 	"github.com/collegium/collegium/internal/career"
 	"github.com/collegium/collegium/internal/content"
+	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/nav"
 	"github.com/collegium/collegium/internal/page"
@@ -32,6 +33,7 @@ type QueryResolver interface {
 	Node(ctx context.Context, id string) (union.Node, error)
 	Nodes(ctx context.Context, ids []string) ([]union.Node, error)
 	RateLimit(ctx context.Context) (*union.RateLimit, error)
+	Viewer(ctx context.Context) (*union.Viewer, error)
 	CaseStudy(ctx context.Context, slug string) (*career.CaseStudy, error)
 	CaseStudies(ctx context.Context, filter *career.Filter, first *int, after *string, last *int, before *string) (*career.Connection, error)
 	CareerLevels(ctx context.Context) ([]*career.CareerLevel, error)
@@ -685,6 +687,38 @@ func fieldContext_Query_rateLimit(_ context.Context, ec *executionContext, field
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_RateLimit(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _Query_viewer(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_viewer(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().Viewer(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *union.Viewer) graphql.Marshaler {
+			return marshalNViewer2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐViewer(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Query_viewer(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Viewer(ctx, ec, field)
 		},
 	}
 	return fc, nil
@@ -1833,6 +1867,11 @@ func _Node(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj 
 			return graphql.Null
 		}
 		return _CaseStudy(ctx, ec, sel, obj)
+	case *identity.Account:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _Account(ctx, ec, sel, obj)
 	default:
 		if typedObj, ok := obj.(graphql.Marshaler); ok {
 			return typedObj
@@ -1973,6 +2012,28 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 					}
 				}()
 				res = _Query_rateLimit(ctx, ec, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "viewer":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_viewer(ctx, ec, field)
 				if res == graphql.Null {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}

@@ -1089,6 +1089,23 @@ func marshalNMemberEdge2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋpag
 	return ret
 }
 
+func unmarshalNMemberGrade2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmemberᚐGrade(ctx context.Context, ec *executionContext, v any) (member.Grade, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := member.Grade(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNMemberGrade2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmemberᚐGrade(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v member.Grade) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
 func marshalOMember2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmemberᚐMember(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *member.Member) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null

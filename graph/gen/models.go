@@ -2,6 +2,91 @@
 
 package gen
 
+import (
+	"time"
+
+	"github.com/collegium/collegium/graph/union"
+	"github.com/collegium/collegium/internal/member"
+)
+
+// The old and the new password.
+type ChangePasswordInput struct {
+	// The password until now.
+	CurrentPassword string `json:"currentPassword"`
+	// 12 to 200 characters, of any kind.
+	NewPassword string `json:"newPassword"`
+}
+
+// What somebody who wants to become a member tells of themselves.
+type JoinInput struct {
+	// Their address.
+	Email string `json:"email"`
+	// The name they go by, 1 to 200 characters.
+	DisplayName string `json:"displayName"`
+	// The grade of membership that they apply for.
+	Grade member.Grade `json:"grade"`
+}
+
+// What became of an application.
+type JoinPayload struct {
+	// True if a mail is on its way, to whoever has the address.
+	Mailed bool `json:"mailed"`
+	// Why not.
+	UserErrors []*union.UserError `json:"userErrors"`
+}
+
+// What can be changed. Each answers with what it changed, or says in userErrors why it changed nothing.
+type Mutation struct {
+}
+
 // The opening page of the graph: what can be asked. Every field is public unless its description says otherwise.
 type Query struct {
+}
+
+// Whose password is to be chosen anew.
+type RequestPasswordResetInput struct {
+	// The address of the account.
+	Email string `json:"email"`
+}
+
+// What became of asking for a new password.
+type RequestPasswordResetPayload struct {
+	// True if a mail is on its way, if the address has an account.
+	Mailed bool `json:"mailed"`
+	// Why not.
+	UserErrors []*union.UserError `json:"userErrors"`
+}
+
+// A link from a mail, and a password.
+type SetPasswordInput struct {
+	// What stands after token= in the link.
+	Token string `json:"token"`
+	// 12 to 200 characters, of any kind.
+	Password string `json:"password"`
+}
+
+// An address and its password.
+type SignInInput struct {
+	// The address, in any case.
+	Email string `json:"email"`
+	// The password.
+	Password string `json:"password"`
+}
+
+// What became of signing in.
+type SignInPayload struct {
+	// Who is signed in now; null if signing in failed.
+	Viewer *union.Viewer `json:"viewer,omitempty"`
+	// When the session ends by itself; null if signing in failed.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+	// Why it failed.
+	UserErrors []*union.UserError `json:"userErrors"`
+}
+
+// What became of signing out.
+type SignOutPayload struct {
+	// True if nobody is signed in here any more.
+	SignedOut bool `json:"signedOut"`
+	// Why it failed.
+	UserErrors []*union.UserError `json:"userErrors"`
 }

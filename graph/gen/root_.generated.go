@@ -15,6 +15,7 @@ import (
 	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/search"
 	"github.com/collegium/collegium/internal/unit"
+	"github.com/collegium/collegium/internal/viewer"
 	gqlparser "github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 )
@@ -37,6 +38,7 @@ type ResolverRoot interface {
 	Member() MemberResolver
 	MemberConnection() MemberConnectionResolver
 	MenuItem() MenuItemResolver
+	Mutation() MutationResolver
 	NavigationContext() NavigationContextResolver
 	Page() PageResolver
 	PageRoute() PageRouteResolver
@@ -49,9 +51,18 @@ type ResolverRoot interface {
 }
 
 type DirectiveRoot struct {
+	Requires func(ctx context.Context, obj any, next graphql.Resolver, permission viewer.Permission) (res any, err error)
 }
 
 type ComplexityRoot struct {
+	Account struct {
+		CreatedAt     func(childComplexity int) int
+		Email         func(childComplexity int) int
+		EmailVerified func(childComplexity int) int
+		GrantedRoles  func(childComplexity int) int
+		NodeID        func(childComplexity int) int
+	}
+
 	Action struct {
 		Action func(childComplexity int) int
 	}
@@ -175,6 +186,11 @@ type ComplexityRoot struct {
 		Text   func(childComplexity int) int
 	}
 
+	JoinPayload struct {
+		Mailed     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	Link struct {
 		Href  func(childComplexity int) int
 		Label func(childComplexity int) int
@@ -242,6 +258,16 @@ type ComplexityRoot struct {
 		ParentID        func(childComplexity int) int
 		Position        func(childComplexity int) int
 		Target          func(childComplexity int) int
+	}
+
+	Mutation struct {
+		ChangePassword       func(childComplexity int, input ChangePasswordInput) int
+		Join                 func(childComplexity int, input JoinInput) int
+		RequestPasswordReset func(childComplexity int, input RequestPasswordResetInput) int
+		SetPassword          func(childComplexity int, input SetPasswordInput) int
+		SignIn               func(childComplexity int, input SignInInput) int
+		SignOut              func(childComplexity int) int
+		SignOutEverywhere    func(childComplexity int) int
 	}
 
 	NavigationContext struct {
@@ -351,6 +377,7 @@ type ComplexityRoot struct {
 		SpecialistSection  func(childComplexity int, slug string) int
 		SpecialistSections func(childComplexity int, status *unit.Status) int
 		Suggest            func(childComplexity int, prefix string, first *int) int
+		Viewer             func(childComplexity int) int
 	}
 
 	RateLimit struct {
@@ -379,6 +406,11 @@ type ComplexityRoot struct {
 		Slug        func(childComplexity int) int
 		Status      func(childComplexity int) int
 		SubPages    func(childComplexity int, kind *content.SubPageKind) int
+	}
+
+	RequestPasswordResetPayload struct {
+		Mailed     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	RichTextBlock struct {
@@ -416,6 +448,17 @@ type ComplexityRoot struct {
 		TitleHTML   func(childComplexity int) int
 	}
 
+	SignInPayload struct {
+		ExpiresAt  func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+		Viewer     func(childComplexity int) int
+	}
+
+	SignOutPayload struct {
+		SignedOut  func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	SpecialistSection struct {
 		Committee     func(childComplexity int) int
 		DissolvedOn   func(childComplexity int) int
@@ -443,6 +486,17 @@ type ComplexityRoot struct {
 		Member   func(childComplexity int) int
 		Post     func(childComplexity int) int
 		StartsOn func(childComplexity int) int
+	}
+
+	UserError struct {
+		Code    func(childComplexity int) int
+		Field   func(childComplexity int) int
+		Message func(childComplexity int) int
+	}
+
+	Viewer struct {
+		Account func(childComplexity int) int
+		Can     func(childComplexity int) int
 	}
 
 	ViewerAccess struct {
@@ -475,6 +529,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 	ec := newExecutionContext(nil, e, nil)
 	_ = ec
 	switch typeName + "." + field {
+
+	case "Account.createdAt":
+		if e.ComplexityRoot.Account.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Account.CreatedAt(childComplexity), true
+	case "Account.email":
+		if e.ComplexityRoot.Account.Email == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Account.Email(childComplexity), true
+	case "Account.emailVerified":
+		if e.ComplexityRoot.Account.EmailVerified == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Account.EmailVerified(childComplexity), true
+	case "Account.grantedRoles":
+		if e.ComplexityRoot.Account.GrantedRoles == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Account.GrantedRoles(childComplexity), true
+	case "Account.id":
+		if e.ComplexityRoot.Account.NodeID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Account.NodeID(childComplexity), true
 
 	case "Action.action":
 		if e.ComplexityRoot.Action.Action == nil {
@@ -925,6 +1010,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.HeadingBlock.Text(childComplexity), true
 
+	case "JoinPayload.mailed":
+		if e.ComplexityRoot.JoinPayload.Mailed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JoinPayload.Mailed(childComplexity), true
+	case "JoinPayload.userErrors":
+		if e.ComplexityRoot.JoinPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JoinPayload.UserErrors(childComplexity), true
+
 	case "Link.href":
 		if e.ComplexityRoot.Link.Href == nil {
 			break
@@ -1207,6 +1305,74 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.MenuItem.Target(childComplexity), true
+
+	case "Mutation.changePassword":
+		if e.ComplexityRoot.Mutation.ChangePassword == nil {
+			break
+		}
+
+		args, err := field_Mutation_changePassword_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ChangePassword(childComplexity, args["input"].(ChangePasswordInput)), true
+	case "Mutation.join":
+		if e.ComplexityRoot.Mutation.Join == nil {
+			break
+		}
+
+		args, err := field_Mutation_join_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.Join(childComplexity, args["input"].(JoinInput)), true
+	case "Mutation.requestPasswordReset":
+		if e.ComplexityRoot.Mutation.RequestPasswordReset == nil {
+			break
+		}
+
+		args, err := field_Mutation_requestPasswordReset_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RequestPasswordReset(childComplexity, args["input"].(RequestPasswordResetInput)), true
+	case "Mutation.setPassword":
+		if e.ComplexityRoot.Mutation.SetPassword == nil {
+			break
+		}
+
+		args, err := field_Mutation_setPassword_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetPassword(childComplexity, args["input"].(SetPasswordInput)), true
+	case "Mutation.signIn":
+		if e.ComplexityRoot.Mutation.SignIn == nil {
+			break
+		}
+
+		args, err := field_Mutation_signIn_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SignIn(childComplexity, args["input"].(SignInInput)), true
+	case "Mutation.signOut":
+		if e.ComplexityRoot.Mutation.SignOut == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mutation.SignOut(childComplexity), true
+	case "Mutation.signOutEverywhere":
+		if e.ComplexityRoot.Mutation.SignOutEverywhere == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mutation.SignOutEverywhere(childComplexity), true
 
 	case "NavigationContext.children":
 		if e.ComplexityRoot.NavigationContext.Children == nil {
@@ -1802,6 +1968,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Suggest(childComplexity, args["prefix"].(string), args["first"].(*int)), true
+	case "Query.viewer":
+		if e.ComplexityRoot.Query.Viewer == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Viewer(childComplexity), true
 
 	case "RateLimit.cost":
 		if e.ComplexityRoot.RateLimit.Cost == nil {
@@ -1935,6 +2107,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Region.SubPages(childComplexity, args["kind"].(*content.SubPageKind)), true
 
+	case "RequestPasswordResetPayload.mailed":
+		if e.ComplexityRoot.RequestPasswordResetPayload.Mailed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestPasswordResetPayload.Mailed(childComplexity), true
+	case "RequestPasswordResetPayload.userErrors":
+		if e.ComplexityRoot.RequestPasswordResetPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RequestPasswordResetPayload.UserErrors(childComplexity), true
+
 	case "RichTextBlock.html":
 		if e.ComplexityRoot.RichTextBlock.HTML == nil {
 			break
@@ -2059,6 +2244,38 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SearchHit.TitleHTML(childComplexity), true
+
+	case "SignInPayload.expiresAt":
+		if e.ComplexityRoot.SignInPayload.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignInPayload.ExpiresAt(childComplexity), true
+	case "SignInPayload.userErrors":
+		if e.ComplexityRoot.SignInPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignInPayload.UserErrors(childComplexity), true
+	case "SignInPayload.viewer":
+		if e.ComplexityRoot.SignInPayload.Viewer == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignInPayload.Viewer(childComplexity), true
+
+	case "SignOutPayload.signedOut":
+		if e.ComplexityRoot.SignOutPayload.SignedOut == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignOutPayload.SignedOut(childComplexity), true
+	case "SignOutPayload.userErrors":
+		if e.ComplexityRoot.SignOutPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignOutPayload.UserErrors(childComplexity), true
 
 	case "SpecialistSection.committee":
 		if e.ComplexityRoot.SpecialistSection.Committee == nil {
@@ -2198,6 +2415,38 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Term.StartsOn(childComplexity), true
 
+	case "UserError.code":
+		if e.ComplexityRoot.UserError.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserError.Code(childComplexity), true
+	case "UserError.field":
+		if e.ComplexityRoot.UserError.Field == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserError.Field(childComplexity), true
+	case "UserError.message":
+		if e.ComplexityRoot.UserError.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserError.Message(childComplexity), true
+
+	case "Viewer.account":
+		if e.ComplexityRoot.Viewer.Account == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Viewer.Account(childComplexity), true
+	case "Viewer.can":
+		if e.ComplexityRoot.Viewer.Can == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Viewer.Can(childComplexity), true
+
 	case "ViewerAccess.canRead":
 		if e.ComplexityRoot.ViewerAccess.CanRead == nil {
 			break
@@ -2269,7 +2518,12 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
 		unmarshalInputCaseStudyFilter,
+		unmarshalInputChangePasswordInput,
+		unmarshalInputJoinInput,
 		unmarshalInputMemberFilter,
+		unmarshalInputRequestPasswordResetInput,
+		unmarshalInputSetPasswordInput,
+		unmarshalInputSignInInput,
 	)
 	first := true
 
@@ -2304,6 +2558,21 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 
 			return &response
 		}
+	case ast.Mutation:
+		return func(ctx context.Context) *graphql.Response {
+			if !first {
+				return nil
+			}
+			first = false
+			ctx = graphql.WithUnmarshalerMap(ctx, inputUnmarshalMap)
+			data := _Mutation(ctx, ec, opCtx.Operation.SelectionSet)
+			var buf bytes.Buffer
+			data.MarshalGQL(&buf)
+
+			return &graphql.Response{
+				Data: buf.Bytes(),
+			}
+		}
 
 	default:
 		return graphql.OneShot(graphql.ErrorResponse(ctx, "unsupported GraphQL operation"))
@@ -2330,6 +2599,194 @@ func newExecutionContext(
 }
 
 var sources = []*ast.Source{
+	{Name: "../account.graphqls", Input: `extend type Query {
+  "You: who asks."
+  viewer: Viewer! @cacheControl(scope: PRIVATE)
+}
+
+"The field is answered only to who has the permission: to others it is an error with the code UNAUTHENTICATED or FORBIDDEN."
+directive @requires("What one must be allowed to do." permission: Permission!) on FIELD_DEFINITION
+
+"What can be changed. Each answers with what it changed, or says in userErrors why it changed nothing."
+type Mutation {
+  "Apply to become a member. A link is mailed to the address, to confirm it and to choose a password. The answer is the same whether the address has an account or not; only the mail tells."
+  join("What you tell of yourself." input: JoinInput!): JoinPayload! @requires(permission: JOIN_AND_SIGN_IN) @cost(weight: 50)
+  "Follow a link from a mail: choose a password, which also confirms the address, and be signed in. Whatever was signed in before is signed out."
+  setPassword("The link and the password." input: SetPasswordInput!): SignInPayload! @requires(permission: JOIN_AND_SIGN_IN) @cost(weight: 50)
+  "Sign in. The session is in a cookie that scripts cannot read."
+  signIn("Who you are." input: SignInInput!): SignInPayload! @requires(permission: JOIN_AND_SIGN_IN) @cost(weight: 50)
+  "End this session. Without one there is nothing to do."
+  signOut: SignOutPayload! @requires(permission: JOIN_AND_SIGN_IN) @cost(weight: 10)
+  "End all sessions of your account, on all devices, and the links that were mailed."
+  signOutEverywhere: SignOutPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 10)
+  "Have a link mailed with which a new password can be chosen. The answer is the same whether the address has an account or not."
+  requestPasswordReset("Whose password." input: RequestPasswordResetInput!): RequestPasswordResetPayload! @requires(permission: JOIN_AND_SIGN_IN) @cost(weight: 50)
+  "Choose a new password while signed in. All other sessions end."
+  changePassword("The old and the new password." input: ChangePasswordInput!): SignInPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 50)
+}
+
+"Who asks, and what they may do."
+type Viewer {
+  "The account that is signed in; null if none is."
+  account: Account
+  "What you may do, in no order."
+  can: [Permission!]!
+}
+
+"Somebody who can sign in."
+type Account implements Node {
+  "Opaque."
+  id: ID!
+  "The address with which the person signs in."
+  email: String!
+  "Whether the person has proved that the address is theirs."
+  emailVerified: Boolean!
+  "The roles that an administrator has granted, in no order."
+  grantedRoles: [Role!]!
+  "When the account was made."
+  createdAt: DateTime!
+}
+
+"What an account may do beyond what every member may. That somebody is an officer of a section is no role: it follows from a term on its committee."
+enum Role {
+  "Writes and publishes content."
+  EDITOR
+  "Decides on applications and keeps the register of members."
+  MEMBERSHIP_OFFICER
+  "Manages accounts, roles and the keys of partners."
+  ADMINISTRATOR
+}
+
+"What somebody may do."
+enum Permission {
+  "Apply to become a member, sign in and sign out. Everyone may."
+  JOIN_AND_SIGN_IN
+  "Change the password of one's own account, and sign out everywhere."
+  MANAGE_OWN_ACCOUNT
+  "Change one's own profile, and who sees what of it. Who is on the register may, also when the membership has lapsed."
+  EDIT_OWN_PROFILE
+  "Read what is for members."
+  READ_MEMBERS_CONTENT
+  "Read what is for staff."
+  READ_STAFF_CONTENT
+  "See in the directory what members show to members."
+  READ_DIRECTORY
+  "Read the register of members: status, registration, and what members show to staff."
+  READ_REGISTER
+  "Decide on applications and keep the register of members."
+  MANAGE_REGISTER
+  "Read statistics of the members."
+  READ_STATISTICS
+  "Manage accounts, roles, and the applications of partners with their keys."
+  MANAGE_ACCOUNTS
+  "Read the audit trail."
+  READ_AUDIT
+}
+
+"What somebody who wants to become a member tells of themselves."
+input JoinInput {
+  "Their address."
+  email: String!
+  "The name they go by, 1 to 200 characters."
+  displayName: String!
+  "The grade of membership that they apply for."
+  grade: MemberGrade!
+}
+
+"A link from a mail, and a password."
+input SetPasswordInput {
+  "What stands after token= in the link."
+  token: String!
+  "12 to 200 characters, of any kind."
+  password: String!
+}
+
+"An address and its password."
+input SignInInput {
+  "The address, in any case."
+  email: String!
+  "The password."
+  password: String!
+}
+
+"Whose password is to be chosen anew."
+input RequestPasswordResetInput {
+  "The address of the account."
+  email: String!
+}
+
+"The old and the new password."
+input ChangePasswordInput {
+  "The password until now."
+  currentPassword: String!
+  "12 to 200 characters, of any kind."
+  newPassword: String!
+}
+
+"What became of an application."
+type JoinPayload {
+  "True if a mail is on its way, to whoever has the address."
+  mailed: Boolean!
+  "Why not."
+  userErrors: [UserError!]!
+}
+
+"What became of signing in."
+type SignInPayload {
+  "Who is signed in now; null if signing in failed."
+  viewer: Viewer
+  "When the session ends by itself; null if signing in failed."
+  expiresAt: DateTime
+  "Why it failed."
+  userErrors: [UserError!]!
+}
+
+"What became of signing out."
+type SignOutPayload {
+  "True if nobody is signed in here any more."
+  signedOut: Boolean!
+  "Why it failed."
+  userErrors: [UserError!]!
+}
+
+"What became of asking for a new password."
+type RequestPasswordResetPayload {
+  "True if a mail is on its way, if the address has an account."
+  mailed: Boolean!
+  "Why not."
+  userErrors: [UserError!]!
+}
+
+"Why something was not changed."
+type UserError {
+  "The kind of reason."
+  code: UserErrorCode!
+  "The place in the arguments, from the outside in, as [\"input\", \"email\"]; null if it is about none."
+  field: [String!]
+  "The reason, for people."
+  message: String!
+}
+
+"The kinds of reason why something was not changed."
+enum UserErrorCode {
+  "A value is not acceptable."
+  INVALID
+  "The address or the password is wrong."
+  WRONG_CREDENTIALS
+  "It was tried in vain too often; wait, or ask for a new password."
+  TOO_MANY_ATTEMPTS
+  "The address is not confirmed yet."
+  NOT_VERIFIED
+  "The account is suspended."
+  SUSPENDED
+  "The link was used, or is too old."
+  LINK_ENDED
+  "It changed at the same time."
+  CONFLICT
+  "Nobody is signed in."
+  NOT_SIGNED_IN
+}
+`, BuiltIn: false},
 	{Name: "../base.graphqls", Input: `"The opening page of the graph: what can be asked. Every field is public unless its description says otherwise."
 type Query {
   "The thing with this ID, or null if there is none that you may see."
@@ -3305,6 +3762,22 @@ var parsedSchema = gqlparser.MustLoadSchema(sources...)
 // Each function is generated once per unique object type, deduplicating the
 // switch statements that were previously inlined in every fieldContext_* function.
 
+func childFields_Account(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_Account_id(ctx, ec, field)
+	case "email":
+		return fieldContext_Account_email(ctx, ec, field)
+	case "emailVerified":
+		return fieldContext_Account_emailVerified(ctx, ec, field)
+	case "grantedRoles":
+		return fieldContext_Account_grantedRoles(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_Account_createdAt(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Account", field.Name)
+}
+
 func childFields_Breadcrumb(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "title":
@@ -3475,6 +3948,16 @@ func childFields_FaqItem(ctx context.Context, ec *executionContext, field graphq
 		return fieldContext_FaqItem_html(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type FaqItem", field.Name)
+}
+
+func childFields_JoinPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "mailed":
+		return fieldContext_JoinPayload_mailed(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_JoinPayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JoinPayload", field.Name)
 }
 
 func childFields_Link(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3789,6 +4272,16 @@ func childFields_Region(ctx context.Context, ec *executionContext, field graphql
 	return nil, fmt.Errorf("no field named %q was found under type Region", field.Name)
 }
 
+func childFields_RequestPasswordResetPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "mailed":
+		return fieldContext_RequestPasswordResetPayload_mailed(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_RequestPasswordResetPayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RequestPasswordResetPayload", field.Name)
+}
+
 func childFields_SearchConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "edges":
@@ -3849,6 +4342,28 @@ func childFields_SearchHit(ctx context.Context, ec *executionContext, field grap
 	return nil, fmt.Errorf("no field named %q was found under type SearchHit", field.Name)
 }
 
+func childFields_SignInPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "viewer":
+		return fieldContext_SignInPayload_viewer(ctx, ec, field)
+	case "expiresAt":
+		return fieldContext_SignInPayload_expiresAt(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_SignInPayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SignInPayload", field.Name)
+}
+
+func childFields_SignOutPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "signedOut":
+		return fieldContext_SignOutPayload_signedOut(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_SignOutPayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SignOutPayload", field.Name)
+}
+
 func childFields_SpecialistSection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -3905,6 +4420,28 @@ func childFields_Term(ctx context.Context, ec *executionContext, field graphql.C
 		return fieldContext_Term_post(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Term", field.Name)
+}
+
+func childFields_UserError(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "code":
+		return fieldContext_UserError_code(ctx, ec, field)
+	case "field":
+		return fieldContext_UserError_field(ctx, ec, field)
+	case "message":
+		return fieldContext_UserError_message(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UserError", field.Name)
+}
+
+func childFields_Viewer(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "account":
+		return fieldContext_Viewer_account(ctx, ec, field)
+	case "can":
+		return fieldContext_Viewer_can(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Viewer", field.Name)
 }
 
 func childFields_ViewerAccess(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -5,7 +5,9 @@ package union
 import (
 	"time"
 
+	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/node"
+	"github.com/collegium/collegium/internal/viewer"
 )
 
 // Node is anything with an ID.
@@ -27,4 +29,17 @@ type RateLimit struct {
 	Limit     int
 	Remaining int
 	ResetAt   time.Time
+}
+
+// Viewer is who asks, and what they may do.
+type Viewer struct {
+	Account *identity.Account
+	Can     []viewer.Permission
+}
+
+// UserError is why a mutation changed nothing.
+type UserError struct {
+	Code    string
+	Field   []string
+	Message string
 }

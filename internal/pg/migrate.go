@@ -39,7 +39,10 @@ type Status struct {
 // processes start at once, one migrates and the others wait for it, until ctx ends. Each migration is one transaction:
 // one that fails leaves nothing behind but the mark that it was begun, and the error says what to do.
 func Migrate(ctx context.Context, dsn string) (from, to uint, err error) {
-	return migrateUp(ctx, dsn, migrations.FS)
+	if from, to, err = migrateUp(ctx, dsn, migrations.FS); err != nil {
+		return from, to, err
+	}
+	return from, to, migrateQueue(ctx, dsn)
 }
 
 // MigrateDown undoes the last steps migrations, at least one and no more than were applied, and returns the version

@@ -17,6 +17,9 @@ type Config struct {
 	AllowedOrigins []string
 	// AllowCredentials lets the pages of AllowedOrigins send cookies. It can't be combined with "*".
 	AllowCredentials bool
+	// InsecureCookies lets the session cookie travel over plain HTTP, for a server on this machine. Else it is kept to
+	// HTTPS.
+	InsecureCookies bool
 	// TrustedProxies lists the addresses of the proxies in front of this server. The client's address is read from
 	// X-Forwarded-For only as far as these wrote it. Empty: the header is ignored.
 	TrustedProxies []netip.Prefix

@@ -52,6 +52,13 @@ func (s *Server) graphQL(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, media, f)
 		return
 	}
+	p.Client = client
+	r, f = s.identify(w, r)
+	if f != nil {
+		s.limiter.Take(client, 1)
+		s.refuse(w, r, media, f)
+		return
+	}
 	res, ok := s.recall(w, r, client, &p)
 	if !ok {
 		if err := s.gate.enter(r.Context()); err != nil {
@@ -66,6 +73,9 @@ func (s *Server) graphQL(w http.ResponseWriter, r *http.Request) {
 		if len(res.Body) == 0 {
 			panic(fmt.Sprintf("Execute returned no body, outcome %s", res.Outcome))
 		}
+	}
+	if res.Session != nil {
+		s.setSession(w, *res.Session)
 	}
 	if res.Public != nil {
 		s.public(w, r, media, &res)

@@ -174,7 +174,7 @@ func TestParams(t *testing.T) {
 	if got.RequestID == "" || got.RequestID != w.Header().Get("X-Request-Id") {
 		t.Errorf("request id %q, the answer says %q", got.RequestID, w.Header().Get("X-Request-Id"))
 	}
-	got.Charge, got.RequestID = nil, ""
+	got.Charge, got.RequestID, got.Client = nil, "", ""
 	want := Params{
 		Query: "query Q { hello }", OperationName: "Q",
 		Variables: map[string]any{
@@ -195,7 +195,7 @@ func TestParams(t *testing.T) {
 	}
 	b.do(httptest.NewRequest(http.MethodGet, "/graphql?"+params.Encode(), nil))
 	got = b.graph.last(t)
-	got.Charge, got.RequestID = nil, ""
+	got.Charge, got.RequestID, got.Client = nil, "", ""
 	want.ReadOnly = true
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("GET (-want +got):\n%s", diff)
@@ -203,7 +203,7 @@ func TestParams(t *testing.T) {
 
 	b.do(httptest.NewRequest(http.MethodGet, "/graphql?query=%7Bhello%7D&operationName=&variables=&extensions=null", nil))
 	got = b.graph.last(t)
-	got.Charge, got.RequestID = nil, ""
+	got.Charge, got.RequestID, got.Client = nil, "", ""
 	if diff := cmp.Diff(Params{Query: "{hello}", ReadOnly: true}, got); diff != "" {
 		t.Errorf("GET with empty parameters (-want +got):\n%s", diff)
 	}
@@ -223,7 +223,7 @@ func TestNamedDocument(t *testing.T) {
 	} {
 		b.do(post(body, mediaGraphQL))
 		got := b.graph.last(t)
-		got.Charge, got.RequestID = nil, ""
+		got.Charge, got.RequestID, got.Client = nil, "", ""
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", body, diff)
 		}
@@ -234,7 +234,7 @@ func TestNamedDocument(t *testing.T) {
 	} {
 		b.do(httptest.NewRequest(http.MethodGet, "/graphql"+target, nil))
 		got := b.graph.last(t)
-		got.Charge, got.RequestID = nil, ""
+		got.Charge, got.RequestID, got.Client = nil, "", ""
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", target, diff)
 		}

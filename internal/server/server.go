@@ -21,6 +21,8 @@ type Deps struct {
 	Execute Execute
 	// Recall answers them from memory. Nil: nothing is kept.
 	Recall Recall
+	// Identify finds out who asks. Nil: everyone is anonymous.
+	Identify Identify
 	// Schema is the schema in the schema definition language, served at /schema.graphql. Required.
 	Schema string
 	// Ready returns nil if operations can be answered: the database is reached and its schema is current. Its error is

@@ -38,6 +38,8 @@ type Params struct {
 	Extensions map[string]any
 	// Found is what Recall found out about the request and Execute needs too; only they know what it is.
 	Found any
+	// Client names where the request comes from: the network of its address. It is what the allowance is kept by.
+	Client string
 	// RequestID is the id under which this request is logged, for the log lines of Execute.
 	RequestID string
 	// ReadOnly says that the request came by a safe method (GET or HEAD): only a query may run, and anything else is
@@ -74,6 +76,8 @@ type Result struct {
 	From Source
 	// Cost is what the operation costs, in points, if it is an answer of Recall.
 	Cost int
+	// Session changes the session cookie of the client, if set.
+	Session *SessionCookie
 	// Outcome says how far the operation came. It decides the status code.
 	Outcome Outcome
 	// Operation is the operation's name, empty if it has none or the document wasn't understood. It goes into the log
@@ -100,6 +104,24 @@ const (
 	// FromOther says that the operation ran at the same time for another request, which asked the same.
 	FromOther
 )
+
+// Identify finds out who asks. It is called only for requests that carry credentials, and returns the context in which
+// they are answered; errs.Unauthenticated if the credentials are nobody's, or nobody's any more.
+type Identify func(ctx context.Context, c Credentials) (context.Context, error)
+
+// Credentials are what a request carries to prove who asks.
+type Credentials struct {
+	// Session is the token in the session cookie, empty if there is none.
+	Session string
+}
+
+// SessionCookie is a change of the cookie that says who is signed in.
+type SessionCookie struct {
+	// Token is what the cookie holds from now on; empty: the cookie is removed.
+	Token string
+	// ExpiresAt is when the browser forgets it.
+	ExpiresAt time.Time
+}
 
 // Outcome says how far an operation came. The status codes are those of the GraphQL-over-HTTP specification.
 type Outcome int

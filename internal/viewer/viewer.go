@@ -1,9 +1,13 @@
 // Package viewer knows who is asking, as a value.
 package viewer
 
-import "context"
+import (
+	"context"
 
-// Role is what a viewer is to the body. The zero Role is Anonymous.
+	"github.com/google/uuid"
+)
+
+// Role is how much of the content a viewer may read. The zero Role is Anonymous.
 type Role int
 
 // The roles, from the one who may read least to the one who may read most.
@@ -23,9 +27,30 @@ const (
 	ForStaff Access = "STAFF"
 )
 
-// Viewer is who is asking. Its zero value is an anonymous visitor.
+// Viewer is who is asking. Its zero value is an anonymous visitor. Viewers can be
+// compared.
 type Viewer struct {
-	Role Role
+	// Role follows from Standing; see New.
+	Role     Role
+	Standing Standing
+	// Account and Session are those that are signed in, and MemberID is the member who
+	// is: zero if there is none.
+	Account, Session, MemberID uuid.UUID
+	// Application is the partner's application that asks, by a key of its own, and Unit
+	// the section or region that the key is limited to: zero if there is none.
+	Application, Unit uuid.UUID
+}
+
+// New returns a viewer who is all of that, with the role that follows from it.
+func New(s Standing) Viewer {
+	v := Viewer{Standing: s}
+	switch {
+	case v.May(ReadStaffContent):
+		v.Role = Staff
+	case v.May(ReadMembersContent):
+		v.Role = Member
+	}
+	return v
 }
 
 // The reaches are shared and never written to.

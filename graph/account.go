@@ -1,0 +1,158 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"github.com/collegium/collegium/graph/gen"
+	"github.com/collegium/collegium/graph/union"
+	"github.com/collegium/collegium/internal/errs"
+	"github.com/collegium/collegium/internal/identity"
+	"github.com/collegium/collegium/internal/server"
+	"github.com/collegium/collegium/internal/viewer"
+)
+
+// Identify finds out who asks by a session. It is a server.Identify.
+func (h *Handler) Identify(ctx context.Context, c server.Credentials) (context.Context, error) {
+	signed, err := h.accounts.Signed(ctx, c.Session)
+	if err != nil {
+		return nil, err
+	}
+	return signedIn(ctx, signed), nil
+}
+
+type signedKey struct{}
+
+// signedIn returns a context in which an account asks.
+func signedIn(ctx context.Context, s *identity.Signed) context.Context {
+	standing := viewer.SignedIn
+	if s.MemberID != nil {
+		standing |= viewer.HasRecord | viewer.CurrentMember
+	}
+	if len(s.Officer) > 0 {
+		standing |= viewer.SectionOfficer
+	}
+	for role, is := range map[identity.Role]viewer.Standing{
+		identity.Editor: viewer.Editor, identity.MembershipOfficer: viewer.MembershipOfficer, identity.Administrator: viewer.Administrator,
+	} {
+		if s.Has(role) {
+			standing |= is
+		}
+	}
+	v := viewer.New(standing)
+	v.Account, v.Session = s.ID, s.SessionID
+	if s.MemberID != nil {
+		v.MemberID = *s.MemberID
+	}
+	return viewer.With(context.WithValue(ctx, signedKey{}, s), v)
+}
+
+// you returns who asks.
+func you(ctx context.Context) *union.Viewer {
+	v := &union.Viewer{Can: viewer.From(ctx).Can()}
+	if s, ok := ctx.Value(signedKey{}).(*identity.Signed); ok {
+		v.Account = &s.Account
+	}
+	return v
+}
+
+// changes is what a mutation changes besides the database.
+type changes struct{ session *server.SessionCookie }
+
+type (
+	changesKey struct{}
+	clientKey  struct{}
+)
+
+// mutate answers a mutation: whoever asks afterwards sees what it wrote.
+func (h *Handler) mutate(ctx context.Context, p server.Params, run func(context.Context) server.Result) server.Result {
+	c := &changes{}
+	ctx = context.WithValue(ctx, changesKey{}, c)
+	ctx = context.WithValue(ctx, clientKey{}, p.Client)
+	r := run(ctx)
+	r.Session = c.session
+	return r
+}
+
+func client(ctx context.Context) string {
+	name, _ := ctx.Value(clientKey{}).(string)
+	return name
+}
+
+// signIn answers a mutation that signs somebody in, with the cookie that says so.
+func (r *Resolver) signIn(ctx context.Context, session *identity.Session, err error) (*gen.SignInPayload, error) {
+	if err != nil {
+		wrong, err := userErrors(err)
+		return &gen.SignInPayload{UserErrors: wrong}, err
+	}
+	signed, err := r.accounts.Signed(ctx, session.Token)
+	if err != nil {
+		return nil, err
+	}
+	setSession(ctx, &server.SessionCookie{Token: session.Token, ExpiresAt: session.ExpiresAt})
+	return &gen.SignInPayload{
+		Viewer: you(signedIn(ctx, signed)), ExpiresAt: &session.ExpiresAt, UserErrors: []*union.UserError{},
+	}, nil
+}
+
+func setSession(ctx context.Context, c *server.SessionCookie) {
+	if changes, ok := ctx.Value(changesKey{}).(*changes); ok {
+		changes.session = c
+	}
+}
+
+// signOut answers a mutation that signs somebody out.
+func signOut(ctx context.Context, err error) (*gen.SignOutPayload, error) {
+	if err != nil {
+		wrong, err := userErrors(err)
+		return &gen.SignOutPayload{UserErrors: wrong}, err
+	}
+	setSession(ctx, &server.SessionCookie{})
+	return &gen.SignOutPayload{SignedOut: true, UserErrors: []*union.UserError{}}, nil
+}
+
+// userErrors turns the expected failures of a mutation into what its payload says;
+// any other failure it returns.
+func userErrors(err error) ([]*union.UserError, error) {
+	var invalid *errs.Invalid
+	if errors.As(err, &invalid) {
+		wrong := make([]*union.UserError, len(invalid.Fields))
+		for i, f := range invalid.Fields {
+			wrong[i] = &union.UserError{Code: "INVALID", Field: strings.Split(f.Path, "."), Message: f.Message}
+		}
+		return wrong, nil
+	}
+	for _, known := range []struct {
+		err  error
+		code string
+	}{
+		{identity.ErrWrongCredentials, "WRONG_CREDENTIALS"},
+		{identity.ErrTooManyAttempts, "TOO_MANY_ATTEMPTS"},
+		{identity.ErrNotVerified, "NOT_VERIFIED"},
+		{identity.ErrSuspended, "SUSPENDED"},
+		{identity.ErrLinkEnded, "LINK_ENDED"},
+		{errs.Conflict, "CONFLICT"},
+	} {
+		if errors.Is(err, known.err) {
+			return []*union.UserError{{Code: known.code, Message: known.err.Error()}}, nil
+		}
+	}
+	return []*union.UserError{}, err
+}
+
+// requires is the directive @requires: the field is answered only to who has the
+// permission.
+func requires(ctx context.Context, _ any, next graphql.Resolver, p viewer.Permission) (any, error) {
+	v := viewer.From(ctx)
+	switch {
+	case v.May(p):
+		return next(ctx)
+	case v.Account == viewer.Viewer{}.Account:
+		return nil, errs.Unauthenticated
+	default:
+		return nil, errs.Forbidden
+	}
+}

@@ -1,0 +1,62 @@
+package graph
+
+import (
+	"context"
+
+	"github.com/collegium/collegium/graph/gen"
+	"github.com/collegium/collegium/graph/union"
+	"github.com/collegium/collegium/internal/identity"
+	"github.com/collegium/collegium/internal/viewer"
+)
+
+// Join is the resolver for the join field.
+func (r *mutationResolver) Join(ctx context.Context, input gen.JoinInput) (*gen.JoinPayload, error) {
+	wrong, err := userErrors(r.accounts.Join(ctx, identity.Application{
+		Email: input.Email, DisplayName: input.DisplayName, Grade: string(input.Grade),
+	}, client(ctx)))
+	return &gen.JoinPayload{Mailed: len(wrong) == 0, UserErrors: wrong}, err
+}
+
+// SetPassword is the resolver for the setPassword field.
+func (r *mutationResolver) SetPassword(ctx context.Context, input gen.SetPasswordInput) (*gen.SignInPayload, error) {
+	session, err := r.accounts.SetPassword(ctx, input.Token, input.Password)
+	return r.signIn(ctx, session, err)
+}
+
+// SignIn is the resolver for the signIn field.
+func (r *mutationResolver) SignIn(ctx context.Context, input gen.SignInInput) (*gen.SignInPayload, error) {
+	session, err := r.accounts.SignIn(ctx, input.Email, input.Password, client(ctx))
+	return r.signIn(ctx, session, err)
+}
+
+// SignOut is the resolver for the signOut field.
+func (r *mutationResolver) SignOut(ctx context.Context) (*gen.SignOutPayload, error) {
+	return signOut(ctx, r.accounts.SignOut(ctx, viewer.From(ctx).Session))
+}
+
+// SignOutEverywhere is the resolver for the signOutEverywhere field.
+func (r *mutationResolver) SignOutEverywhere(ctx context.Context) (*gen.SignOutPayload, error) {
+	return signOut(ctx, r.accounts.SignOutEverywhere(ctx, viewer.From(ctx).Account))
+}
+
+// RequestPasswordReset is the resolver for the requestPasswordReset field.
+func (r *mutationResolver) RequestPasswordReset(ctx context.Context, input gen.RequestPasswordResetInput) (*gen.RequestPasswordResetPayload, error) {
+	wrong, err := userErrors(r.accounts.RequestReset(ctx, input.Email, client(ctx)))
+	return &gen.RequestPasswordResetPayload{Mailed: len(wrong) == 0, UserErrors: wrong}, err
+}
+
+// ChangePassword is the resolver for the changePassword field.
+func (r *mutationResolver) ChangePassword(ctx context.Context, input gen.ChangePasswordInput) (*gen.SignInPayload, error) {
+	session, err := r.accounts.ChangePassword(ctx, viewer.From(ctx).Account, input.CurrentPassword, input.NewPassword, client(ctx))
+	return r.signIn(ctx, session, err)
+}
+
+// Viewer is the resolver for the viewer field.
+func (r *queryResolver) Viewer(ctx context.Context) (*union.Viewer, error) {
+	return you(ctx), nil
+}
+
+// Mutation returns gen.MutationResolver implementation.
+func (r *Resolver) Mutation() gen.MutationResolver { return &mutationResolver{r} }
+
+type mutationResolver struct{ *Resolver }

@@ -1,0 +1,140 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"net/mail"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/collegium/collegium/internal/errs"
+	"github.com/collegium/collegium/internal/pg"
+)
+
+// LinkLifetime is how long a link in a mail works.
+const LinkLifetime = 24 * time.Hour
+
+// CheckEmail returns an address as it is kept; it is bad input if it is none (RFC
+// 5321, without quoted local parts and address literals).
+func CheckEmail(path, email string) (string, error) {
+	email = strings.TrimSpace(email)
+	parsed, err := mail.ParseAddress(email)
+	if err != nil || parsed.Address != email || len(email) > 254 || strings.ContainsAny(email, "\" \t") {
+		return "", errs.Invalidf(path, "%.100q is no e-mail address; write it as name@example.org", email)
+	}
+	return email, nil
+}
+
+// NewAccount is an account to be made.
+type NewAccount struct {
+	Email string
+	// Password may be empty: then the person sets one by mail, or signs in by other
+	// means.
+	Password string
+	// Verified says that the address is known to be the person's.
+	Verified bool
+	MemberID *uuid.UUID
+	Roles    []Role
+}
+
+// Create makes an account, for administrators and set-up. errs.Conflict if there is
+// one with the address or of the member.
+func (s *Store) Create(ctx context.Context, n NewAccount) (_ *Account, err error) {
+	defer errs.Wrap(&err, "identity.Create")
+	if n.Email, err = CheckEmail("email", n.Email); err != nil {
+		return nil, err
+	}
+	var hash *string
+	if n.Password != "" {
+		if err := checkPassword("password", n.Password, n.Email); err != nil {
+			return nil, err
+		}
+		h, err := s.Passwords.hash(ctx, n.Password)
+		if err != nil {
+			return nil, err
+		}
+		hash = &h
+	}
+	id := newID()
+	_, err = s.DB.Exec(ctx, `
+		WITH account AS (
+			INSERT INTO accounts (id, email, email_verified_at, password_hash, member_id)
+			VALUES (@id, @email, CASE WHEN @verified THEN now() END, @hash, @member)
+			RETURNING id
+		)
+		INSERT INTO account_roles (account_id, role)
+		SELECT account.id, r.role
+		FROM account CROSS JOIN unnest(@roles::text[]) AS r (role)`,
+		pgx.StrictNamedArgs{
+			"id": id, "email": n.Email, "verified": n.Verified, "hash": hash, "member": n.MemberID, "roles": n.Roles,
+		})
+	if c := pg.Constraint(err); c == "accounts_email_unique" || c == "accounts_member_unique" {
+		return nil, errs.Conflict
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.Account(ctx, id)
+}
+
+// Account returns the account with the ID; errs.NotFound if there is none.
+func (s *Store) Account(ctx context.Context, id uuid.UUID) (_ *Account, err error) {
+	defer errs.Wrap(&err, "identity.Account(%s)", id)
+	return pg.One[Account](ctx, s.DB, `
+		SELECT`+accountColumns+`
+		FROM accounts a
+		WHERE a.id = @id`,
+		pgx.StrictNamedArgs{"id": id})
+}
+
+// ChangePassword sets a new password for who is signed in and knows the current
+// one. It ends all sessions of the account and returns a new one in their place. A
+// wrong current password is ErrWrongCredentials and counts as an attempt.
+func (s *Store) ChangePassword(ctx context.Context, account uuid.UUID, current, next, network string) (_ *Session, err error) {
+	defer errs.Wrap(&err, "identity.ChangePassword")
+	type row struct {
+		Email        string
+		PasswordHash *string
+	}
+	before, err := pg.One[row](ctx, s.DB, `SELECT a.email, a.password_hash FROM accounts a WHERE a.id = @id`,
+		pgx.StrictNamedArgs{"id": account})
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPassword("input.newPassword", next, before.Email); err != nil {
+		return nil, err
+	}
+	a := newAttempt(before.Email, network)
+	if err := s.begin(ctx, a); err != nil {
+		return nil, err
+	}
+	ok, err := s.Passwords.matches(ctx, current, before.PasswordHash)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, ErrWrongCredentials
+	}
+	hash, err := s.Passwords.hash(ctx, next)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.succeed(ctx, s.DB, a); err != nil {
+		return nil, err
+	}
+	epoch, err := pg.Scalar[int](ctx, s.DB, `
+		UPDATE accounts SET password_hash = @hash
+		WHERE id = @id AND password_hash IS NOT DISTINCT FROM @before
+		RETURNING epoch`,
+		pgx.StrictNamedArgs{"id": account, "hash": hash, "before": before.PasswordHash})
+	if errors.Is(err, errs.NotFound) {
+		return nil, errs.Conflict // it was changed at the same time
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.open(ctx, s.DB, account, epoch)
+}

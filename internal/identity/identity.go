@@ -1,0 +1,80 @@
+// Package identity knows who can sign in, and who is signed in: accounts, their
+// passwords, sessions and roles.
+package identity
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/collegium/collegium/internal/node"
+	"github.com/collegium/collegium/internal/pg"
+)
+
+// Store reads and writes accounts.
+type Store struct {
+	DB        pg.Querier
+	Passwords *Passwords
+	// Jobs takes the mails that are to be sent.
+	Jobs *pg.Queue
+}
+
+// Role is what an account may do beyond what every member may.
+type Role string
+
+// The roles that an administrator grants.
+const (
+	Editor            Role = "EDITOR"
+	MembershipOfficer Role = "MEMBERSHIP_OFFICER"
+	Administrator     Role = "ADMINISTRATOR"
+)
+
+// Roles are all roles.
+var Roles = []Role{Editor, MembershipOfficer, Administrator}
+
+// Account is somebody who can sign in.
+type Account struct {
+	ID              uuid.UUID
+	Email           string
+	EmailVerifiedAt *time.Time
+	MemberID        *uuid.UUID
+	SuspendedAt     *time.Time
+	CreatedAt       time.Time
+	Roles           []Role
+}
+
+// NodeID returns the opaque ID in the graph.
+func (a *Account) NodeID() string { return node.ID("Account", a.ID) }
+
+// EmailVerified says whether the person has proved that the address is theirs.
+func (a *Account) EmailVerified() bool { return a.EmailVerifiedAt != nil }
+
+// GrantedRoles returns the roles that an administrator has granted.
+func (a *Account) GrantedRoles() []Role { return a.Roles }
+
+// Has says whether the account has a role.
+func (a *Account) Has(r Role) bool { return slices.Contains(a.Roles, r) }
+
+// The reasons why somebody is not signed in. None says whether there is an account.
+var (
+	// ErrWrongCredentials says that no account has this address and this password.
+	ErrWrongCredentials = errors.New("the address or the password is wrong")
+	// ErrTooManyAttempts says that it was tried in vain too often. See TooMany.
+	ErrTooManyAttempts = errors.New("too many attempts")
+	// ErrNotVerified says that the password is right and the address isn't proved.
+	ErrNotVerified = errors.New("the address is not verified yet; follow the link in the mail that was sent to it")
+	// ErrSuspended says that the password is right and the account suspended.
+	ErrSuspended = errors.New("the account is suspended; write to the membership office")
+	// ErrLinkEnded says that a link from a mail is unknown, used, or too old.
+	ErrLinkEnded = errors.New("the link has been used or has ended; ask for a new one")
+)
+
+// TooMany is ErrTooManyAttempts with the time at which to try again.
+type TooMany struct{ RetryAt time.Time }
+
+func (e *TooMany) Error() string { return ErrTooManyAttempts.Error() }
+
+// Is says that it is ErrTooManyAttempts.
+func (e *TooMany) Is(target error) bool { return target == ErrTooManyAttempts }

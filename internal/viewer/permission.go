@@ -1,0 +1,91 @@
+package viewer
+
+// Standing is a set of what somebody is to the body.
+type Standing uint16
+
+// What somebody can be. Everyone is Anyone.
+const (
+	Anyone Standing = 1 << iota
+	SignedIn
+	// HasRecord is who is on the register of members, also when the membership has
+	// lapsed.
+	HasRecord
+	CurrentMember
+	// SectionOfficer is who serves on the committee of a section or region today.
+	SectionOfficer
+	Editor
+	MembershipOfficer
+	Administrator
+	// These are what the key of a partner's application is good for.
+	KeyContent
+	KeyDirectory
+	KeyMembers
+	KeyStatistics
+
+	anyStaff = Editor | MembershipOfficer | Administrator
+	register = MembershipOfficer | Administrator
+)
+
+// Permission is something that somebody may do. The graph names them the same.
+type Permission string
+
+// The permissions.
+const (
+	JoinAndSignIn      Permission = "JOIN_AND_SIGN_IN"
+	ManageOwnAccount   Permission = "MANAGE_OWN_ACCOUNT"
+	EditOwnProfile     Permission = "EDIT_OWN_PROFILE"
+	ReadMembersContent Permission = "READ_MEMBERS_CONTENT"
+	ReadStaffContent   Permission = "READ_STAFF_CONTENT"
+	ReadDirectory      Permission = "READ_DIRECTORY"
+	ReadRegister       Permission = "READ_REGISTER"
+	ManageRegister     Permission = "MANAGE_REGISTER"
+	ReadStatistics     Permission = "READ_STATISTICS"
+	ManageAccounts     Permission = "MANAGE_ACCOUNTS"
+	ReadAudit          Permission = "READ_AUDIT"
+)
+
+// Rule says who has a permission.
+type Rule struct {
+	Permission Permission
+	// Has holds everyone who has it: one of these is enough.
+	Has Standing
+}
+
+// Rules is the one table of who may do what. The directive @requires of the schema,
+// the conditions in SQL and the documentation follow from it.
+var Rules = []Rule{
+	{JoinAndSignIn, Anyone},
+	{ManageOwnAccount, SignedIn},
+	{EditOwnProfile, HasRecord},
+	{ReadMembersContent, CurrentMember | anyStaff | KeyContent},
+	{ReadStaffContent, anyStaff},
+	{ReadDirectory, CurrentMember | anyStaff | KeyDirectory | KeyMembers},
+	{ReadRegister, register | KeyMembers},
+	{ManageRegister, register},
+	{ReadStatistics, register | KeyStatistics},
+	{ManageAccounts, Administrator},
+	{ReadAudit, Administrator},
+}
+
+// Can returns what the viewer may do, in the order of the table.
+func (v Viewer) Can() []Permission {
+	can := []Permission{}
+	for _, r := range Rules {
+		if v.standing()&r.Has != 0 {
+			can = append(can, r.Permission)
+		}
+	}
+	return can
+}
+
+// May says whether the viewer has a permission.
+func (v Viewer) May(p Permission) bool {
+	for _, r := range Rules {
+		if r.Permission == p {
+			return v.standing()&r.Has != 0
+		}
+	}
+	return false
+}
+
+func (v Viewer) standing() Standing { return v.Standing | Anyone }
