@@ -11,6 +11,7 @@ import (
 	"github.com/collegium/collegium/graph/union"
 	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/identity"
+	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/server"
 	"github.com/collegium/collegium/internal/viewer"
 )
@@ -69,6 +70,9 @@ type (
 
 // mutate answers a mutation: whoever asks afterwards sees what it wrote.
 func (h *Handler) mutate(ctx context.Context, p server.Params, run func(context.Context) server.Result) server.Result {
+	a := pg.ActorFrom(ctx)
+	a.Request = p.RequestID
+	ctx = pg.WithActor(ctx, a)
 	c := &changes{}
 	ctx = context.WithValue(ctx, changesKey{}, c)
 	ctx = context.WithValue(ctx, clientKey{}, p.Client)

@@ -17,6 +17,7 @@ import (
 	"github.com/collegium/collegium/internal/fresh"
 	"github.com/collegium/collegium/internal/guard"
 	"github.com/collegium/collegium/internal/identity"
+	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/server"
 	"github.com/collegium/collegium/internal/trusted"
 )
@@ -90,7 +91,7 @@ type Handler struct {
 // hint of the schema or a document of the program's own is wrong.
 func NewHandler(db *pgxpool.Pool, c Config) (*Handler, error) {
 	if c.Accounts == nil {
-		c.Accounts = &identity.Store{DB: db, Passwords: &identity.Passwords{}}
+		c.Accounts = &identity.Store{DB: pg.Acting{Pool: db}, Passwords: &identity.Passwords{}}
 	}
 	r := NewResolver(db, c.Accounts)
 	h, err := newHandler(r, trusted.Store{DB: db}, c)

@@ -10,6 +10,7 @@ import (
 	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/nav"
+	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/search"
 	"github.com/collegium/collegium/internal/unit"
 )
@@ -37,7 +38,8 @@ type stores struct {
 }
 
 // NewResolver returns the resolvers over a database and its accounts.
-func NewResolver(db *pgxpool.Pool, accounts *identity.Store) *Resolver {
+func NewResolver(pool *pgxpool.Pool, accounts *identity.Store) *Resolver {
+	db := pg.Acting{Pool: pool}
 	return &Resolver{accounts: accounts, db: stores{
 		nav:     nav.Store{DB: db},
 		content: content.Store{DB: db},

@@ -9,7 +9,7 @@ import (
 )
 
 // Counter counts what one operation sends to the database: each query, each query of a batch, each COPY, and the BEGIN
-// and COMMIT of a transaction. What the driver does by itself (preparing a statement the first time, checking an idle
+// and COMMIT of a transaction. For whom a statement runs goes with it and doesn't count. What the driver does by itself (preparing a statement the first time, checking an idle
 // connection) doesn't count, so the same operation counts the same on a cold and on a warm connection. It is safe for
 // concurrent use.
 type Counter struct {
@@ -79,7 +79,9 @@ var (
 )
 
 func (tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
-	counterFrom(ctx).add(data.SQL)
+	if data.SQL != act {
+		counterFrom(ctx).add(data.SQL)
+	}
 	return ctx
 }
 
@@ -89,7 +91,9 @@ func (tracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {
 func (tracer) TraceBatchStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
 	c := counterFrom(ctx)
 	for _, q := range data.Batch.QueuedQueries {
-		c.add(q.SQL)
+		if q.SQL != act {
+			c.add(q.SQL)
+		}
 	}
 	return ctx
 }

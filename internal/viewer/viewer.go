@@ -3,8 +3,11 @@ package viewer
 
 import (
 	"context"
+	"strings"
 
 	"github.com/google/uuid"
+
+	"github.com/collegium/collegium/internal/pg"
 )
 
 // Role is how much of the content a viewer may read. The zero Role is Anonymous.
@@ -111,10 +114,28 @@ func (v Viewer) To(a Access) AccessTo {
 
 type contextKey struct{}
 
-// With returns a context that carries the viewer. Only the identity middleware
-// calls it.
+// With returns a context that carries the viewer, for the resolvers and for the
+// statements that they send. Only the identity middleware calls it.
 func With(ctx context.Context, v Viewer) context.Context {
+	if v != (Viewer{}) {
+		a := pg.ActorFrom(ctx)
+		a.Account, a.Application, a.Member, a.Unit = text(v.Account), text(v.Application), text(v.MemberID), text(v.Unit)
+		can := v.Can()
+		names := make([]string, len(can))
+		for i, p := range can {
+			names[i] = string(p)
+		}
+		a.Permissions = strings.Join(names, ",")
+		ctx = pg.WithActor(ctx, a)
+	}
 	return context.WithValue(ctx, contextKey{}, v)
+}
+
+func text(id uuid.UUID) string {
+	if id == uuid.Nil {
+		return ""
+	}
+	return id.String()
 }
 
 // From returns the viewer of the request. Only resolvers call it: a feature
