@@ -150,7 +150,7 @@ func firstMigrations(t *testing.T, n int) fs.FS {
 func lines(s string) []string { return strings.Split(s, "\n") }
 
 // catalog describes everything in the database that a migration may make, one line each, except the table in which the
-// migrations themselves are kept and what belongs to an extension.
+// migrations themselves are kept, what belongs to an extension, and what the queue makes in its schema by itself.
 func catalog(t *testing.T, q pg.Querier) string {
 	t.Helper()
 	all, err := pg.Scalars[string](context.Background(), q, catalogSQL, pgx.StrictNamedArgs{})
@@ -165,7 +165,7 @@ WITH own AS (
     SELECT c.oid, c.relname, c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.reloptions
     FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
+    WHERE n.nspname NOT LIKE 'pg\_%' AND n.nspname NOT IN ('information_schema', 'river')
       AND c.relname NOT LIKE 'schema\_migrations%'
       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 )
@@ -200,7 +200,7 @@ UNION ALL
 SELECT 'function ' || pg_get_functiondef(p.oid)
 FROM pg_proc p
 JOIN pg_namespace n ON n.oid = pronamespace
-WHERE nspname NOT LIKE 'pg\_%' AND nspname <> 'information_schema' AND prokind IN ('f', 'p')
+WHERE nspname NOT LIKE 'pg\_%' AND nspname NOT IN ('information_schema', 'river') AND prokind IN ('f', 'p')
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
 UNION ALL
 SELECT concat_ws(' ', 'type', typname, typtype, format_type(typbasetype, typtypmod), typnotnull, typdefault,
@@ -208,7 +208,7 @@ SELECT concat_ws(' ', 'type', typname, typtype, format_type(typbasetype, typtypm
                  (SELECT string_agg(pg_get_constraintdef(c.oid), ',') FROM pg_constraint c WHERE contypid = t.oid))
 FROM pg_type t
 JOIN pg_namespace n ON n.oid = typnamespace
-WHERE nspname NOT LIKE 'pg\_%' AND nspname <> 'information_schema' AND typtype IN ('d', 'e', 'r')
+WHERE nspname NOT LIKE 'pg\_%' AND nspname NOT IN ('information_schema', 'river') AND typtype IN ('d', 'e', 'r')
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e')
 UNION ALL
 SELECT concat_ws(' ', 'text search configuration', cfgname, maptokentype, mapseqno, dict.dictname)
