@@ -39,6 +39,7 @@ type cli struct {
 	Import    importCmd    `cmd:"" help:"Write a content pack, a menu or members into the database."`
 	Export    exportCmd    `cmd:"" help:"Write what is in the database into a folder, as a content pack."`
 	Documents documentsCmd `cmd:"" help:"Keep the trusted documents: the operations of known clients, which they name instead of sending them."`
+	User      userCmd      `cmd:"" help:"Make accounts for people who sign in."`
 	Schema    schemaCmd    `cmd:"" help:"Print the schema of the graph in the schema definition language."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"reflect"
 	"slices"
@@ -36,6 +37,11 @@ type serveCmd struct {
 	Demo        string `enum:"auto,yes,no" default:"auto" from:"COLLEGIUM_DEMO" help:"Load the demo body: yes, no, or auto, which loads it into a private PostgreSQL that is empty (COLLEGIUM_DEMO)."`
 	DemoMembers int    `default:"2000" placeholder:"N" help:"How many fictional members the demo body has; ${default} unless set."`
 	NoMigrate   bool   `help:"Leave the database schema alone, and fail if it is not up to date."`
+
+	PublicURL string `from:"COLLEGIUM_PUBLIC_URL" placeholder:"URL" help:"Address under which people reach this server, as https://graph.example.org (COLLEGIUM_PUBLIC_URL); http:// and the place where it listens unless set. With https:// the session cookie is kept to HTTPS."`
+	Mail      string `from:"COLLEGIUM_MAIL" placeholder:"URL|DIR" help:"Where mail goes: smtp://user:password@host:587, smtps://host:465, or a folder into which messages are written instead (COLLEGIUM_MAIL); the folder mail beside the data unless set."`
+	MailFrom  string `from:"COLLEGIUM_MAIL_FROM" default:"collegium@localhost.localdomain" placeholder:"ADDRESS" help:"Address from which mail is sent (COLLEGIUM_MAIL_FROM)."`
+	MailPage  string `from:"COLLEGIUM_MAIL_PAGE" placeholder:"URL" help:"Page to which the links in mails lead; it calls setPassword with what stands behind #token= (COLLEGIUM_MAIL_PAGE). The page /account of this server unless set."`
 
 	CorsOrigins     []string       `from:"COLLEGIUM_CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins whose pages may call the graph, as https://www.example.org; * for all (COLLEGIUM_CORS_ORIGINS)."`
 	CorsCredentials bool           `help:"Let pages of those origins send cookies."`
@@ -94,6 +100,20 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 
+	public, err := publicURL(c.PublicURL, listener)
+	if err != nil {
+		return &usageError{err}
+	}
+	config.InsecureCookies = public.Scheme == "http"
+	office, err := c.openOffice(ctx, db, public, log)
+	if err != nil {
+		return err
+	}
+	graphConfig.Accounts = office.accounts
+	if err := c.demoSignIns(ctx, s, db, office.accounts); err != nil {
+		return err
+	}
+
 	watcher := fresh.NewWatcher(db.pool.Config().ConnConfig, fresh.Options{Log: log})
 	defer watcher.Close()
 	graphConfig.Watcher = watcher
@@ -105,15 +125,19 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	deps := server.Deps{
-		Execute: handler.Execute,
-		Schema:  graph.SDL(),
-		Ready:   func(ctx context.Context) error { return pg.Current(ctx, db.pool) },
-		About:   func(ctx context.Context) (server.About, error) { return about(ctx, handler) },
-		Pool:    db.pool.Stat,
+		Execute:  handler.Execute,
+		Identify: handler.Identify,
+		Schema:   graph.SDL(),
+		Ready:    func(ctx context.Context) error { return pg.Current(ctx, db.pool) },
+		About:    func(ctx context.Context) (server.About, error) { return about(ctx, handler) },
+		Pool:     db.pool.Stat,
 		Metrics: slices.Concat(
 			documentMetrics(handler.DocumentStats), referenceMetrics(handler.ReferenceStats), answerMetrics(handler.AnswerStats)),
 		Log:     log,
 		Version: version(),
+	}
+	if db.embedded != nil && office.sender.Folder() != "" {
+		deps.Mails = office.mails
 	}
 	if graphConfig.Answers {
 		deps.Recall = handler.Recall
@@ -122,7 +146,7 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return &usageError{err}
 	}
-	c.announce(log, db, listener)
+	c.announce(log, db, listener, public, office)
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -138,6 +162,10 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 		}()
 	}
 	go handler.FollowTrusted(ctx, trustedInterval)
+	if err := office.jobs.Start(ctx); err != nil {
+		return fmt.Errorf("start the queue: %w", err)
+	}
+	defer office.close()
 	if err := srv.Run(ctx, listener); err != nil {
 		return err
 	}
@@ -271,13 +299,15 @@ func (c *serveCmd) prepare(ctx context.Context, s streams, log *slog.Logger, db 
 const demoSeed = 1
 
 // announce says where the service is and how it is set, without secrets.
-func (c *serveCmd) announce(log *slog.Logger, db *database, listener net.Listener) {
+func (c *serveCmd) announce(log *slog.Logger, db *database, listener net.Listener, public *url.URL, office *office) {
 	from := withoutSecrets(db.dsn)
 	if db.embedded != nil {
 		from = fmt.Sprintf("private PostgreSQL %s (%s) in %s", db.embedded.Version(), db.embedded.Source(), db.embedded.DataDir())
 	}
 	log.Info("configuration",
 		"database", from,
+		"public_url", public.String(),
+		"mail", office.sender.String(),
 		"cors_origins", c.CorsOrigins,
 		"trusted_proxies", c.TrustedProxies,
 		"rate_points", c.RatePoints,

@@ -80,6 +80,12 @@ func (s *Store) Create(ctx context.Context, n NewAccount) (_ *Account, err error
 	return s.Account(ctx, id)
 }
 
+// MemberOf returns the member with a key; errs.NotFound if there is none.
+func (s *Store) MemberOf(ctx context.Context, key string) (_ uuid.UUID, err error) {
+	defer errs.Wrap(&err, "identity.MemberOf")
+	return pg.Scalar[uuid.UUID](ctx, s.DB, `SELECT m.id FROM members m WHERE m.key = @key`, pgx.StrictNamedArgs{"key": key})
+}
+
 // Account returns the account with the ID; errs.NotFound if there is none.
 func (s *Store) Account(ctx context.Context, id uuid.UUID) (_ *Account, err error) {
 	defer errs.Wrap(&err, "identity.Account(%s)", id)

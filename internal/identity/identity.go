@@ -4,6 +4,7 @@ package identity
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -33,6 +34,14 @@ const (
 
 // Roles are all roles.
 var Roles = []Role{Editor, MembershipOfficer, Administrator}
+
+// ParseRole returns the role with a name.
+func ParseRole(name string) (Role, error) {
+	if r := Role(name); slices.Contains(Roles, r) {
+		return r, nil
+	}
+	return "", fmt.Errorf("there is no role %q; there are %v", name, Roles)
+}
 
 // Account is somebody who can sign in.
 type Account struct {

@@ -23,7 +23,7 @@ import (
 )
 
 // passwords is shared: making one takes a hash.
-var passwords = sync.OnceValues(identity.NewPasswords)
+var passwords = &identity.Passwords{}
 
 // body is a body with accounts, whose mails go into a folder.
 type body struct {
@@ -37,14 +37,11 @@ type body struct {
 func open(t *testing.T) *body {
 	t.Helper()
 	b := &body{db: pgtest.New(t)}
-	p, err := passwords()
-	if err != nil {
-		t.Fatal(err)
-	}
+	var err error
 	if b.sender, err = mail.NewSender("office@example.org", t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
-	b.Store = &identity.Store{DB: b.db, Passwords: p}
+	b.Store = &identity.Store{DB: b.db, Passwords: passwords}
 	workers := river.NewWorkers()
 	page, _ := url.Parse("https://www.example.org/welcome")
 	river.AddWorker(workers, &identity.MailWorker{

@@ -76,8 +76,12 @@ func (w *MailWorker) Work(ctx context.Context, job *river.Job[MailArgs]) error {
 			"Choose it here:\n\n%s\n\n%s If it wasn't you, there is nothing to do.\n", body, &link, hours)
 	} else {
 		m.Subject = "Confirm your address for " + body
-		m.Text = fmt.Sprintf("Thank you for applying to join %s.\n\n"+
-			"Confirm your address and choose a password here:\n\n%s\n\n%s If it wasn't you, there is nothing to do.\n", body, &link, hours)
+		why := "Somebody, perhaps you, made an account for you at " + body + "."
+		if job.Args.Mail == joinMail {
+			why = "Thank you for applying to join " + body + "."
+		}
+		m.Text = fmt.Sprintf("%s\n\n"+
+			"Confirm your address and choose a password here:\n\n%s\n\n%s If it wasn't you, there is nothing to do.\n", why, &link, hours)
 	}
 	return w.Sender.Send(ctx, m)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/alexedwards/argon2id"
@@ -25,24 +26,29 @@ const (
 var argon = &argon2id.Params{Memory: 19 << 10, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 
 // Passwords hashes and compares passwords, no more of them at once than there are
-// cores: each takes 19 MiB and some 25 ms of one. It is safe for concurrent use.
+// cores: each takes 19 MiB and some 25 ms of one. Its zero value is ready. It is safe
+// for concurrent use.
 type Passwords struct {
+	once  sync.Once
 	turns chan struct{}
 	// nobody is the hash of no password: comparing with it takes as long as with any.
 	nobody string
+	err    error
 }
 
-// NewPasswords returns a Passwords for this machine.
-func NewPasswords() (*Passwords, error) {
-	nobody, err := argon2id.CreateHash(newToken(), argon)
-	if err != nil {
-		return nil, fmt.Errorf("hash a password: %w", err)
-	}
-	return &Passwords{turns: make(chan struct{}, runtime.GOMAXPROCS(0)), nobody: nobody}, nil
+func (p *Passwords) begin() error {
+	p.once.Do(func() {
+		p.turns = make(chan struct{}, runtime.GOMAXPROCS(0))
+		p.nobody, p.err = argon2id.CreateHash(newToken(), argon)
+	})
+	return p.err
 }
 
 // turn waits for a turn, and says how to end it.
 func (p *Passwords) turn(ctx context.Context) (func(), error) {
+	if err := p.begin(); err != nil {
+		return nil, fmt.Errorf("hash a password: %w", err)
+	}
 	select {
 	case p.turns <- struct{}{}:
 		return func() { <-p.turns }, nil

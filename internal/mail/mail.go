@@ -80,6 +80,14 @@ func NewSender(from, target string) (*Sender, error) {
 	return s, nil
 }
 
+// String says where messages go, without a password.
+func (s *Sender) String() string {
+	if s.client != nil {
+		return s.client.ServerAddr()
+	}
+	return "the folder " + s.folder
+}
+
 // Folder is where messages are written, empty if they are sent.
 func (s *Sender) Folder() string { return s.folder }
 

@@ -18,6 +18,9 @@ const (
 	// element that it adds while a dialog is open carries the nonce.
 	policyGraphiQL = "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-%s'; font-src data:; img-src 'self' data:; " +
 		"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	// The page for a new password asks the graph.
+	policyAccount = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 // pages are the HTML pages of the server.
@@ -45,6 +48,11 @@ type page struct {
 	Nonce string
 	// About is nil if what is served isn't known now.
 	About *About
+	// Mails are the messages of /mail, and Mailbox says that there is such a page.
+	Mails   []Mail
+	Mailbox bool
+	// Broken says that what the page shows can't be read now.
+	Broken bool
 }
 
 func (s *Server) writePage(w http.ResponseWriter, name, policy string, status int, data page) {
@@ -63,7 +71,7 @@ func (s *Server) writePage(w http.ResponseWriter, name, policy string, status in
 
 // start is the page at /.
 func (s *Server) start(w http.ResponseWriter, r *http.Request) {
-	data := page{GraphiQL: s.cfg.GraphiQL, Version: s.deps.Version}
+	data := page{GraphiQL: s.cfg.GraphiQL, Version: s.deps.Version, Mailbox: s.deps.Mails != nil}
 	if s.deps.About != nil {
 		if about, err := s.about.get(r.Context(), s.deps.About); err == nil {
 			data.About = &about

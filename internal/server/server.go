@@ -23,6 +23,9 @@ type Deps struct {
 	Recall Recall
 	// Identify finds out who asks. Nil: everyone is anonymous.
 	Identify Identify
+	// Mails returns the messages that were written instead of sent, the newest first, for the page at /mail, which only
+	// this machine gets to see. Nil: there is no such page.
+	Mails func() ([]Mail, error)
 	// Schema is the schema in the schema definition language, served at /schema.graphql. Required.
 	Schema string
 	// Ready returns nil if operations can be answered: the database is reached and its schema is current. Its error is
@@ -142,6 +145,10 @@ func (s *Server) routes() (http.Handler, error) {
 	handle("/{$}", "/", s.get(s.start))
 	if s.cfg.GraphiQL {
 		handle("/graphiql", "/graphiql", s.get(s.graphiQL))
+	}
+	handle("/account", "/account", s.get(s.account))
+	if s.deps.Mails != nil {
+		handle("/mail", "/mail", s.get(s.mailbox))
 	}
 	handle("/assets/{name}", "/assets", s.get(s.asset))
 	handle("/healthz", "/healthz", s.get(s.healthz))

@@ -37,7 +37,7 @@ func (s *Server) identify(w http.ResponseWriter, r *http.Request) (*http.Request
 		s.setSession(w, SessionCookie{})
 		return r, nil
 	case err != nil:
-		s.log.ErrorContext(r.Context(), "who asks can't be found out", "request_id", infoOf(w, r).id, "error", err)
+		s.log.ErrorContext(r.Context(), "who asks can't be found out", "request_id", infoOf(w, r).id(), "error", err)
 		return r, &refusal{
 			status: http.StatusServiceUnavailable, code: codeUnavailable, reason: "identity", retryAfter: time.Second,
 			message: "Who you are can't be found out now. Try again when the time in Retry-After has passed.",
