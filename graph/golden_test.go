@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -14,8 +15,9 @@ import (
 
 // TestGolden asks the queries of testdata/queries of the demo body, and of each
 // wants the answer that stands beside it, with the reference data in the database and
-// in memory. An archive holds query.graphql, maybe
-// variables.json, and want.json.
+// in memory. An archive holds query.graphql, maybe variables.json, and want.json, which
+// is what everyone is answered; and maybe want.ROLE.json for each role that is answered
+// otherwise. Each query is asked as each role.
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/queries/*.txtar")
@@ -25,6 +27,10 @@ func TestGolden(t *testing.T) {
 	db := demoDB(t)
 	stored, held := graphOn(t, db), graphOn(t, db, withReference(t, db))
 	awaitReference(t, held, anyone)
+	as := map[string]context.Context{}
+	for _, role := range append([]string{"anonymous"}, roles...) {
+		as[role] = signedIn(t, stored, db, role)
+	}
 	asked := map[string]bool{}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
@@ -45,33 +51,52 @@ func TestGolden(t *testing.T) {
 				}
 			}
 			ask := params(string(parts["query.graphql"]), variables)
-			result := stored.Execute(t.Context(), ask)
-			if diff := cmp.Diff(string(result.Body), string(held.Execute(t.Context(), ask).Body)); diff != "" {
-				t.Errorf("answer (-database +memory)\n%s", diff)
+			kept := archive.Files[:0]
+			for _, f := range archive.Files {
+				if !strings.HasPrefix(f.Name, "want.") {
+					kept = append(kept, f)
+				}
 			}
-			var got bytes.Buffer
-			if err := json.Indent(&got, result.Body, "", "  "); err != nil {
-				t.Fatalf("the answer is no JSON: %v\n%s", err, result.Body)
-			}
-			got.WriteByte('\n')
-			for root := range decode(t, result.Body).Data {
-				asked[root] = true
+			var everyone string
+			for _, role := range append([]string{"anonymous"}, roles...) {
+				name := "want." + role + ".json"
+				if role == "anonymous" {
+					name = "want.json"
+				}
+				result := stored.Execute(as[role], ask)
+				if diff := cmp.Diff(string(result.Body), string(held.Execute(as[role], ask).Body)); diff != "" {
+					t.Errorf("answer to %s (-database +memory)\n%s", role, diff)
+				}
+				var got bytes.Buffer
+				if err := json.Indent(&got, result.Body, "", "  "); err != nil {
+					t.Fatalf("the answer is no JSON: %v\n%s", err, result.Body)
+				}
+				got.WriteByte('\n')
+				for root := range decode(t, result.Body).Data {
+					asked[root] = true
+				}
+				if role == "anonymous" {
+					everyone = got.String()
+				}
+				if *update {
+					if role == "anonymous" || got.String() != everyone {
+						kept = append(kept, txtar.File{Name: name, Data: got.Bytes()})
+					}
+					continue
+				}
+				want, differs := parts[name]
+				if !differs {
+					want = parts["want.json"]
+				}
+				if diff := cmp.Diff(string(want), got.String()); diff != "" {
+					t.Errorf("answer to %s (-want +got)\n%s", role, diff)
+				}
 			}
 			if *update {
-				kept := archive.Files[:0]
-				for _, f := range archive.Files {
-					if f.Name != "want.json" {
-						kept = append(kept, f)
-					}
-				}
-				archive.Files = append(kept, txtar.File{Name: "want.json", Data: got.Bytes()})
+				archive.Files = kept
 				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
 					t.Fatal(err)
 				}
-				return
-			}
-			if diff := cmp.Diff(string(parts["want.json"]), got.String()); diff != "" {
-				t.Errorf("answer (-want +got)\n%s", diff)
 			}
 		})
 	}

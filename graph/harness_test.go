@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/collegium/collegium/graph"
+	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/pack"
 	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/pg/pgtest"
@@ -31,8 +32,39 @@ func loadDemo(ctx context.Context, db *pgxpool.Pool) error {
 	if _, err := pack.GenerateMembers(ctx, db, demoMembers, 1, func(int) {}); err != nil {
 		return err
 	}
+	accounts := identity.Store{DB: db, Passwords: passwords}
+	if _, err := accounts.CreateDemo(ctx, demoPassword); err != nil {
+		return err
+	}
 	_, err = db.Exec(ctx, `ANALYZE`)
 	return err
+}
+
+// demoPassword is that of all demo accounts of the tests, and passwords hashes it.
+const demoPassword = "a password of tests"
+
+var passwords = &identity.Passwords{}
+
+// roles are who can sign in to the demo body, by the names that files use.
+var roles = []string{"member", "officer", "editor", "membership", "administrator"}
+
+// signedIn returns a context in which one of the roles asks: signed in by password, and
+// known by the session. "anonymous" is nobody.
+func signedIn(t testing.TB, h *graph.Handler, db *pgxpool.Pool, role string) context.Context {
+	t.Helper()
+	if role == "anonymous" {
+		return t.Context()
+	}
+	accounts := identity.Store{DB: db, Passwords: passwords}
+	session, err := accounts.SignIn(t.Context(), role+"@example.org", demoPassword, "192.0.2.1")
+	if err != nil {
+		t.Fatalf("sign in as %s: %v", role, err)
+	}
+	ctx, err := h.Identify(t.Context(), server.Credentials{Session: session.Token})
+	if err != nil {
+		t.Fatalf("who %s is: %v", role, err)
+	}
+	return ctx
 }
 
 // demoDB returns a database of its own with the demo body.

@@ -31,7 +31,7 @@ func TestServeTrusted(t *testing.T) {
 	logs, stderr := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--demo", "yes", "--demo-members", "10", "--log-format", "json"}, getenv, io.Discard, stderr)
+		code <- run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--demo", "yes", "--demo-members", "10", "--log-format", "json", "--mail", t.TempDir()}, getenv, io.Discard, stderr)
 		stderr.Close()
 	}()
 	address := ""

@@ -47,7 +47,7 @@ func TestServe(t *testing.T) {
 	logs, stderr := io.Pipe()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--demo", "yes", "--demo-members", "50", "--log-format", "json"},
+		code <- run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--demo", "yes", "--demo-members", "50", "--log-format", "json", "--mail", t.TempDir()},
 			func(name string) string { return env[name] }, io.Discard, stderr)
 		stderr.Close()
 	}()

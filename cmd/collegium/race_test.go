@@ -176,7 +176,7 @@ func TestRaces(t *testing.T) {
 // with the test.
 func startProcess(t *testing.T, binary, dsn string, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(binary, append([]string{"serve", "--listen=127.0.0.1:0", "--rate-points=0", "--log-format=json"}, args...)...)
+	cmd := exec.Command(binary, append([]string{"serve", "--listen=127.0.0.1:0", "--rate-points=0", "--log-format=json", "--mail=" + t.TempDir()}, args...)...)
 	cmd.Env = append(os.Environ(), "DATABASE_URL="+dsn)
 	logs, err := cmd.StderrPipe()
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -43,6 +44,7 @@ func TestPages(t *testing.T) {
 	}{
 		{"/", 200, []string{"<dt>menu items</dt><dd>312</dd>", "Body &lt;of&gt;", "1.2.3", `href="/graphiql"`, `href="/schema.graphql"`, `href="/healthz"`, `href="/readyz"`, `href="/metrics"`}},
 		{"/graphiql", 200, []string{"/graphiql?example=search", "graphiql.min-", `data-endpoint="/graphql"`}},
+		{"/account", 200, []string{`<label for="password">`, "account-"}},
 		{"/nowhere", 404, []string{`href="/"`}},
 	} {
 		t.Run(tt.path, func(t *testing.T) {
@@ -120,6 +122,55 @@ func TestStartWithoutCounts(t *testing.T) {
 	}
 	if !strings.Contains(b.logs.String(), "refused") {
 		t.Error("the reason isn't in the log")
+	}
+}
+
+// The mailbox shows everyone's mail, as text, and to this machine alone.
+func TestMailbox(t *testing.T) {
+	t.Parallel()
+	broken := false
+	b := newBench(t, func(_ *Config, d *Deps) {
+		d.Mails = func() ([]Mail, error) {
+			if broken {
+				return nil, errors.New("open /secret/folder: denied")
+			}
+			return []Mail{{
+				To: "ada@example.org", Subject: "Welcome <b>", At: time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC),
+				Lines: []string{"Choose it here:", "", "https://www.example.org/welcome#token=abc", "<script>alert(1)</script>"},
+			}}, nil
+		}
+	})
+	ask := func(from, forwarded string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodGet, "/mail", nil)
+		r.RemoteAddr = from
+		if forwarded != "" {
+			r.Header.Set("X-Forwarded-For", forwarded)
+		}
+		return b.do(r)
+	}
+	html := ask("127.0.0.1:9", "").Body.String()
+	for _, want := range []string{
+		"To ada@example.org, 22 November 2026 09:30:00 UTC", "Welcome &lt;b&gt;",
+		`<a href="https://www.example.org/welcome#token=abc">`, "&lt;script&gt;",
+	} {
+		if !strings.Contains(html, want) {
+			t.Errorf("lacks %s:\n%s", want, html)
+		}
+	}
+	for _, r := range []*httptest.ResponseRecorder{ask("192.0.2.1:9", ""), ask("[2001:db8::1]:9", ""), ask("127.0.0.1:9", "192.0.2.1")} {
+		if r.Code != http.StatusNotFound || strings.Contains(r.Body.String(), "ada@") {
+			t.Errorf("another machine is answered %d: %s", r.Code, r.Body)
+		}
+	}
+	if r := ask("[::1]:9", ""); r.Code != http.StatusOK {
+		t.Errorf("this machine is answered %d", r.Code)
+	}
+	broken = true
+	if r := ask("127.0.0.1:9", ""); r.Code != http.StatusInternalServerError || strings.Contains(r.Body.String(), "secret") {
+		t.Errorf("a folder that can't be read: %d: %s", r.Code, r.Body)
+	}
+	if w := getPage(newBench(t, nil), "/mail", "text/html"); w.Code != http.StatusNotFound {
+		t.Errorf("without a folder /mail answers %d", w.Code)
 	}
 }
 
