@@ -17,7 +17,7 @@ type importCmd struct {
 
 	Pack    importPackCmd    `cmd:"" default:"withargs" help:"Write a content pack into the database: all or nothing; a second run changes nothing."`
 	Menu    importMenuCmd    `cmd:"" help:"Write a menu from an indented bullet outline, or from a captured page that holds one."`
-	Members importMembersCmd `cmd:"" help:"Add fictional members, for demos and benchmarks."`
+	Members importMembersCmd `cmd:"" help:"Create and change members as a CSV file says, or add fictional ones; docs/operate.md says what stands in the file."`
 }
 
 // openMigrated opens the database of an import or an export. What only reads
@@ -114,49 +114,6 @@ func (c *importMenuCmd) Run(ctx context.Context, s streams, m *cli) error {
 	}
 	printReports(s, outline, report)
 	sayDryRun(s, c.DryRun)
-	return nil
-}
-
-type importMembersCmd struct {
-	Generate int    `required:"" placeholder:"N" help:"How many fictional members there shall be of this seed."`
-	Seed     uint64 `default:"1" placeholder:"S" help:"The same seed makes the same members."`
-}
-
-// Run adds fictional members.
-func (c *importMembersCmd) Run(ctx context.Context, s streams, m *cli) error {
-	db, err := m.Import.openMigrated(ctx, s, true)
-	if err != nil {
-		return err
-	}
-	defer db.close()
-	b := newBar(s, c.Generate, "members")
-	report, err := pack.GenerateMembers(ctx, db.pool, c.Generate, c.Seed, b.set)
-	b.finish()
-	if err != nil {
-		return err
-	}
-	printReports(s, report)
-	return nil
-}
-
-type exportCmd struct {
-	databaseFlags `embed:""`
-
-	Dir string `arg:"" type:"path" help:"Folder to write: one that does not exist, is empty, or holds a pack, which is replaced."`
-}
-
-// Run exports the database.
-func (c *exportCmd) Run(ctx context.Context, s streams) error {
-	db, err := c.openMigrated(ctx, s, false)
-	if err != nil {
-		return err
-	}
-	defer db.close()
-	files, err := pack.Export(ctx, db.pool, c.Dir)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(s.out, "wrote %d files to %s\n", files, c.Dir)
 	return nil
 }
 

@@ -37,7 +37,7 @@ type cli struct {
 	Serve     serveCmd     `cmd:"" help:"Serve the graph over HTTP. Without a database address it runs a private PostgreSQL and loads the demo body."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database schema up to date, or back, or say how it stands."`
 	Import    importCmd    `cmd:"" help:"Write a content pack, a menu or members into the database."`
-	Export    exportCmd    `cmd:"" help:"Write what is in the database into a folder, as a content pack."`
+	Export    exportCmd    `cmd:"" help:"Write the content into a folder as a content pack, or the members into a CSV file."`
 	Documents documentsCmd `cmd:"" help:"Keep the trusted documents: the operations of known clients, which they name instead of sending them."`
 	User      userCmd      `cmd:"" help:"Make accounts for people who sign in."`
 	Schema    schemaCmd    `cmd:"" help:"Print the schema of the graph in the schema definition language."`

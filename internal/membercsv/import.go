@@ -1,0 +1,526 @@
+package membercsv
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/collegium/collegium/internal/errs"
+	"github.com/collegium/collegium/internal/node"
+	"github.com/collegium/collegium/internal/pg"
+)
+
+// Options say how a file is imported.
+type Options struct {
+	// File is what problems call the file.
+	File string
+	// Mapping is for headings that do not tell their field by themselves.
+	Mapping Mapping
+	// Encoding is UTF8 or Windows1252; empty is UTF8.
+	Encoding string
+	// Delimiter stands between cells; 0 takes the one that the headings show.
+	Delimiter rune
+	// DryRun says what would be done, and does nothing.
+	DryRun bool
+	// SkipBad writes the rows that are right although others are wrong.
+	SkipBad bool
+	// MaxProblems is how many problems are told; the others are counted. 0 is 100.
+	MaxProblems int
+	// Progress, which may be nil, is told how many bytes of the file are read.
+	Progress func(read int64)
+}
+
+// Import creates and changes members as a CSV file says. A member is known by the
+// number, which is the key of the record. What the file has no column for stays as
+// it is; an empty cell takes a value away. Members that are not in the file stay.
+//
+// It is one transaction: if a row is wrong, nothing is written and the error is a
+// BadRowsError, or with SkipBad all the others are.
+func Import(ctx context.Context, pool *pgxpool.Pool, in io.Reader, o Options) (_ *Report, err error) {
+	defer errs.Wrap(&err, "membercsv.Import(%s)", o.File)
+	if o.MaxProblems <= 0 {
+		o.MaxProblems = 100
+	}
+	t, err := openTable(in, o.Encoding, o.Delimiter, o.Mapping)
+	if err != nil {
+		return nil, err
+	}
+	tx, err := pool.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // after a commit it does nothing
+	im := &importer{tx: tx, table: t, options: o, report: &Report{File: o.File, DryRun: o.DryRun}}
+	if err := im.run(ctx); err != nil {
+		return nil, err
+	}
+	if o.DryRun {
+		return im.report, nil
+	}
+	return im.report, tx.Commit(ctx)
+}
+
+type importer struct {
+	tx      pgx.Tx
+	table   *table
+	options Options
+	report  *Report
+	units   *units
+	// found are the problems of cells, as many as are told.
+	found      []Problem
+	all        int
+	unreadable int
+	err        error
+	values     []any
+}
+
+func (im *importer) run(ctx context.Context) error {
+	var err error
+	if im.units, err = readUnits(ctx, im.tx); err != nil {
+		return err
+	}
+	if err := im.stage(ctx); err != nil {
+		return err
+	}
+	// Nobody edits a profile between the look at it and the write. Reading goes on.
+	if _, err := im.tx.Exec(ctx, `LOCK TABLE members, section_memberships IN SHARE ROW EXCLUSIVE MODE`); err != nil {
+		return err
+	}
+	if err := im.judge(ctx); err != nil {
+		return err
+	}
+	if im.report.Skipped > 0 && !im.options.SkipBad {
+		return &BadRowsError{File: im.options.File, Problems: im.report.Problems}
+	}
+	return im.write(ctx)
+}
+
+func readUnits(ctx context.Context, tx pgx.Tx) (*units, error) {
+	type unit struct {
+		ID                          uuid.UUID
+		Kind, Slug, Name, ShortName string
+	}
+	rows, err := pg.All[unit](ctx, tx, `SELECT id, kind, slug, name, short_name FROM units ORDER BY position`)
+	if err != nil {
+		return nil, err
+	}
+	u := &units{byName: map[string]uuid.UUID{}}
+	// A name that two units have means neither.
+	names := map[string]int{}
+	for _, r := range rows {
+		names[unitKey(r.Kind, r.Name)]++
+		if r.ShortName != r.Name {
+			names[unitKey(r.Kind, r.ShortName)]++
+		}
+	}
+	for _, r := range rows {
+		for _, name := range []string{r.Name, r.ShortName} {
+			if names[unitKey(r.Kind, name)] == 1 {
+				u.byName[unitKey(r.Kind, name)] = r.ID
+			}
+		}
+	}
+	for _, r := range rows {
+		u.byName[unitKey(r.Kind, r.Slug)] = r.ID
+	}
+	return u, nil
+}
+
+var stagedColumns = []string{
+	"id", "line", "number", "bad", "display_name", "sort_name", "other_sort_name", "pronouns", "headline", "bio", "grade", "region_id", "joined_on", "sections",
+	"listing_audience", "pronouns_audience", "headline_audience", "bio_audience", "grade_audience", "region_audience", "joined_on_audience", "sections_audience",
+}
+
+// stage copies the rows beside the members, where they can be compared.
+func (im *importer) stage(ctx context.Context) error {
+	if _, err := im.tx.Exec(ctx, `
+		CREATE TEMPORARY TABLE imported_members (
+			id                 uuid,
+			line               integer,
+			number             text,
+			bad                boolean,
+			display_name       text,
+			sort_name          text,
+			-- Of a member whose name is new and who is given no other.
+			other_sort_name    text,
+			pronouns           text,
+			headline           text,
+			bio                text,
+			grade              text,
+			region_id          uuid,
+			joined_on          date,
+			sections           jsonb,
+			listing_audience   text,
+			pronouns_audience  text,
+			headline_audience  text,
+			bio_audience       text,
+			grade_audience     text,
+			region_audience    text,
+			joined_on_audience text,
+			sections_audience  text
+		) ON COMMIT DROP`); err != nil {
+		return err
+	}
+	if _, err := im.tx.CopyFrom(ctx, pgx.Identifier{"imported_members"}, stagedColumns, im); err != nil {
+		if im.err != nil {
+			return im.err
+		}
+		return err
+	}
+	_, err := im.tx.Exec(ctx, `ANALYZE imported_members`)
+	return err
+}
+
+// Next reads rows until one has a number. It is part of pgx.CopyFromSource.
+func (im *importer) Next() bool {
+	for {
+		cells, line, problem, err := im.table.next()
+		if im.options.Progress != nil {
+			im.options.Progress(im.table.counted.n)
+		}
+		if err != nil {
+			if err != io.EOF {
+				im.err = err
+			}
+			return false
+		}
+		im.report.Rows++
+		if problem != "" {
+			im.problem(Problem{Line: line, Reason: problem})
+			im.unreadable++
+			continue
+		}
+		r, bad := im.parse(cells, line)
+		if r.number == "" {
+			im.unreadable++
+			continue
+		}
+		im.values, im.err = r.values(line, bad, im.table.columns)
+		return im.err == nil
+	}
+}
+
+// Values is part of pgx.CopyFromSource.
+func (im *importer) Values() ([]any, error) { return im.values, nil }
+
+// Err is part of pgx.CopyFromSource.
+func (im *importer) Err() error { return im.err }
+
+func (im *importer) problem(p Problem) {
+	im.all++
+	if len(im.found) < im.options.MaxProblems {
+		im.found = append(im.found, p)
+	}
+}
+
+func (im *importer) parse(cells []string, line int) (*row, bool) {
+	r := &row{units: im.units}
+	bad := false
+	for i, cell := range cells {
+		f := im.table.columns.fields[i]
+		if f == leftOut {
+			continue
+		}
+		problem := notText(cell)
+		switch cell = clean(unescape(cell)); {
+		case problem != "":
+		case f == nil && cell != "":
+			problem = "stands below no heading"
+		case f == nil:
+		case cell == "" && f.required:
+			problem = "is empty"
+		case cell != "":
+			problem = f.parse(r, cell)
+		}
+		if problem != "" {
+			if f != nil && f.name == "number" {
+				r.number = ""
+			}
+			im.problem(Problem{Line: line, Column: im.table.columns.headings[i], Reason: problem})
+			bad = true
+		}
+	}
+	if im.table.columns.has["given_name"] && r.given == "" && r.family == "" {
+		im.problem(Problem{Line: line, Column: im.table.columns.heading("family_name"), Reason: "is empty, and so is " + im.table.columns.heading("given_name")})
+		bad = true
+	}
+	return r, bad
+}
+
+// values are the row as it is staged.
+func (r *row) values(line int, bad bool, c *columns) ([]any, error) {
+	other := sortNameOf(r.displayName)
+	if c.has["given_name"] {
+		r.displayName = strings.TrimSpace(r.given + " " + r.family)
+		other = strings.TrimSuffix(strings.TrimPrefix(r.family+", "+r.given, ", "), ", ")
+	}
+	sections := r.sections
+	if sections == nil {
+		sections = []period{}
+	}
+	periods, err := json.Marshal(sections)
+	if err != nil {
+		return nil, err
+	}
+	v := []any{
+		node.Keyed("member", r.number), line, r.number, bad, null(r.displayName), null(r.sortName), other, r.pronouns, r.headline, r.bio, r.grade, r.region,
+		r.joinedOn, periods,
+	}
+	for _, a := range r.audiences {
+		v = append(v, a)
+	}
+	return v, nil
+}
+
+func null(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// sortNameOf puts the last word first: what is known of a name that nobody divided.
+func sortNameOf(displayName string) string {
+	words := strings.Fields(displayName)
+	if len(words) < 2 {
+		return displayName
+	}
+	last := len(words) - 1
+	return words[last] + ", " + strings.Join(words[:last], " ")
+}
+
+// merged are the rows that are right beside the members they are about, with what
+// the import makes of each column. A text that differs from the stored one only in
+// line ends and white space around it, which no cell can hold, is the same.
+const merged = `
+	SELECT
+		r.line,
+		r.number,
+		m.id AS old_id,
+		COALESCE(m.id, r.id) AS id,
+		r.sections,
+		CASE
+			WHEN r.display_name IS NULL OR r.display_name = btrim(replace(m.display_name, E'\r\n', E'\n'), E' \t\n\r') THEN m.display_name
+			ELSE r.display_name
+		END AS display_name,
+		CASE
+			WHEN r.sort_name = btrim(replace(m.sort_name, E'\r\n', E'\n'), E' \t\n\r') THEN m.sort_name
+			WHEN r.sort_name IS NOT NULL THEN r.sort_name
+			WHEN r.display_name IS NULL OR r.display_name = btrim(replace(m.display_name, E'\r\n', E'\n'), E' \t\n\r') THEN m.sort_name
+			ELSE r.other_sort_name
+		END AS sort_name,
+		CASE
+			WHEN NOT 'pronouns' = ANY(@has) THEN m.pronouns
+			WHEN r.pronouns IS NOT DISTINCT FROM NULLIF(btrim(replace(m.pronouns, E'\r\n', E'\n'), E' \t\n\r'), '') THEN m.pronouns
+			ELSE r.pronouns
+		END AS pronouns,
+		CASE
+			WHEN NOT 'headline' = ANY(@has) THEN m.headline
+			WHEN r.headline IS NOT DISTINCT FROM NULLIF(btrim(replace(m.headline, E'\r\n', E'\n'), E' \t\n\r'), '') THEN m.headline
+			ELSE r.headline
+		END AS headline,
+		CASE
+			WHEN NOT 'bio' = ANY(@has) THEN m.bio
+			WHEN r.bio IS NOT DISTINCT FROM NULLIF(btrim(replace(m.bio, E'\r\n', E'\n'), E' \t\n\r'), '') THEN m.bio
+			ELSE r.bio
+		END AS bio,
+		COALESCE(r.grade, m.grade) AS grade,
+		CASE WHEN 'region' = ANY(@has) THEN r.region_id ELSE m.region_id END AS region_id,
+		COALESCE(r.joined_on, m.joined_on) AS joined_on,
+		CASE WHEN 'listing_audience' = ANY(@has) THEN COALESCE(r.listing_audience, 'NOBODY') ELSE COALESCE(m.listing_audience, 'NOBODY') END AS listing_audience,
+		CASE WHEN 'pronouns_audience' = ANY(@has) THEN COALESCE(r.pronouns_audience, 'NOBODY') ELSE COALESCE(m.pronouns_audience, 'NOBODY') END AS pronouns_audience,
+		CASE WHEN 'headline_audience' = ANY(@has) THEN COALESCE(r.headline_audience, 'NOBODY') ELSE COALESCE(m.headline_audience, 'NOBODY') END AS headline_audience,
+		CASE WHEN 'bio_audience' = ANY(@has) THEN COALESCE(r.bio_audience, 'NOBODY') ELSE COALESCE(m.bio_audience, 'NOBODY') END AS bio_audience,
+		CASE WHEN 'grade_audience' = ANY(@has) THEN COALESCE(r.grade_audience, 'NOBODY') ELSE COALESCE(m.grade_audience, 'NOBODY') END AS grade_audience,
+		CASE WHEN 'region_audience' = ANY(@has) THEN COALESCE(r.region_audience, 'NOBODY') ELSE COALESCE(m.region_audience, 'NOBODY') END AS region_audience,
+		CASE WHEN 'joined_on_audience' = ANY(@has) THEN COALESCE(r.joined_on_audience, 'NOBODY') ELSE COALESCE(m.joined_on_audience, 'NOBODY') END AS joined_on_audience,
+		CASE WHEN 'sections_audience' = ANY(@has) THEN COALESCE(r.sections_audience, 'NOBODY') ELSE COALESCE(m.sections_audience, 'NOBODY') END AS sections_audience
+	FROM imported_members r
+	LEFT JOIN members m ON m.key = r.number
+	WHERE NOT r.bad`
+
+func (im *importer) args() pgx.StrictNamedArgs {
+	has := []string{}
+	for name := range im.table.columns.has {
+		has = append(has, name)
+	}
+	return pgx.StrictNamedArgs{"has": has}
+}
+
+// judge finds what only a look at all rows and at the members can find, and counts.
+func (im *importer) judge(ctx context.Context) error {
+	type found struct {
+		Line   int
+		Field  string
+		Reason string
+		All    int
+	}
+	// A number that stands twice is wrong from the second time on.
+	twice, err := pg.All[found](ctx, im.tx, `
+		WITH again AS (
+			UPDATE imported_members r
+			SET bad = true
+			FROM (SELECT number, min(line) AS line FROM imported_members GROUP BY number HAVING count(*) > 1) f
+			WHERE f.number = r.number AND r.line > f.line
+			RETURNING r.line, f.line AS first
+		)
+		SELECT a.line, 'number' AS field, 'stands in line ' || a.first || ' already' AS reason, count(*) OVER () AS all
+		FROM again a
+		ORDER BY a.line
+		LIMIT @most`, pgx.StrictNamedArgs{"most": im.options.MaxProblems})
+	if err != nil {
+		return err
+	}
+	args := im.args()
+	args["most"] = im.options.MaxProblems
+	wrong, err := pg.All[found](ctx, im.tx, `
+		WITH merged AS MATERIALIZED (`+merged+`), wrong AS (
+			SELECT m.line, p.field, p.reason
+			FROM merged m
+			CROSS JOIN LATERAL (VALUES
+				('display_name', CASE WHEN m.display_name IS NULL THEN 'no member has this number yet, and a new one needs a display_name' END),
+				('grade', CASE WHEN m.grade IS NULL THEN 'no member has this number yet, and a new one needs a grade' END),
+				('joined_on', CASE WHEN m.joined_on IS NULL THEN 'no member has this number yet, and a new one needs the day of joined_on' END),
+				('sort_name', CASE WHEN NOT
+					regexp_split_to_array(lower(m.sort_name COLLATE "und-x-icu"), '[^[:alnum:]]+')
+					<@ array_append(regexp_split_to_array(lower(m.display_name COLLATE "und-x-icu"), '[^[:alnum:]]+'), '')
+					THEN 'has a word that the display name does not have; whoever sees the member in a list can read both' END)
+			) AS p(field, reason)
+			WHERE p.reason IS NOT NULL
+		), marked AS (
+			UPDATE imported_members r
+			SET bad = true
+			FROM (SELECT DISTINCT line FROM wrong) w
+			WHERE w.line = r.line
+		)
+		SELECT line, field, reason, count(*) OVER () AS all
+		FROM wrong
+		ORDER BY line, field
+		LIMIT @most`, args)
+	if err != nil {
+		return err
+	}
+	for _, f := range slices.Concat(twice, wrong) {
+		im.found = append(im.found, Problem{Line: f.Line, Column: im.table.columns.heading(f.Field), Reason: f.Reason})
+	}
+	for _, some := range [][]*found{twice, wrong} {
+		if len(some) > 0 {
+			im.all += some[0].All
+		}
+	}
+	slices.SortStableFunc(im.found, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+	bad, err := pg.Scalar[int](ctx, im.tx, `SELECT count(*) FROM imported_members WHERE bad`)
+	if err != nil {
+		return err
+	}
+	im.report.Skipped = im.unreadable + bad
+	im.report.Problems = Problems{Told: im.found[:min(len(im.found), im.options.MaxProblems)], All: im.all, Rows: im.report.Skipped}
+	return nil
+}
+
+func (im *importer) write(ctx context.Context) error {
+	created, err := im.tx.Exec(ctx, `
+		INSERT INTO members (
+			id, key, display_name, sort_name, pronouns, headline, bio, grade, region_id, joined_on,
+			listing_audience, pronouns_audience, headline_audience, bio_audience, grade_audience, region_audience, joined_on_audience, sections_audience
+		)
+		SELECT
+			n.id, n.number, n.display_name, n.sort_name, n.pronouns, n.headline, n.bio, n.grade, n.region_id, n.joined_on,
+			n.listing_audience, n.pronouns_audience, n.headline_audience, n.bio_audience, n.grade_audience, n.region_audience, n.joined_on_audience,
+			n.sections_audience
+		FROM (`+merged+`) n
+		WHERE n.old_id IS NULL`, im.args())
+	if err != nil {
+		return err
+	}
+	changed, err := im.tx.Exec(ctx, `
+		UPDATE members m
+		SET display_name = n.display_name,
+			sort_name = n.sort_name,
+			pronouns = n.pronouns,
+			headline = n.headline,
+			bio = n.bio,
+			grade = n.grade,
+			region_id = n.region_id,
+			joined_on = n.joined_on,
+			listing_audience = n.listing_audience,
+			pronouns_audience = n.pronouns_audience,
+			headline_audience = n.headline_audience,
+			bio_audience = n.bio_audience,
+			grade_audience = n.grade_audience,
+			region_audience = n.region_audience,
+			joined_on_audience = n.joined_on_audience,
+			sections_audience = n.sections_audience
+		FROM (`+merged+`) n
+		WHERE m.id = n.old_id
+			AND (m.display_name, m.sort_name, m.pronouns, m.headline, m.bio, m.grade, m.region_id, m.joined_on, m.listing_audience, m.pronouns_audience,
+				m.headline_audience, m.bio_audience, m.grade_audience, m.region_audience, m.joined_on_audience, m.sections_audience)
+			IS DISTINCT FROM
+				(n.display_name, n.sort_name, n.pronouns, n.headline, n.bio, n.grade, n.region_id, n.joined_on, n.listing_audience, n.pronouns_audience,
+				n.headline_audience, n.bio_audience, n.grade_audience, n.region_audience, n.joined_on_audience, n.sections_audience)`, im.args())
+	if err != nil {
+		return err
+	}
+	im.report.Created, im.report.Changed = int(created.RowsAffected()), int(changed.RowsAffected())
+	im.report.Unchanged = im.report.Rows - im.report.Skipped - im.report.Created - im.report.Changed
+	if im.table.columns.has["sections"] {
+		if err := im.writeSections(ctx); err != nil {
+			return err
+		}
+	}
+	if im.report.Created+im.report.Joined > 1_000 && !im.options.DryRun {
+		// The planner should know about them before the first question.
+		_, err = im.tx.Exec(ctx, `ANALYZE members, section_memberships`)
+	}
+	return err
+}
+
+// writeSections makes the memberships of sections those of the file.
+func (im *importer) writeSections(ctx context.Context) error {
+	if _, err := im.tx.Exec(ctx, `
+		CREATE TEMPORARY TABLE imported_sections ON COMMIT DROP AS
+		SELECT m.id AS member_id, p.section AS section_id, p."from" AS starts_on, p."to" AS ends_on
+		FROM imported_members r
+		JOIN members m ON m.key = r.number
+		CROSS JOIN LATERAL jsonb_to_recordset(r.sections) AS p(section uuid, "from" date, "to" date)
+		WHERE NOT r.bad`); err != nil {
+		return err
+	}
+	if _, err := im.tx.Exec(ctx, `ANALYZE imported_sections`); err != nil {
+		return err
+	}
+	left, err := im.tx.Exec(ctx, `
+		DELETE FROM section_memberships sm
+		USING imported_members r
+		JOIN members m ON m.key = r.number
+		WHERE NOT r.bad
+			AND sm.member_id = m.id
+			AND NOT EXISTS (
+				SELECT
+				FROM imported_sections s
+				WHERE s.member_id = sm.member_id AND s.section_id = sm.section_id AND s.starts_on = sm.starts_on
+					AND s.ends_on IS NOT DISTINCT FROM sm.ends_on)`)
+	if err != nil {
+		return err
+	}
+	joined, err := im.tx.Exec(ctx, `
+		INSERT INTO section_memberships (member_id, section_id, starts_on, ends_on)
+		SELECT s.member_id, s.section_id, s.starts_on, s.ends_on
+		FROM imported_sections s
+		WHERE NOT EXISTS (
+			SELECT
+			FROM section_memberships sm
+			WHERE sm.member_id = s.member_id AND sm.section_id = s.section_id AND sm.starts_on = s.starts_on)`)
+	if err != nil {
+		return err
+	}
+	im.report.Left, im.report.Joined = int(left.RowsAffected()), int(joined.RowsAffected())
+	return nil
+}
