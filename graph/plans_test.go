@@ -95,7 +95,7 @@ var alsoPlanned = []string{
 // wholeTables are the statements that rightly read a whole table, by how they begin
 // and end, each with the reason.
 var wholeTables = []struct{ begins, ends, reason string }{
-	{`SELECT count(*) AS n FROM members m WHERE`, `WHERE m.listing_audience = ANY(@reach)`, "it counts everyone"},
+	{`SELECT count(*) AS n FROM members m WHERE`, `WHERE m.listing_audience = ANY(@audiences)`, "it counts everyone"},
 	{`WITH words AS MATERIALIZED`, ` AS n`, "it counts all who have words that many have"},
 }
 

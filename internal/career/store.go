@@ -187,13 +187,16 @@ func (s *Store) ByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (_ m
 // OfMembers returns the case studies about each of the members.
 func (s *Store) OfMembers(ctx context.Context, v viewer.Viewer, members []uuid.UUID) (_ map[uuid.UUID][]*CaseStudy, err error) {
 	defer errs.Wrap(&err, "career.OfMembers(%d)", len(members))
+	sight := v.Sight()
+	args := pgx.StrictNamedArgs{"members": members, "reach": v.Reach()}
+	sight.Bind(args)
 	rows, err := pg.All[CaseStudy](ctx, s.DB, `
 		SELECT`+columns+`
 		FROM`+tables+`
 		JOIN members m ON m.id = c.member_id
-		WHERE c.member_id = ANY(@members) AND m.listing_audience = ANY(@reach) AND `+viewer.Visible+`
+		WHERE c.member_id = ANY(@members) AND `+sight.Shape.Shows(`m.listing_audience`)+` AND `+viewer.Visible+`
 		ORDER BY l.position, e.position, e.id`,
-		pgx.StrictNamedArgs{"members": members, "reach": v.Reach()})
+		args)
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func (d *directory) page(of func(*list) string) string {
 	if d.rare == nil {
 		return pg.Paged(of(&d.list))
 	}
-	return withFound + `
+	return d.withFound() + `
 		SELECT c.* FROM (` + pg.Paged(of(&d.list)) + `) c WHERE (SELECT o.often FROM words o)
 		UNION ALL
 		SELECT r.* FROM (` + pg.Paged(of(d.rare)) + `) r`
@@ -38,7 +38,7 @@ func (d *directory) count() string {
 	if d.rare == nil {
 		return d.list.count()
 	}
-	return withFound + `
+	return d.withFound() + `
 		SELECT CASE WHEN (SELECT o.often FROM words o) THEN (` + d.list.count() + `) ELSE (` + d.rare.count() + `) END AS n`
 }
 
@@ -59,31 +59,39 @@ const (
 // trigrams it is the other way round. So a sample is looked at first. It is taken in
 // the order of the ids, since words of a name stand beside each other in the order
 // of names.
-const (
-	found = `found`
-
-	withFound = `
+func (t *texts) withFound() string {
+	return `
 		WITH words AS MATERIALIZED (
 			SELECT count(*) >= 20 AS often
 			FROM (SELECT m.* FROM members m ORDER BY m.id LIMIT 200) m
-			WHERE true` + hasText + `
+			WHERE true` + t.hasText() + `
 		), found AS MATERIALIZED (
 			SELECT m.*
 			FROM members m
 			WHERE NOT (SELECT o.often FROM words o)
-				AND (m.display_name ILIKE @text OR (m.headline_audience = ANY(@reach) AND m.headline ILIKE @text))
+				AND (m.display_name ILIKE @text OR (m.headline ILIKE @text AND ` + t.Shows(`m.headline_audience`) + `))
 		)`
+}
 
-	// hasText does without the index.
-	hasText = ` AND (m.display_name || '' ILIKE @text OR (m.headline_audience = ANY(@reach) AND m.headline || '' ILIKE @text))`
-)
+const found = `found`
+
+// hasText does without the index.
+func (t *texts) hasText() string {
+	return ` AND (m.display_name || '' ILIKE @text OR (m.headline || '' ILIKE @text AND ` + t.Shows(`m.headline_audience`) + `))`
+}
 
 // search returns the directory by a filter. A condition on a field asks for the
 // field's audience too.
 func search(v viewer.Viewer, f Filter) (*directory, error) {
-	d := &directory{list: list{table: `members`}, args: pgx.StrictNamedArgs{"reach": v.Reach()}}
+	sight := v.Sight()
+	t := textsFor(sight)
+	d := &directory{list: list{texts: t, table: `members`}, args: pgx.StrictNamedArgs{}}
+	sight.Bind(d.args)
+	if f.Region != nil || f.Section != nil {
+		d.args["reach"] = v.Reach()
+	}
 	if f.Region != nil {
-		d.conditions += ` AND m.region_audience = ANY(@reach) AND m.region_id = ` + namedRegion
+		d.conditions += ` AND m.region_id = ` + namedRegion + ` AND ` + t.Shows(`m.region_audience`)
 		d.args["region"] = *f.Region
 	}
 	if f.Section != nil {
@@ -91,7 +99,7 @@ func search(v viewer.Viewer, f Filter) (*directory, error) {
 		d.args["section"] = *f.Section
 	}
 	if f.Grade != nil {
-		d.conditions += ` AND m.grade_audience = ANY(@reach) AND m.grade = @grade`
+		d.conditions += ` AND m.grade = @grade AND ` + t.Shows(`m.grade_audience`)
 		d.args["grade"] = *f.Grade
 	}
 	if f.Text != nil {
@@ -101,9 +109,9 @@ func search(v viewer.Viewer, f Filter) (*directory, error) {
 		}
 		d.args["text"] = "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
 		if hasTrigram(text) {
-			d.rare = &list{table: found, section: d.section, conditions: d.conditions}
+			d.rare = &list{texts: t, table: found, section: d.section, conditions: d.conditions}
 		}
-		d.conditions += hasText
+		d.conditions += t.hasText()
 	}
 	return d, nil
 }

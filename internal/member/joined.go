@@ -46,23 +46,41 @@ var byDays = pg.Sort{
 // showing returns the SELECT of a page of those who show their day: from each
 // audience that the viewer belongs to as many as the page has, since the index is
 // sorted within one audience, and of these the first.
+//
+// Where a sight is one of rows, more is asked of what only some of an audience see,
+// and the viewer's own day is looked up besides.
 func (l *list) showing(k page.Keyset) string {
-	return `
+	shown := ``
+	if l.Shape != 0 {
+		shown = ` AND ` + l.Shows(`m.joined_on_audience`)
+	}
+	sql := `
 		SELECT m.*
-		FROM unnest(@reach::text[]) AS a (audience)
+		FROM unnest(` + l.Scanned() + `) AS of (audience)
 		CROSS JOIN LATERAL (` + pg.Paged(`
-			SELECT`+columns+`
-			FROM `+l.table+` m
-			WHERE m.joined_on_audience = a.audience AND `+visible+l.within()+byDays.Bounds(k)+byDays.OrderBy(k)) + `
-		) m` + byDays.OrderBy(k)
+			SELECT`+l.columns+`
+			FROM `+l.table+` m`+l.ofRow+`
+			WHERE m.joined_on_audience = of.audience`+shown+` AND `+l.visible+l.within()+byDays.Bounds(k)+byDays.OrderBy(k)) + `
+		) m`
+	if l.Own() {
+		sql = `
+		SELECT m.*
+		FROM (` + sql + `
+			UNION ALL
+			SELECT` + l.columns + `
+			FROM ` + l.table + ` m` + l.ofRow + `
+			WHERE m.id = @me AND m.joined_on_audience <> ALL(` + l.Scanned() + `)` + l.within() + byDays.Bounds(k) + `
+		) m`
+	}
+	return sql + byDays.OrderBy(k)
 }
 
 // keeping returns the SELECT of a page of those who keep their day.
 func (l *list) keeping(k page.Keyset) string {
 	return `
-		SELECT` + columns + `
-		FROM ` + l.table + ` m
-		WHERE m.joined_on_audience <> ALL(@reach) AND ` + visible + l.within() + byNames.Bounds(k) + byNames.OrderBy(k)
+		SELECT` + l.columns + `
+		FROM ` + l.table + ` m` + l.ofRow + `
+		WHERE NOT (` + l.Shows(`m.joined_on_audience`) + `) AND ` + l.visible + l.within() + byNames.Bounds(k) + byNames.OrderBy(k)
 }
 
 // newestFirst returns a page in the order JOINED_ON_DESC.

@@ -12,6 +12,7 @@ import (
 // list is the SQL of a list of members. Of what it may be narrowed by, only what
 // is asked for stands in the statement.
 type list struct {
+	*texts
 	// table is what the members m are taken from: members, or found, which are those
 	// of them with some words.
 	table string
@@ -43,12 +44,12 @@ var (
 func (l *list) byName(k page.Keyset) string {
 	if l.section == "" || l.table == found {
 		return `
-		SELECT` + columns + `
-		FROM ` + l.table + ` m
-		WHERE ` + visible + l.within() + byNames.Bounds(k) + byNames.OrderBy(k)
+		SELECT` + l.columns + `
+		FROM ` + l.table + ` m` + l.ofRow + `
+		WHERE ` + l.visible + l.within() + byNames.Bounds(k) + byNames.OrderBy(k)
 	}
 	return `
-		SELECT` + columns + `
+		SELECT` + l.columns + `
 		FROM (
 			-- Periods of one membership may overlap.
 			SELECT DISTINCT
@@ -57,8 +58,8 @@ func (l *list) byName(k page.Keyset) string {
 			FROM section_memberships sm
 			WHERE sm.section_id = ` + l.section + ` AND ` + today + byMemberships.Bounds(k) + byMemberships.OrderBy(k) + `
 		) s
-		JOIN members m ON m.id = s.member_id
-		WHERE ` + visible + ` AND m.sections_audience = ANY(@reach)` + l.conditions + byMemberships.OrderBy(k)
+		JOIN members m ON m.id = s.member_id` + l.ofRow + `
+		WHERE ` + l.visible + ` AND ` + l.showsSections + l.conditions + byMemberships.OrderBy(k)
 }
 
 // within returns the conditions with that on the section.
@@ -66,7 +67,7 @@ func (l *list) within() string {
 	if l.section == "" {
 		return l.conditions
 	}
-	return l.conditions + ` AND m.sections_audience = ANY(@reach) AND EXISTS (
+	return l.conditions + ` AND ` + l.showsSections + ` AND EXISTS (
 		SELECT FROM section_memberships sm WHERE sm.member_id = m.id AND sm.section_id = ` + l.section + ` AND ` + today + `)`
 }
 
@@ -75,7 +76,7 @@ func (l *list) within() string {
 // there are: the plan is made for one of average size.
 func (l *list) count() string {
 	if l.section == "" || l.table == found {
-		return `SELECT count(*) AS n FROM ` + l.table + ` m WHERE ` + visible + l.within()
+		return `SELECT count(*) AS n FROM ` + l.table + ` m WHERE ` + l.visible + l.within()
 	}
 	return `
 		SELECT count(*) AS n
@@ -83,7 +84,7 @@ func (l *list) count() string {
 		CROSS JOIN LATERAL (
 			SELECT m.id
 			FROM members m
-			WHERE m.id = s.member_id AND ` + visible + ` AND m.sections_audience = ANY(@reach)` + l.conditions + `
+			WHERE m.id = s.member_id AND ` + l.visible + ` AND ` + l.showsSections + l.conditions + `
 			OFFSET 0
 		) m`
 }

@@ -12,19 +12,44 @@ import (
 	"github.com/collegium/collegium/internal/viewer"
 )
 
-const columns = `
-	m.id,
-	m.display_name,
-	CASE WHEN m.pronouns_audience = ANY(@reach) THEN m.pronouns END AS pronouns,
-	CASE WHEN m.headline_audience = ANY(@reach) THEN m.headline END AS headline,
-	CASE WHEN m.bio_audience = ANY(@reach) THEN m.bio END AS bio,
-	CASE WHEN m.grade_audience = ANY(@reach) THEN m.grade END AS grade,
-	CASE WHEN m.joined_on_audience = ANY(@reach) THEN m.joined_on END AS joined_on,
-	CASE WHEN m.region_audience = ANY(@reach) THEN m.region_id END AS region_id,
-	m.sections_audience = ANY(@reach) AS shows_sections,
-	m.sort_name`
+// texts are the parts of statements that depend on what the viewer may see of
+// members: one for each shape of a sight.
+type texts struct {
+	viewer.Shape
+	// columns are those of m, where m is taken from ofRow.
+	columns string
+	// ofRow stands behind the m that columns are taken from.
+	ofRow string
+	// visible holds for the members m whom the viewer may see.
+	visible string
+	// showsSections holds if the viewer may know the sections of m.
+	showsSections string
+}
 
-const visible = `m.listing_audience = ANY(@reach)`
+var allTexts = func() (all [viewer.Shapes]*texts) {
+	for i := range all {
+		s := viewer.Shape(i)
+		masked := func(column, field string) string {
+			return `
+	CASE WHEN ` + s.Masks(`m.`+field+`_audience`) + ` THEN m.` + column + ` END AS ` + column + `,`
+		}
+		all[i] = &texts{
+			Shape: s,
+			ofRow: s.OfRow(),
+			columns: `
+	m.id,
+	m.display_name,` + masked(`pronouns`, `pronouns`) + masked(`headline`, `headline`) + masked(`bio`, `bio`) +
+				masked(`grade`, `grade`) + masked(`joined_on`, `joined_on`) + masked(`region_id`, `region`) + `
+	` + s.Masks(`m.sections_audience`) + ` AS shows_sections,
+	m.sort_name`,
+			visible:       s.Shows(`m.listing_audience`),
+			showsSections: s.Shows(`m.sections_audience`),
+		}
+	}
+	return all
+}()
+
+func textsFor(s viewer.Sight) *texts { return allTexts[s.Shape] }
 
 // today holds for the memberships of a section that last today.
 const today = `sm.starts_on <= CURRENT_DATE AND (sm.ends_on IS NULL OR sm.ends_on >= CURRENT_DATE)`
@@ -32,11 +57,14 @@ const today = `sm.starts_on <= CURRENT_DATE AND (sm.ends_on IS NULL OR sm.ends_o
 // ByID returns the members with the IDs whom the viewer may see.
 func (s *Store) ByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (_ map[uuid.UUID]*Member, err error) {
 	defer errs.Wrap(&err, "member.ByID(%d)", len(ids))
+	sight := v.Sight()
+	t := textsFor(sight)
+	args := pgx.StrictNamedArgs{"ids": ids}
+	sight.Bind(args)
 	members, err := pg.All[Member](ctx, s.DB, `
-		SELECT`+columns+`
-		FROM members m
-		WHERE m.id = ANY(@ids) AND `+visible,
-		pgx.StrictNamedArgs{"ids": ids, "reach": v.Reach()})
+		SELECT`+t.columns+`
+		FROM members m`+t.ofRow+`
+		WHERE m.id = ANY(@ids) AND `+t.visible, args)
 	if err != nil {
 		return nil, err
 	}

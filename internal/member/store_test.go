@@ -123,7 +123,7 @@ func TestEveryFieldHasItsAudience(t *testing.T) {
 				if audience == "NOBODY" {
 					take(&want)
 				}
-				if diff := gocmp.Diff(&want, read(viewer.Viewer{Role: viewer.Member})); diff != "" {
+				if diff := gocmp.Diff(&want, read(viewer.New(viewer.CurrentMember))); diff != "" {
 					t.Errorf("%s for %s, seen by a member (-want +got)\n%s", field, audience, diff)
 				}
 			}
@@ -134,7 +134,7 @@ func TestEveryFieldHasItsAudience(t *testing.T) {
 	if m := read(viewer.Viewer{}); m != nil {
 		t.Errorf("who does not want to be found is found: %+v", m)
 	}
-	if read(viewer.Viewer{Role: viewer.Member}) == nil {
+	if read(viewer.New(viewer.CurrentMember)) == nil {
 		t.Error("a member does not find who wants to be found by members")
 	}
 }
@@ -308,7 +308,8 @@ func TestEveryListByLoops(t *testing.T) {
 	t.Parallel()
 	db := pgtest.NewWith(t, "units", units)
 	store := member.Store{DB: db}
-	audiences := []string{"PUBLIC", "PUBLIC", "MEMBERS", "STAFF", "NOBODY"}
+	audiences := []string{"PUBLIC", "PUBLIC", "MEMBERS", "SECTION", "COMMITTEE", "STAFF", "NOBODY"}
+	var ids []uuid.UUID
 	for i := range 120 {
 		id := add(t, db, fmt.Sprintf("%c%c%d Éna", 'A'+rand.IntN(4), 'a'+rand.IntN(4), i%3), "PUBLIC", []uuid.UUID{london, wales}[i%2])
 		run(t, db, `
@@ -316,8 +317,9 @@ func TestEveryListByLoops(t *testing.T) {
 			SET joined_on = $2, joined_on_audience = $3, listing_audience = $4, region_audience = $5, grade = $6,
 				grade_audience = $7, sections_audience = $8, headline_audience = $9
 			WHERE id = $1`, id, time.Date(1998+i%5, 1, 1, 0, 0, 0, 0, time.UTC),
-			audiences[rand.IntN(5)], audiences[rand.IntN(3)], audiences[rand.IntN(5)], []string{"STUDENT", "RETIRED"}[i%2],
-			audiences[rand.IntN(5)], audiences[rand.IntN(5)], audiences[rand.IntN(5)])
+			audiences[rand.IntN(7)], audiences[rand.IntN(7)], audiences[rand.IntN(7)], []string{"STUDENT", "RETIRED"}[i%2],
+			audiences[rand.IntN(7)], audiences[rand.IntN(7)], audiences[rand.IntN(7)])
+		ids = append(ids, id)
 		if i%3 > 0 { // some in two periods, some no more
 			run(t, db, `INSERT INTO section_memberships VALUES ($1, $2, DATE '2020-01-01', $3)`, id, housing,
 				[]*time.Time{nil, ptr(time.Now().AddDate(1, 0, 0)), ptr(time.Date(2021, 1, 1, 0, 0, 0, 0, time.UTC))}[i%5%3])
@@ -325,6 +327,44 @@ func TestEveryListByLoops(t *testing.T) {
 		if i%4 == 0 {
 			run(t, db, `INSERT INTO section_memberships VALUES ($1, $2, DATE '2021-06-01', NULL) ON CONFLICT DO NOTHING`, id, housing)
 		}
+	}
+	// One serves on the committee of a region and one on that of a section, today; and
+	// one no longer does.
+	run(t, db, `
+		INSERT INTO committees (id, key, slug, name, unit_id)
+		SELECT gen_random_uuid(), u.slug, u.slug, u.slug, u.id FROM units u WHERE u.slug <> 'london'`)
+	run(t, db, `INSERT INTO posts (id, key, committee_id, title, position) SELECT gen_random_uuid(), c.key, c.id, 'Chair', 0 FROM committees c`)
+	for _, term := range []struct {
+		post, member any
+		until        *time.Time
+	}{{"wales", ids[0], nil}, {"housing", ids[1], nil}, {"housing", ids[2], ptr(time.Date(2021, 1, 1, 0, 0, 0, 0, time.UTC))}} {
+		run(t, db, `
+			INSERT INTO terms (id, key, post_id, member_id, starts_on, ends_on)
+			SELECT gen_random_uuid(), gen_random_uuid()::text, p.id, $2, DATE '2020-01-01', $3 FROM posts p WHERE p.key = $1`, term.post, term.member, term.until)
+	}
+	serves := map[uuid.UUID]uuid.UUID{ids[0]: wales, ids[1]: housing}
+	viewers := []viewer.Viewer{
+		{},
+		viewer.New(viewer.SignedIn), viewer.New(viewer.CurrentMember), viewer.New(viewer.Editor), viewer.New(viewer.MembershipOfficer),
+		viewer.New(viewer.KeyDirectory), viewer.New(viewer.KeyMembers),
+		{MemberID: ids[3], Standing: viewer.HasRecord},
+	}
+	for _, id := range ids[:9] {
+		v := viewer.New(viewer.SignedIn | viewer.HasRecord | viewer.CurrentMember)
+		if v.MemberID = id; serves[id] != uuid.Nil {
+			v.Standing |= viewer.SectionOfficer
+		}
+		officer := v
+		officer.Standing |= viewer.MembershipOfficer
+		viewers = append(viewers, v, officer)
+		if serves[id] != uuid.Nil { // most is asked of those who see least alike
+			viewers = append(viewers, v, v, v, v, v, v)
+		}
+	}
+	for _, unit := range []uuid.UUID{wales, housing} {
+		v := viewer.New(viewer.KeyMembers)
+		v.Unit = unit
+		viewers = append(viewers, v)
 	}
 	// All there is to know, in the order of names.
 	type row struct {
@@ -345,8 +385,33 @@ func TestEveryListByLoops(t *testing.T) {
 		t.Fatal(err)
 	}
 	rapid.Check(t, func(rt *rapid.T) {
-		v := viewer.Viewer{Role: rapid.SampledFrom([]viewer.Role{viewer.Anonymous, viewer.Member, viewer.Staff}).Draw(rt, "role")}
-		reaches := func(audience string) bool { return slices.Contains(v.Reach(), audience) }
+		v := rapid.SampledFrom(viewers).Draw(rt, "viewer")
+		isIn := map[uuid.UUID]bool{}
+		for _, m := range all {
+			isIn[m.ID] = m.IsIn
+		}
+		reaches := func(m *row, audience string) bool {
+			to := []string{"PUBLIC"}
+			switch {
+			case v.May(viewer.ReadRegister):
+				to = []string{"PUBLIC", "MEMBERS", "SECTION", "COMMITTEE", "STAFF"}
+			case v.May(viewer.ReadDirectory):
+				to = append(to, "MEMBERS")
+			}
+			of := func(unit uuid.UUID) bool { return m.RegionID == unit || unit == housing && m.IsIn }
+			if v.Unit != uuid.Nil {
+				known := m.RegionID == v.Unit && slices.Contains(to, m.RegionFor) || v.Unit == housing && m.IsIn && slices.Contains(to, m.SectionsFor)
+				return audience == "PUBLIC" || known && slices.Contains(to, audience)
+			}
+			if slices.Contains(to, audience) || v.MemberID == m.ID {
+				return true
+			}
+			if v.MemberID == uuid.Nil || !v.May(viewer.ReadDirectory) {
+				return false
+			}
+			officer := serves[v.MemberID] != uuid.Nil && of(serves[v.MemberID])
+			return audience == "SECTION" && (m.IsIn && isIn[v.MemberID] || officer) || audience == "COMMITTEE" && officer
+		}
 		f := member.Filter{
 			Region:  rapid.SampledFrom([]*string{nil, nil, ptr("london"), ptr("nowhere")}).Draw(rt, "region"),
 			Section: rapid.SampledFrom([]*string{nil, nil, ptr("housing")}).Draw(rt, "section"),
@@ -360,6 +425,7 @@ func TestEveryListByLoops(t *testing.T) {
 		}
 		var want []row
 		for _, m := range all {
+			reaches := func(audience string) bool { return reaches(m, audience) }
 			has := func(text string) bool { return strings.Contains(strings.ToLower(text), strings.ToLower(*f.Text)) }
 			if reaches(m.Listing) &&
 				(f.Region == nil && unitOnly != "region" || reaches(m.RegionFor) && m.RegionID == london && (f.Region == nil || *f.Region == "london")) &&
@@ -371,7 +437,7 @@ func TestEveryListByLoops(t *testing.T) {
 		}
 		if newest {
 			key := func(m row) int64 {
-				if !reaches(m.JoinedFor) {
+				if !reaches(&m, m.JoinedFor) {
 					return math.MaxInt64
 				}
 				return -m.JoinedOn.Unix()

@@ -13,15 +13,15 @@ import (
 )
 
 // A unitList is a list of the members of one unit, whose ID is an expression.
-type unitList func(id string) list
+type unitList func(t *texts, id string) list
 
 // ofRegion and ofSection list the members who let the viewer see that they belong
 // to the unit today.
-func ofRegion(id string) list {
-	return list{table: `members`, conditions: ` AND m.region_audience = ANY(@reach) AND m.region_id = ` + id}
+func ofRegion(t *texts, id string) list {
+	return list{texts: t, table: `members`, conditions: ` AND m.region_id = ` + id + ` AND ` + t.Shows(`m.region_audience`)}
 }
 
-func ofSection(id string) list { return list{table: `members`, section: id} }
+func ofSection(t *texts, id string) list { return list{texts: t, table: `members`, section: id} }
 
 // OfRegions returns the same page of the members of each region, by name.
 func (s *Store) OfRegions(ctx context.Context, v viewer.Viewer, regions []uuid.UUID, args page.Args) (_ map[uuid.UUID]*Connection, err error) {
@@ -41,13 +41,15 @@ func (s *Store) ofUnits(ctx context.Context, v viewer.Viewer, of unitList, units
 	if err != nil {
 		return nil, err
 	}
-	params := pgx.StrictNamedArgs{"reach": v.Reach(), "limit": pg.Limit(k)}
+	sight := v.Sight()
+	params := pgx.StrictNamedArgs{"limit": pg.Limit(k)}
+	sight.Bind(params)
 	if err := bindNames(params, k); err != nil {
 		return nil, err
 	}
 	byUnit := make(map[uuid.UUID][]*Member, len(units))
 	if len(units) == 1 {
-		l := of(`@unit`)
+		l := of(textsFor(sight), `@unit`)
 		params["unit"] = units[0]
 		byUnit[units[0]], err = pg.All[Member](ctx, s.DB, pg.Paged(l.byName(k)), params)
 		if err != nil {
@@ -58,7 +60,7 @@ func (s *Store) ofUnits(ctx context.Context, v viewer.Viewer, of unitList, units
 			UnitID uuid.UUID
 			Member
 		}
-		l := of(`u.id`)
+		l := of(textsFor(sight), `u.id`)
 		params["units"] = units
 		rows, err := pg.All[row](ctx, s.DB, `
 			SELECT
@@ -126,13 +128,15 @@ func (s *Store) countUnits(ctx context.Context, v viewer.Viewer, of unitList, un
 		ID uuid.UUID
 		N  int
 	}
-	l := of(`p.id`)
+	sight := v.Sight()
+	args := pgx.StrictNamedArgs{"units": units}
+	sight.Bind(args)
+	l := of(textsFor(sight), `p.id`)
 	rows, err := pg.All[row](ctx, s.DB, `
 		SELECT
 			p.id,
 			(`+l.count()+`) AS n
-		FROM unnest(@units::uuid[]) AS p (id)`,
-		pgx.StrictNamedArgs{"reach": v.Reach(), "units": units})
+		FROM unnest(@units::uuid[]) AS p (id)`, args)
 	if err != nil {
 		return nil, err
 	}

@@ -125,6 +125,9 @@ func (s *Store) HoldersOf(ctx context.Context, posts []uuid.UUID, asOf *time.Tim
 // committee that the viewer may not know of.
 func (s *Store) RolesOf(ctx context.Context, v viewer.Viewer, members []uuid.UUID) (_ map[uuid.UUID][]*Term, err error) {
 	defer errs.Wrap(&err, "unit.RolesOf(%d)", len(members))
+	sight := v.Sight()
+	args := pgx.StrictNamedArgs{"members": members, "reach": v.Reach()}
+	sight.Bind(args)
 	terms, err := pg.All[Term](ctx, s.DB, `
 		SELECT`+termColumns+`
 		FROM terms t
@@ -133,10 +136,10 @@ func (s *Store) RolesOf(ctx context.Context, v viewer.Viewer, members []uuid.UUI
 		WHERE t.member_id = ANY(@members)
 			AND t.starts_on <= CURRENT_DATE
 			AND (t.ends_on IS NULL OR t.ends_on >= CURRENT_DATE)
-			AND m.listing_audience = ANY(@reach)
+			AND `+sight.Shape.Shows(`m.listing_audience`)+`
 			AND p.committee_id IN (SELECT v.id FROM (`+committees+`) v)
 		ORDER BY t.member_id, t.starts_on, t.key`,
-		pgx.StrictNamedArgs{"members": members, "reach": v.Reach()})
+		args)
 	if err != nil {
 		return nil, err
 	}

@@ -89,6 +89,9 @@ func (s *Store) SectionsByID(ctx context.Context, v viewer.Viewer, ids []uuid.UU
 // the body's order. Members who keep their sections from the viewer have none.
 func (s *Store) SectionsOf(ctx context.Context, v viewer.Viewer, members []uuid.UUID) (_ map[uuid.UUID][]*Section, err error) {
 	defer errs.Wrap(&err, "unit.SectionsOf(%d)", len(members))
+	sight := v.Sight()
+	args := pgx.StrictNamedArgs{"members": members, "reach": v.Reach()}
+	sight.Bind(args)
 	type row struct {
 		MemberID uuid.UUID
 		Section
@@ -103,11 +106,11 @@ func (s *Store) SectionsOf(ctx context.Context, v viewer.Viewer, members []uuid.
 		WHERE sm.member_id = ANY(@members)
 			AND sm.starts_on <= CURRENT_DATE
 			AND (sm.ends_on IS NULL OR sm.ends_on >= CURRENT_DATE)
-			AND m.listing_audience = ANY(@reach)
-			AND m.sections_audience = ANY(@reach)
+			AND `+sight.Shape.Shows(`m.listing_audience`)+`
+			AND `+sight.Shape.Shows(`m.sections_audience`)+`
 			AND `+viewer.Visible+`
 		ORDER BY sm.member_id, u.position`,
-		pgx.StrictNamedArgs{"members": members, "reach": v.Reach()})
+		args)
 	if err != nil {
 		return nil, err
 	}
@@ -122,6 +125,9 @@ func (s *Store) SectionsOf(ctx context.Context, v viewer.Viewer, members []uuid.
 // their IDs alone, each once, in no order.
 func (s *Store) SectionIDsOf(ctx context.Context, v viewer.Viewer, members []uuid.UUID) (_ map[uuid.UUID][]uuid.UUID, err error) {
 	defer errs.Wrap(&err, "unit.SectionIDsOf(%d)", len(members))
+	sight := v.Sight()
+	args := pgx.StrictNamedArgs{"members": members, "reach": v.Reach()}
+	sight.Bind(args)
 	type row struct {
 		MemberID  uuid.UUID
 		SectionID uuid.UUID
@@ -136,10 +142,10 @@ func (s *Store) SectionIDsOf(ctx context.Context, v viewer.Viewer, members []uui
 		WHERE sm.member_id = ANY(@members)
 			AND sm.starts_on <= CURRENT_DATE
 			AND (sm.ends_on IS NULL OR sm.ends_on >= CURRENT_DATE)
-			AND m.listing_audience = ANY(@reach)
-			AND m.sections_audience = ANY(@reach)
+			AND `+sight.Shape.Shows(`m.listing_audience`)+`
+			AND `+sight.Shape.Shows(`m.sections_audience`)+`
 			AND `+viewer.Visible,
-		pgx.StrictNamedArgs{"members": members, "reach": v.Reach()})
+		args)
 	if err != nil {
 		return nil, err
 	}
