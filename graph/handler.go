@@ -54,7 +54,8 @@ type Config struct {
 	// many bytes they may take.
 	Answers      bool
 	AnswerMemory int
-	// Accounts is who can sign in. Nil: nobody can apply, and there is no mail.
+	// Accounts is who can sign in, with rights of its own on their tables. Nil: it asks
+	// as the graph does, and there is no mail.
 	Accounts *identity.Store
 	// Log takes what went wrong; clients learn only that something did.
 	Log *slog.Logger
@@ -87,7 +88,8 @@ type Handler struct {
 	log       *slog.Logger
 }
 
-// NewHandler returns a handler over a database. An error means that a limit, a cost
+// NewHandler returns a handler over a database; its pool runs statements as
+// pg.RoleGraph, so that policies on rows hold. An error means that a limit, a cost
 // hint of the schema or a document of the program's own is wrong.
 func NewHandler(db *pgxpool.Pool, c Config) (*Handler, error) {
 	if c.Accounts == nil {

@@ -70,15 +70,30 @@ func signedIn(t testing.TB, h *graph.Handler, db *pgxpool.Pool, role string) con
 // demoDB returns a database of its own with the demo body.
 func demoDB(t testing.TB) *pgxpool.Pool { return pgtest.NewWith(t, "demo", loadDemo) }
 
+// graphPool returns a pool of the graph's role on the database of another pool, as the
+// server has it.
+func graphPool(t testing.TB, db *pgxpool.Pool) *pgxpool.Pool {
+	t.Helper()
+	config := db.Config()
+	config.ConnConfig.RuntimeParams["role"] = pg.RoleGraph
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
 // graphOn returns the graph over a database.
 func graphOn(t testing.TB, db *pgxpool.Pool, change ...func(*graph.Config)) *graph.Handler {
 	t.Helper()
 	c := graph.DefaultConfig()
 	c.Log = slog.New(slog.DiscardHandler)
+	c.Accounts = &identity.Store{DB: pg.Acting{Pool: db}, Passwords: passwords}
 	for _, f := range change {
 		f(&c)
 	}
-	h, err := graph.NewHandler(db, c)
+	h, err := graph.NewHandler(graphPool(t, db), c)
 	if err != nil {
 		t.Fatal(err)
 	}

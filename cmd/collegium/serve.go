@@ -47,7 +47,7 @@ type serveCmd struct {
 	CorsCredentials bool           `help:"Let pages of those origins send cookies."`
 	TrustedProxies  []string       `from:"COLLEGIUM_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed (COLLEGIUM_TRUSTED_PROXIES)."`
 	Graphiql        bool           `negatable:"" default:"true" help:"Serve the GraphiQL editor at /graphiql; it is unless this says no."`
-	MaxConnections  int32          `default:"16" placeholder:"N" help:"Connections to the database; ${default} unless set."`
+	MaxConnections  int32          `default:"16" placeholder:"N" help:"Connections to the database for the graph; ${default} unless set. Half as many, and at least 4, come on top for signing in and for jobs."`
 	Limits          map[string]int `placeholder:"NAME=N;…" help:"Limits on documents, as depth=20;aliases=50; docs/operate.md names them all."`
 	RatePoints      int            `default:"100000" placeholder:"N" help:"Points that the operations of one client may cost in a minute; 0 is no limit; ${default} unless set."`
 	MaxInFlight     int            `default:"16" placeholder:"N" help:"Operations that run at once; ${default} unless set."`
@@ -91,7 +91,7 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 	db, err := c.open(ctx, s, func(ctx context.Context, o pgembed.Options) (*pgembed.Server, error) {
 		o.Ephemeral = c.Ephemeral
 		return pgembed.Start(ctx, o)
-	}, pg.Options{MaxConns: c.MaxConnections})
+	}, pg.Options{MaxConns: max(4, c.MaxConnections/2)})
 	if err != nil {
 		return err
 	}
@@ -99,6 +99,12 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 	if err := c.prepare(ctx, s, log, db); err != nil {
 		return err
 	}
+	// The graph has connections of its own, whose role is held to the policies on rows.
+	pool, err := pg.Open(ctx, db.dsn, pg.Options{Role: pg.RoleGraph, MaxConns: c.MaxConnections})
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
 
 	public, err := publicURL(c.PublicURL, listener)
 	if err != nil {
@@ -117,7 +123,7 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 	watcher := fresh.NewWatcher(db.pool.Config().ConnConfig, fresh.Options{Log: log})
 	defer watcher.Close()
 	graphConfig.Watcher = watcher
-	handler, err := graph.NewHandler(db.pool, graphConfig)
+	handler, err := graph.NewHandler(pool, graphConfig)
 	if err != nil {
 		return err
 	}
@@ -130,7 +136,7 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 		Schema:   graph.SDL(),
 		Ready:    func(ctx context.Context) error { return pg.Current(ctx, db.pool) },
 		About:    func(ctx context.Context) (server.About, error) { return about(ctx, handler) },
-		Pool:     db.pool.Stat,
+		Pool:     pool.Stat,
 		Metrics: slices.Concat(
 			documentMetrics(handler.DocumentStats), referenceMetrics(handler.ReferenceStats), answerMetrics(handler.AnswerStats)),
 		Log:     log,

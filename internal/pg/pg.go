@@ -40,6 +40,10 @@ type Options struct {
 	// ApplicationName is what pg_stat_activity shows; the default is "collegium".
 	ApplicationName string
 
+	// Role is the role as which statements run, if another than who connects: RoleGraph holds the graph to the policies on
+	// rows.
+	Role string
+
 	// MaxConns is the most connections the pool opens; zero leaves it to the DSN's pool_max_conns or pgxpool's default.
 	MaxConns int32
 
@@ -52,6 +56,9 @@ type Options struct {
 	// IdleInTransactionTimeout ends a session that leaves a transaction open without using it; the default is 30 seconds.
 	IdleInTransactionTimeout time.Duration
 }
+
+// RoleGraph is the role as which the graph asks and writes. The migrations make it.
+const RoleGraph = "collegium_graph"
 
 const (
 	defaultStatementTimeout         = 15 * time.Second
@@ -106,6 +113,9 @@ func Open(ctx context.Context, dsn string, o Options) (*pgxpool.Pool, error) {
 		params["application_name"] = o.ApplicationName
 	case params["application_name"] == "":
 		params["application_name"] = "collegium"
+	}
+	if o.Role != "" {
+		params["role"] = o.Role
 	}
 	setTimeout(params, "statement_timeout", o.StatementTimeout, defaultStatementTimeout)
 	setTimeout(params, "lock_timeout", o.LockTimeout, defaultLockTimeout)
