@@ -5,6 +5,7 @@ package graph
 import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/collegium/collegium/internal/audit"
 	"github.com/collegium/collegium/internal/career"
 	"github.com/collegium/collegium/internal/content"
 	"github.com/collegium/collegium/internal/identity"
@@ -35,6 +36,7 @@ type stores struct {
 	career  career.Store
 	members member.Store
 	search  search.Store
+	audit   audit.Store
 }
 
 // NewResolver returns the resolvers over a database and its accounts.
@@ -47,5 +49,6 @@ func NewResolver(pool *pgxpool.Pool, accounts *identity.Store) *Resolver {
 		career:  career.Store{DB: db},
 		members: member.Store{DB: db},
 		search:  search.Store{DB: db},
+		audit:   audit.Store{DB: db},
 	}}
 }

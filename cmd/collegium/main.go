@@ -40,6 +40,7 @@ type cli struct {
 	Export    exportCmd    `cmd:"" help:"Write the content into a folder as a content pack, or the members into a CSV file."`
 	Documents documentsCmd `cmd:"" help:"Keep the trusted documents: the operations of known clients, which they name instead of sending them."`
 	User      userCmd      `cmd:"" help:"Make accounts for people who sign in."`
+	Audit     auditCmd     `cmd:"" help:"Check the audit of what was written."`
 	Schema    schemaCmd    `cmd:"" help:"Print the schema of the graph in the schema definition language."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/collegium/collegium/graph"
+	"github.com/collegium/collegium/internal/audit"
 	"github.com/collegium/collegium/internal/fresh"
 	"github.com/collegium/collegium/internal/guard"
 	"github.com/collegium/collegium/internal/pack"
@@ -172,6 +173,7 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 		return fmt.Errorf("start the queue: %w", err)
 	}
 	defer office.close()
+	go (&audit.Store{DB: db.pool}).Follow(ctx, auditInterval, log)
 	if err := srv.Run(ctx, listener); err != nil {
 		return err
 	}
@@ -337,6 +339,9 @@ func (c *serveCmd) announce(log *slog.Logger, db *database, listener net.Listene
 	)
 	log.Info("serving", "graph", "http://"+listener.Addr().String()+"/graphql", "graphiql", "http://"+listener.Addr().String()+"/graphiql")
 }
+
+// auditInterval is how often what was written is put into the chain of the audit.
+const auditInterval = 250 * time.Millisecond
 
 // trustedInterval is how often the trusted documents are asked for changes.
 const trustedInterval = 500 * time.Millisecond

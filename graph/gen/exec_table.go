@@ -10,6 +10,7 @@ import (
 	"github.com/collegium/collegium/graph/exec"
 	"github.com/collegium/collegium/graph/scalar"
 	"github.com/collegium/collegium/graph/union"
+	"github.com/collegium/collegium/internal/audit"
 	"github.com/collegium/collegium/internal/career"
 	"github.com/collegium/collegium/internal/content"
 	"github.com/collegium/collegium/internal/identity"
@@ -33,6 +34,9 @@ func NewExecTable(cfg Config) *exec.Table {
 	// The object types, with the interfaces and unions they belong to.
 	tAccount := table.Object("Account", "Node")
 	tAction := table.Object("Action", "MenuTarget")
+	tAuditConnection := table.Object("AuditConnection")
+	tAuditEdge := table.Object("AuditEdge")
+	tAuditEntry := table.Object("AuditEntry")
 	tBreadcrumb := table.Object("Breadcrumb")
 	tCalloutBlock := table.Object("CalloutBlock", "Block")
 	tCareerLevel := table.Object("CareerLevel")
@@ -91,21 +95,29 @@ func NewExecTable(cfg Config) *exec.Table {
 		return exec.AppendString(dst, string(v))
 	})
 	s1 := exec.List(s0, true, false)
-	s2 := exec.Pointer[career.CaseStudy](tCaseStudy, true)
-	s3 := exec.List(s2, true, false)
-	s4 := exec.Pointer[career.CareerLevel](tCareerLevel, false)
-	s5 := exec.Pointer[content.Document](tDocument, false)
-	s6 := exec.Pointer[member.Member](tMember, false)
-	s7 := exec.Pointer[unit.Section](tSpecialistSection, false)
-	s8 := exec.Pointer[unit.Region](tRegion, false)
-	s9 := exec.Pointer[career.CaseStudy](tCaseStudy, false)
-	s10 := exec.Pointer[page.Edge[*career.CaseStudy]](tCaseStudyEdge, true)
-	s11 := exec.Values(s10, true)
-	s12 := exec.Pointer[page.Info](tPageInfo, true)
-	s13 := exec.Scalar(true, false, func(dst []byte, v int) []byte {
+	s2 := exec.Pointer[page.Edge[*audit.Entry]](tAuditEdge, true)
+	s3 := exec.Values(s2, true)
+	s4 := exec.Pointer[audit.Entry](tAuditEntry, true)
+	s5 := exec.List(s4, true, false)
+	s6 := exec.Pointer[page.Info](tPageInfo, true)
+	s7 := exec.Scalar(true, false, func(dst []byte, v string) []byte {
+		return exec.AppendString(dst, v)
+	})
+	s8 := exec.List(s7, true, true)
+	s9 := exec.Pointer[career.CaseStudy](tCaseStudy, true)
+	s10 := exec.List(s9, true, false)
+	s11 := exec.Pointer[career.CareerLevel](tCareerLevel, false)
+	s12 := exec.Pointer[content.Document](tDocument, false)
+	s13 := exec.Pointer[member.Member](tMember, false)
+	s14 := exec.Pointer[unit.Section](tSpecialistSection, false)
+	s15 := exec.Pointer[unit.Region](tRegion, false)
+	s16 := exec.Pointer[career.CaseStudy](tCaseStudy, false)
+	s17 := exec.Pointer[page.Edge[*career.CaseStudy]](tCaseStudyEdge, true)
+	s18 := exec.Values(s17, true)
+	s19 := exec.Scalar(true, false, func(dst []byte, v int) []byte {
 		return scalar.AppendInt(dst, v)
 	})
-	s14 := exec.Interface("Unit", false, func(v unit.Unit) (*exec.Type, any) {
+	s20 := exec.Interface("Unit", false, func(v unit.Unit) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *unit.Section:
 			if v == nil {
@@ -120,34 +132,34 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s15 := exec.Pointer[unit.Post](tPost, true)
-	s16 := exec.List(s15, true, false)
-	s17 := exec.Pointer[viewer.AccessTo](tViewerAccess, true)
-	s18 := exec.Pointer[content.Document](tDocument, true)
-	s19 := exec.List(s18, true, false)
-	s20 := exec.Pointer[page.Edge[*content.Document]](tDocumentEdge, true)
-	s21 := exec.Values(s20, true)
-	s22 := exec.Pointer[content.FaqItem](tFaqItem, true)
-	s23 := exec.List(s22, true, false)
-	s24 := exec.Pointer[union.UserError](tUserError, true)
+	s21 := exec.Pointer[unit.Post](tPost, true)
+	s22 := exec.List(s21, true, false)
+	s23 := exec.Pointer[viewer.AccessTo](tViewerAccess, true)
+	s24 := exec.Pointer[content.Document](tDocument, true)
 	s25 := exec.List(s24, true, false)
-	s26 := exec.Pointer[content.Link](tLink, true)
-	s27 := exec.List(s26, true, false)
-	s28 := exec.Pointer[unit.Section](tSpecialistSection, true)
-	s29 := exec.List(s28, false, false)
-	s30 := exec.Pointer[unit.Term](tTerm, true)
+	s26 := exec.Pointer[page.Edge[*content.Document]](tDocumentEdge, true)
+	s27 := exec.Values(s26, true)
+	s28 := exec.Pointer[content.FaqItem](tFaqItem, true)
+	s29 := exec.List(s28, true, false)
+	s30 := exec.Pointer[union.UserError](tUserError, true)
 	s31 := exec.List(s30, true, false)
-	s32 := exec.Pointer[page.Edge[*member.Member]](tMemberEdge, true)
-	s33 := exec.Values(s32, true)
-	s34 := exec.Pointer[member.Member](tMember, true)
-	s35 := exec.List(s34, true, false)
-	s36 := exec.Pointer[nav.Item](tMenuItem, true)
+	s32 := exec.Pointer[content.Link](tLink, true)
+	s33 := exec.List(s32, true, false)
+	s34 := exec.Pointer[unit.Section](tSpecialistSection, true)
+	s35 := exec.List(s34, false, false)
+	s36 := exec.Pointer[unit.Term](tTerm, true)
 	s37 := exec.List(s36, true, false)
+	s38 := exec.Pointer[page.Edge[*member.Member]](tMemberEdge, true)
+	s39 := exec.Values(s38, true)
+	s40 := exec.Pointer[member.Member](tMember, true)
+	s41 := exec.List(s40, true, false)
+	s42 := exec.Pointer[nav.Item](tMenuItem, true)
+	s43 := exec.List(s42, true, false)
 	args_field_Menu_items_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Menu_items_args(ctx, ec, raw)
 	}
-	s39 := exec.Pointer[nav.Item](tMenuItem, false)
-	s40 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
+	s45 := exec.Pointer[nav.Item](tMenuItem, false)
+	s46 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -201,14 +213,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s41 := exec.Pointer[nav.Menu](tMenu, false)
-	s42 := exec.Scalar(true, false, func(dst []byte, v string) []byte {
-		return exec.AppendString(dst, v)
-	})
-	s43 := exec.List(s42, true, true)
-	s44 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
-	s45 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
-	s46 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
+	s47 := exec.Pointer[nav.Menu](tMenu, false)
+	s48 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
+	s49 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
+	s50 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.WebinarBlock:
 			if v == nil {
@@ -248,13 +256,13 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s47 := exec.List(s46, false, false)
-	s48 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
-	s49 := exec.List(s48, true, false)
-	s50 := exec.Pointer[content.Page](tPage, false)
-	s51 := exec.Pointer[content.Page](tPage, true)
-	s52 := exec.List(s51, true, false)
-	s53 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
+	s51 := exec.List(s50, false, false)
+	s52 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
+	s53 := exec.List(s52, true, false)
+	s54 := exec.Pointer[content.Page](tPage, false)
+	s55 := exec.Pointer[content.Page](tPage, true)
+	s56 := exec.List(s55, true, false)
+	s57 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -303,9 +311,9 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Post_vacant_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Post_vacant_args(ctx, ec, raw)
 	}
-	s57 := exec.Pointer[unit.Committee](tCommittee, false)
-	s58 := exec.Pointer[unit.LocalName](tLocalName, true)
-	s59 := exec.List(s58, true, false)
+	s61 := exec.Pointer[unit.Committee](tCommittee, false)
+	s62 := exec.Pointer[unit.LocalName](tLocalName, true)
+	s63 := exec.List(s62, true, false)
 	args_field_Region_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_subPages_args(ctx, ec, raw)
 	}
@@ -315,15 +323,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Region_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_members_args(ctx, ec, raw)
 	}
-	s63 := exec.Pointer[member.Connection](tMemberConnection, true)
-	s64 := exec.Pointer[search.Edge](tSearchEdge, true)
-	s65 := exec.Values(s64, true)
-	s66 := exec.Pointer[search.Hit](tSearchHit, true)
-	s67 := exec.List(s66, true, false)
-	s68 := exec.Pointer[search.Facet](tSearchFacet, true)
-	s69 := exec.List(s68, true, false)
-	s70 := exec.Float(true)
-	s71 := exec.Pointer[union.Viewer](tViewer, false)
+	s67 := exec.Pointer[member.Connection](tMemberConnection, true)
+	s68 := exec.Pointer[search.Edge](tSearchEdge, true)
+	s69 := exec.Values(s68, true)
+	s70 := exec.Pointer[search.Hit](tSearchHit, true)
+	s71 := exec.List(s70, true, false)
+	s72 := exec.Pointer[search.Facet](tSearchFacet, true)
+	s73 := exec.List(s72, true, false)
+	s74 := exec.Float(true)
+	s75 := exec.Pointer[union.Viewer](tViewer, false)
 	args_field_SpecialistSection_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_subPages_args(ctx, ec, raw)
 	}
@@ -333,13 +341,13 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_SpecialistSection_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_members_args(ctx, ec, raw)
 	}
-	s75 := exec.List(s42, false, true)
-	s76 := exec.Pointer[identity.Account](tAccount, false)
-	s77 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
+	s79 := exec.List(s7, false, true)
+	s80 := exec.Pointer[identity.Account](tAccount, false)
+	s81 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
 		return exec.AppendString(dst, string(v))
 	})
-	s78 := exec.List(s77, true, false)
-	s79 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
+	s82 := exec.List(s81, true, false)
+	s83 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *unit.Section:
 			if v == nil {
@@ -402,22 +410,22 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_node_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_node_args(ctx, ec, raw)
 	}
-	s81 := exec.List(s79, true, false)
+	s85 := exec.List(s83, true, false)
 	args_field_Query_nodes_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_nodes_args(ctx, ec, raw)
 	}
-	s83 := exec.Pointer[union.RateLimit](tRateLimit, true)
-	s84 := exec.Pointer[union.Viewer](tViewer, true)
+	s87 := exec.Pointer[union.RateLimit](tRateLimit, true)
+	s88 := exec.Pointer[union.Viewer](tViewer, true)
 	args_field_Query_caseStudy_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudy_args(ctx, ec, raw)
 	}
-	s86 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
+	s90 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
 	args_field_Query_caseStudies_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudies_args(ctx, ec, raw)
 	}
-	s88 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
-	s89 := exec.List(s88, true, false)
-	s90 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
+	s92 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
+	s93 := exec.List(s92, true, false)
+	s94 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.RedirectRoute:
 			if v == nil {
@@ -448,7 +456,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_page_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_page_args(ctx, ec, raw)
 	}
-	s93 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
+	s97 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
 	args_field_Query_documents_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_documents_args(ctx, ec, raw)
 	}
@@ -461,58 +469,62 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_menu_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menu_args(ctx, ec, raw)
 	}
-	s98 := exec.Pointer[nav.Menu](tMenu, true)
-	s99 := exec.List(s98, true, false)
+	s102 := exec.Pointer[nav.Menu](tMenu, true)
+	s103 := exec.List(s102, true, false)
 	args_field_Query_menus_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menus_args(ctx, ec, raw)
 	}
-	s101 := exec.Pointer[nav.Context](tNavigationContext, true)
+	s105 := exec.Pointer[nav.Context](tNavigationContext, true)
 	args_field_Query_navigationContext_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_navigationContext_args(ctx, ec, raw)
 	}
-	s103 := exec.Pointer[content.Organisation](tOrganisation, true)
-	s104 := exec.Pointer[search.Connection](tSearchConnection, true)
+	s107 := exec.Pointer[content.Organisation](tOrganisation, true)
+	s108 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
+	args_field_Query_auditTrail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_auditTrail_args(ctx, ec, raw)
+	}
+	s110 := exec.Pointer[search.Connection](tSearchConnection, true)
 	args_field_Query_search_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_search_args(ctx, ec, raw)
 	}
-	s106 := exec.Pointer[search.Suggestion](tSuggestion, true)
-	s107 := exec.List(s106, true, false)
+	s112 := exec.Pointer[search.Suggestion](tSuggestion, true)
+	s113 := exec.List(s112, true, false)
 	args_field_Query_suggest_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_suggest_args(ctx, ec, raw)
 	}
 	args_field_Query_specialistSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSection_args(ctx, ec, raw)
 	}
-	s110 := exec.List(s28, true, false)
+	s116 := exec.List(s34, true, false)
 	args_field_Query_specialistSections_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSections_args(ctx, ec, raw)
 	}
 	args_field_Query_region_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_region_args(ctx, ec, raw)
 	}
-	s113 := exec.Pointer[unit.Region](tRegion, true)
-	s114 := exec.List(s113, true, false)
+	s119 := exec.Pointer[unit.Region](tRegion, true)
+	s120 := exec.List(s119, true, false)
 	args_field_Query_regions_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_regions_args(ctx, ec, raw)
 	}
 	args_field_Query_committee_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_committee_args(ctx, ec, raw)
 	}
-	s117 := exec.Pointer[unit.Committee](tCommittee, true)
-	s118 := exec.List(s117, true, false)
-	s119 := exec.Pointer[JoinPayload](tJoinPayload, true)
+	s123 := exec.Pointer[unit.Committee](tCommittee, true)
+	s124 := exec.List(s123, true, false)
+	s125 := exec.Pointer[JoinPayload](tJoinPayload, true)
 	args_field_Mutation_join_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_join_args(ctx, ec, raw)
 	}
-	s121 := exec.Pointer[SignInPayload](tSignInPayload, true)
+	s127 := exec.Pointer[SignInPayload](tSignInPayload, true)
 	args_field_Mutation_setPassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setPassword_args(ctx, ec, raw)
 	}
 	args_field_Mutation_signIn_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signIn_args(ctx, ec, raw)
 	}
-	s124 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
-	s125 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
+	s130 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
+	s131 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
 	args_field_Mutation_requestPasswordReset_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_requestPasswordReset_args(ctx, ec, raw)
 	}
@@ -544,6 +556,104 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Action).Action
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
+
+	// AuditConnection
+	exec.Plain(tAuditConnection, "edges", func(obj *page.Connection[*audit.Entry]) []page.Edge[*audit.Entry] { return obj.Edges }, s3, exec.NonNull)
+	exec.Method(tAuditConnection, "nodes", func(ctx context.Context, obj *page.Connection[*audit.Entry]) (v []*audit.Entry, ok bool, err error) {
+		return obj.Nodes(), true, nil
+	}, s5, exec.NonNull, exec.Guarded)
+	exec.Method(tAuditConnection, "pageInfo", func(ctx context.Context, obj *page.Connection[*audit.Entry]) (v *page.Info, ok bool, err error) {
+		return obj.PageInfo(), true, nil
+	}, s6, exec.NonNull, exec.Guarded)
+
+	// AuditEdge
+	exec.Leaf(tAuditEdge, "cursor", func(dst []byte, obj any) []byte {
+		return obj.(*page.Edge[*audit.Entry]).AppendCursor(dst)
+	}, exec.NonNull, exec.Guarded)
+	exec.Plain(tAuditEdge, "node", func(obj *page.Edge[*audit.Entry]) *audit.Entry { return obj.Node }, s4, exec.NonNull)
+
+	// AuditEntry
+	exec.Leaf(tAuditEntry, "writtenAt", func(dst []byte, obj any) []byte {
+		v := obj.(*audit.Entry).WrittenAt
+		return scalar.AppendDateTime(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tAuditEntry, "operation", func(dst []byte, obj any) []byte {
+		v := obj.(*audit.Entry).Operation
+		return exec.AppendString(dst, string(v))
+	}, exec.NonNull)
+	exec.Leaf(tAuditEntry, "table", func(dst []byte, obj any) []byte {
+		v := obj.(*audit.Entry).TableName
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tAuditEntry, "rowKey", func(dst []byte, obj any) []byte {
+		v := obj.(*audit.Entry).RowKey
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
+	exec.Leaf(tAuditEntry, "rows", func(dst []byte, obj any) []byte {
+		v := obj.(*audit.Entry).Rows()
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendInt(dst, *v)
+	}, exec.Guarded)
+	exec.Plain(tAuditEntry, "columns", func(obj *audit.Entry) []string { return obj.Columns }, s8, exec.NonNull)
+	exec.Leaf(tAuditEntry, "actor", func(dst []byte, obj any) []byte {
+		v := obj.(*audit.Entry).Actor()
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	}, exec.Guarded)
+	exec.Leaf(tAuditEntry, "actorPseudonym", func(dst []byte, obj any) []byte {
+		v := obj.(*audit.Entry).ActorName()
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	}, exec.Guarded)
+	exec.Plain(tAuditEntry, "actorRoles", func(obj *audit.Entry) []string { return obj.ActorRoles }, s8, exec.NonNull)
+	exec.Leaf(tAuditEntry, "application", func(dst []byte, obj any) []byte {
+		v := obj.(*audit.Entry).Application()
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	}, exec.Guarded)
+	exec.Leaf(tAuditEntry, "program", func(dst []byte, obj any) []byte {
+		v := obj.(*audit.Entry).Program
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tAuditEntry, "request", func(dst []byte, obj any) []byte {
+		v := obj.(*audit.Entry).RequestID
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
+	exec.Leaf(tAuditEntry, "subject", func(dst []byte, obj any) []byte {
+		v := obj.(*audit.Entry).Subject()
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	}, exec.Guarded)
+	exec.Leaf(tAuditEntry, "subjectPseudonym", func(dst []byte, obj any) []byte {
+		v := obj.(*audit.Entry).SubjectName()
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	}, exec.Guarded)
+	exec.Leaf(tAuditEntry, "hash", func(dst []byte, obj any) []byte {
+		v := obj.(*audit.Entry).HashText()
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	}, exec.Guarded)
 
 	// Breadcrumb
 	exec.Leaf(tBreadcrumb, "title", func(dst []byte, obj any) []byte {
@@ -591,9 +701,9 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tCareerLevel, "caseStudies", func(ctx context.Context, objs []*career.CareerLevel) ([][]*career.CaseStudy, error) {
 		return resolvers.CareerLevel().CaseStudies(ctx, objs)
-	}, s3, exec.NonNull)
-	exec.Plain(tCareerLevel, "previous", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Previous }, s4)
-	exec.Plain(tCareerLevel, "next", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Next }, s4)
+	}, s10, exec.NonNull)
+	exec.Plain(tCareerLevel, "previous", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Previous }, s11)
+	exec.Plain(tCareerLevel, "next", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Next }, s11)
 
 	// CaseStudy
 	exec.Leaf(tCaseStudy, "id", func(dst []byte, obj any) []byte {
@@ -647,40 +757,40 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tCaseStudy, "document", func(ctx context.Context, objs []*career.CaseStudy) ([]*content.Document, error) {
 		return resolvers.CaseStudy().Document(ctx, objs)
-	}, s5)
+	}, s12)
 	exec.Edge(tCaseStudy, "member", func(ctx context.Context, objs []*career.CaseStudy) ([]*member.Member, error) {
 		return resolvers.CaseStudy().Member(ctx, objs)
-	}, s6)
+	}, s13)
 	exec.Edge(tCaseStudy, "section", func(ctx context.Context, objs []*career.CaseStudy) ([]*unit.Section, error) {
 		return resolvers.CaseStudy().Section(ctx, objs)
-	}, s7)
+	}, s14)
 	exec.Edge(tCaseStudy, "region", func(ctx context.Context, objs []*career.CaseStudy) ([]*unit.Region, error) {
 		return resolvers.CaseStudy().Region(ctx, objs)
-	}, s8)
+	}, s15)
 	exec.Edge(tCaseStudy, "previous", func(ctx context.Context, objs []*career.CaseStudy) ([]*career.CaseStudy, error) {
 		return resolvers.CaseStudy().Previous(ctx, objs)
-	}, s9)
+	}, s16)
 	exec.Edge(tCaseStudy, "next", func(ctx context.Context, objs []*career.CaseStudy) ([]*career.CaseStudy, error) {
 		return resolvers.CaseStudy().Next(ctx, objs)
-	}, s9)
+	}, s16)
 
 	// CaseStudyConnection
-	exec.Plain(tCaseStudyConnection, "edges", func(obj *career.Connection) []page.Edge[*career.CaseStudy] { return obj.Edges }, s11, exec.NonNull)
+	exec.Plain(tCaseStudyConnection, "edges", func(obj *career.Connection) []page.Edge[*career.CaseStudy] { return obj.Edges }, s18, exec.NonNull)
 	exec.Method(tCaseStudyConnection, "nodes", func(ctx context.Context, obj *career.Connection) (v []*career.CaseStudy, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s3, exec.NonNull, exec.Guarded)
+	}, s10, exec.NonNull, exec.Guarded)
 	exec.Method(tCaseStudyConnection, "pageInfo", func(ctx context.Context, obj *career.Connection) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
-	}, s12, exec.NonNull, exec.Guarded)
+	}, s6, exec.NonNull, exec.Guarded)
 	exec.Edge(tCaseStudyConnection, "totalCount", func(ctx context.Context, objs []*career.Connection) ([]int, error) {
 		return resolvers.CaseStudyConnection().TotalCount(ctx, objs)
-	}, s13, exec.NonNull)
+	}, s19, exec.NonNull)
 
 	// CaseStudyEdge
 	exec.Leaf(tCaseStudyEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*career.CaseStudy]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tCaseStudyEdge, "node", func(obj *page.Edge[*career.CaseStudy]) *career.CaseStudy { return obj.Node }, s2, exec.NonNull)
+	exec.Plain(tCaseStudyEdge, "node", func(obj *page.Edge[*career.CaseStudy]) *career.CaseStudy { return obj.Node }, s9, exec.NonNull)
 
 	// CaseStudyListBlock
 	exec.Leaf(tCaseStudyListBlock, "title", func(dst []byte, obj any) []byte {
@@ -692,7 +802,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tCaseStudyListBlock, "caseStudies", func(ctx context.Context, objs []*content.CaseStudyListBlock) ([][]*career.CaseStudy, error) {
 		return resolvers.CaseStudyListBlock().CaseStudies(ctx, objs)
-	}, s3, exec.NonNull)
+	}, s10, exec.NonNull)
 
 	// Committee
 	exec.Leaf(tCommittee, "id", func(dst []byte, obj any) []byte {
@@ -708,10 +818,10 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tCommittee, "unit", func(ctx context.Context, objs []*unit.Committee) ([]unit.Unit, error) {
 		return resolvers.Committee().Unit(ctx, objs)
-	}, s14)
+	}, s20)
 	exec.Edge(tCommittee, "posts", func(ctx context.Context, objs []*unit.Committee) ([][]*unit.Post, error) {
 		return resolvers.Committee().Posts(ctx, objs)
-	}, s16, exec.NonNull)
+	}, s22, exec.NonNull)
 
 	// Document
 	exec.Leaf(tDocument, "id", func(dst []byte, obj any) []byte {
@@ -768,28 +878,28 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Document).Access
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tDocument, "viewerAccess", func(obj *content.Document) *viewer.AccessTo { return &obj.ViewerAccess }, s17, exec.NonNull)
+	exec.Plain(tDocument, "viewerAccess", func(obj *content.Document) *viewer.AccessTo { return &obj.ViewerAccess }, s23, exec.NonNull)
 	exec.Edge(tDocument, "accessibleAlternatives", func(ctx context.Context, objs []*content.Document) ([][]*content.Document, error) {
 		return resolvers.Document().AccessibleAlternatives(ctx, objs)
-	}, s19, exec.NonNull)
+	}, s25, exec.NonNull)
 
 	// DocumentConnection
-	exec.Plain(tDocumentConnection, "edges", func(obj *page.Connection[*content.Document]) []page.Edge[*content.Document] { return obj.Edges }, s21, exec.NonNull)
+	exec.Plain(tDocumentConnection, "edges", func(obj *page.Connection[*content.Document]) []page.Edge[*content.Document] { return obj.Edges }, s27, exec.NonNull)
 	exec.Method(tDocumentConnection, "nodes", func(ctx context.Context, obj *page.Connection[*content.Document]) (v []*content.Document, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s19, exec.NonNull, exec.Guarded)
+	}, s25, exec.NonNull, exec.Guarded)
 	exec.Method(tDocumentConnection, "pageInfo", func(ctx context.Context, obj *page.Connection[*content.Document]) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
-	}, s12, exec.NonNull, exec.Guarded)
+	}, s6, exec.NonNull, exec.Guarded)
 	exec.Edge(tDocumentConnection, "totalCount", func(ctx context.Context, objs []*page.Connection[*content.Document]) ([]int, error) {
 		return resolvers.DocumentConnection().TotalCount(ctx, objs)
-	}, s13, exec.NonNull)
+	}, s19, exec.NonNull)
 
 	// DocumentEdge
 	exec.Leaf(tDocumentEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*content.Document]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tDocumentEdge, "node", func(obj *page.Edge[*content.Document]) *content.Document { return obj.Node }, s18, exec.NonNull)
+	exec.Plain(tDocumentEdge, "node", func(obj *page.Edge[*content.Document]) *content.Document { return obj.Node }, s24, exec.NonNull)
 
 	// ExternalLink
 	exec.Leaf(tExternalLink, "label", func(dst []byte, obj any) []byte {
@@ -822,7 +932,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tFaqListBlock, "items", func(obj *content.FaqListBlock) []*content.FaqItem { return obj.Items }, s23, exec.NonNull)
+	exec.Plain(tFaqListBlock, "items", func(obj *content.FaqListBlock) []*content.FaqItem { return obj.Items }, s29, exec.NonNull)
 
 	// GoneRoute
 	exec.Leaf(tGoneRoute, "path", func(dst []byte, obj any) []byte {
@@ -856,7 +966,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*JoinPayload).Mailed
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tJoinPayload, "userErrors", func(obj *JoinPayload) []*union.UserError { return obj.UserErrors }, s25, exec.NonNull)
+	exec.Plain(tJoinPayload, "userErrors", func(obj *JoinPayload) []*union.UserError { return obj.UserErrors }, s31, exec.NonNull)
 
 	// Link
 	exec.Leaf(tLink, "label", func(dst []byte, obj any) []byte {
@@ -876,7 +986,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tLinkListBlock, "links", func(obj *content.LinkListBlock) []*content.Link { return obj.Links }, s27, exec.NonNull)
+	exec.Plain(tLinkListBlock, "links", func(obj *content.LinkListBlock) []*content.Link { return obj.Links }, s33, exec.NonNull)
 
 	// LocalName
 	exec.Leaf(tLocalName, "language", func(dst []byte, obj any) []byte {
@@ -933,34 +1043,34 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMember, "region", func(ctx context.Context, objs []*member.Member) ([]*unit.Region, error) {
 		return resolvers.Member().Region(ctx, objs)
-	}, s8)
+	}, s15)
 	exec.Edge(tMember, "sections", func(ctx context.Context, objs []*member.Member) ([][]*unit.Section, error) {
 		return resolvers.Member().Sections(ctx, objs)
-	}, s29)
+	}, s35)
 	exec.Edge(tMember, "roles", func(ctx context.Context, objs []*member.Member) ([][]*unit.Term, error) {
 		return resolvers.Member().Roles(ctx, objs)
-	}, s31, exec.NonNull)
+	}, s37, exec.NonNull)
 	exec.Edge(tMember, "caseStudies", func(ctx context.Context, objs []*member.Member) ([][]*career.CaseStudy, error) {
 		return resolvers.Member().CaseStudies(ctx, objs)
-	}, s3, exec.NonNull)
+	}, s10, exec.NonNull)
 
 	// MemberConnection
-	exec.Plain(tMemberConnection, "edges", func(obj *member.Connection) []page.Edge[*member.Member] { return obj.Edges }, s33, exec.NonNull)
+	exec.Plain(tMemberConnection, "edges", func(obj *member.Connection) []page.Edge[*member.Member] { return obj.Edges }, s39, exec.NonNull)
 	exec.Method(tMemberConnection, "nodes", func(ctx context.Context, obj *member.Connection) (v []*member.Member, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s35, exec.NonNull, exec.Guarded)
+	}, s41, exec.NonNull, exec.Guarded)
 	exec.Method(tMemberConnection, "pageInfo", func(ctx context.Context, obj *member.Connection) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
-	}, s12, exec.NonNull, exec.Guarded)
+	}, s6, exec.NonNull, exec.Guarded)
 	exec.Edge(tMemberConnection, "totalCount", func(ctx context.Context, objs []*member.Connection) ([]int, error) {
 		return resolvers.MemberConnection().TotalCount(ctx, objs)
-	}, s13, exec.NonNull)
+	}, s19, exec.NonNull)
 
 	// MemberEdge
 	exec.Leaf(tMemberEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*member.Member]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s34, exec.NonNull)
+	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s40, exec.NonNull)
 
 	// Menu
 	exec.Leaf(tMenu, "id", func(dst []byte, obj any) []byte {
@@ -982,12 +1092,12 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Menu).ItemCount()
 		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s37, exec.NonNull)
+	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s43, exec.NonNull)
 	exec.Method(tMenu, "items", func(ctx context.Context, obj *nav.Menu) (v []*nav.Item, ok bool, err error) {
 		fc := graphql.GetFieldContext(ctx)
 		v, err = obj.Items(fc.Args["maxDepth"].(*int), fc.Args["rootId"].(*string))
 		return v, true, err
-	}, s37, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
+	}, s43, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
 
 	// MenuItem
 	exec.Leaf(tMenuItem, "id", func(dst []byte, obj any) []byte {
@@ -1008,11 +1118,11 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tMenuItem, "parentId", func(dst []byte, obj any) []byte {
 		return obj.(*nav.Item).AppendParentID(dst)
 	}, exec.Guarded)
-	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s39)
-	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s37, exec.NonNull)
+	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s45)
+	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s43, exec.NonNull)
 	exec.Method(tMenuItem, "ancestors", func(ctx context.Context, obj *nav.Item) (v []*nav.Item, ok bool, err error) {
 		return obj.Ancestors(), true, nil
-	}, s37, exec.NonNull, exec.Guarded)
+	}, s43, exec.NonNull, exec.Guarded)
 	exec.Leaf(tMenuItem, "descendantCount", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).DescendantCount
 		return scalar.AppendInt(dst, v)
@@ -1030,14 +1140,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMenuItem, "target", func(ctx context.Context, objs []*nav.Item) ([]union.MenuTarget, error) {
 		return resolvers.MenuItem().Target(ctx, objs)
-	}, s40)
+	}, s46)
 	exec.Leaf(tMenuItem, "isCanonical", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).IsCanonical
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
 	exec.Edge(tMenuItem, "alsoAt", func(ctx context.Context, objs []*nav.Item) ([][]*nav.Item, error) {
 		return resolvers.MenuItem().AlsoAt(ctx, objs)
-	}, s37, exec.NonNull)
+	}, s43, exec.NonNull)
 	exec.Leaf(tMenuItem, "access", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).Access
 		return exec.AppendString(dst, string(v))
@@ -1048,23 +1158,23 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Context).Path
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s41)
-	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s39)
-	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s37, exec.NonNull)
-	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s37, exec.NonNull)
-	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s37, exec.NonNull)
-	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s39)
-	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s39)
+	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s47)
+	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s45)
+	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s43, exec.NonNull)
+	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s43, exec.NonNull)
+	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s43, exec.NonNull)
+	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s45)
+	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s45)
 	exec.Edge(tNavigationContext, "otherPlacements", func(ctx context.Context, objs []*nav.Context) ([][]*nav.Item, error) {
 		return resolvers.NavigationContext().OtherPlacements(ctx, objs)
-	}, s37, exec.NonNull)
+	}, s43, exec.NonNull)
 
 	// NotFoundRoute
 	exec.Leaf(tNotFoundRoute, "path", func(dst []byte, obj any) []byte {
 		v := obj.(*content.NotFoundRoute).Path
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tNotFoundRoute, "suggestions", func(obj *content.NotFoundRoute) []string { return obj.Suggestions }, s43, exec.NonNull)
+	exec.Plain(tNotFoundRoute, "suggestions", func(obj *content.NotFoundRoute) []string { return obj.Suggestions }, s8, exec.NonNull)
 
 	// Organisation
 	exec.Leaf(tOrganisation, "name", func(dst []byte, obj any) []byte {
@@ -1075,8 +1185,8 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Organisation).ShortName
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s44, exec.NonNull)
-	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s45, exec.NonNull)
+	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s48, exec.NonNull)
+	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s49, exec.NonNull)
 	exec.Leaf(tOrganisation, "joinCallToAction", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Organisation).JoinCallToAction
 		if v == nil {
@@ -1093,7 +1203,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// OrganisationContact
-	exec.Plain(tOrganisationContact, "addressLines", func(obj *content.OrganisationContact) []string { return obj.AddressLines }, s43, exec.NonNull)
+	exec.Plain(tOrganisationContact, "addressLines", func(obj *content.OrganisationContact) []string { return obj.AddressLines }, s8, exec.NonNull)
 	exec.Leaf(tOrganisationContact, "postcode", func(dst []byte, obj any) []byte {
 		v := obj.(*content.OrganisationContact).Postcode
 		if v == nil {
@@ -1177,7 +1287,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Page).Access
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tPage, "viewerAccess", func(obj *content.Page) *viewer.AccessTo { return &obj.ViewerAccess }, s17, exec.NonNull)
+	exec.Plain(tPage, "viewerAccess", func(obj *content.Page) *viewer.AccessTo { return &obj.ViewerAccess }, s23, exec.NonNull)
 	exec.Leaf(tPage, "publishedAt", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Page).PublishedAt
 		if v == nil {
@@ -1202,16 +1312,16 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPage, "blocks", func(ctx context.Context, objs []*content.Page) ([][]content.Block, error) {
 		return resolvers.Page().Blocks(ctx, objs)
-	}, s47)
+	}, s51)
 	exec.Edge(tPage, "breadcrumbs", func(ctx context.Context, objs []*content.Page) ([][]*content.Breadcrumb, error) {
 		return resolvers.Page().Breadcrumbs(ctx, objs)
-	}, s49, exec.NonNull)
+	}, s53, exec.NonNull)
 	exec.Edge(tPage, "parent", func(ctx context.Context, objs []*content.Page) ([]*content.Page, error) {
 		return resolvers.Page().Parent(ctx, objs)
-	}, s50)
+	}, s54)
 	exec.Edge(tPage, "children", func(ctx context.Context, objs []*content.Page) ([][]*content.Page, error) {
 		return resolvers.Page().Children(ctx, objs)
-	}, s52, exec.NonNull)
+	}, s56, exec.NonNull)
 
 	// PageInfo
 	exec.Leaf(tPageInfo, "hasNextPage", func(dst []byte, obj any) []byte {
@@ -1244,17 +1354,17 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPageRoute, "content", func(ctx context.Context, objs []*content.PageRoute) ([]union.RouteContent, error) {
 		return resolvers.PageRoute().Content(ctx, objs)
-	}, s53, exec.NonNull)
+	}, s57, exec.NonNull)
 	exec.Edge(tPageRoute, "page", func(ctx context.Context, objs []*content.PageRoute) ([]*content.Page, error) {
 		return resolvers.PageRoute().Page(ctx, objs)
-	}, s50)
+	}, s54)
 	exec.Edge(tPageRoute, "breadcrumbs", func(ctx context.Context, objs []*content.PageRoute) ([][]*content.Breadcrumb, error) {
 		return resolvers.PageRoute().Breadcrumbs(ctx, objs)
-	}, s49, exec.NonNull)
+	}, s53, exec.NonNull)
 	exec.Edge(tPageRoute, "trail", func(ctx context.Context, objs []*content.PageRoute) ([][]*nav.Item, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.PageRoute().Trail(ctx, objs, fc.Args["menu"].(string))
-	}, s37, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
+	}, s43, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
 
 	// Post
 	exec.Leaf(tPost, "id", func(dst []byte, obj any) []byte {
@@ -1271,14 +1381,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tPost, "holders", func(ctx context.Context, objs []*unit.Post) ([][]*unit.Term, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Post().Holders(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s31, exec.NonNull, exec.WithArgs(args_field_Post_holders_args))
+	}, s37, exec.NonNull, exec.WithArgs(args_field_Post_holders_args))
 	exec.Edge(tPost, "vacant", func(ctx context.Context, objs []*unit.Post) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Post().Vacant(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s13, exec.NonNull, exec.WithArgs(args_field_Post_vacant_args))
+	}, s19, exec.NonNull, exec.WithArgs(args_field_Post_vacant_args))
 	exec.Edge(tPost, "committee", func(ctx context.Context, objs []*unit.Post) ([]*unit.Committee, error) {
 		return resolvers.Post().Committee(ctx, objs)
-	}, s57)
+	}, s61)
 
 	// RateLimit
 	exec.Leaf(tRateLimit, "cost", func(dst []byte, obj any) []byte {
@@ -1332,36 +1442,36 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*unit.Region).Nation
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s59, exec.NonNull)
+	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s63, exec.NonNull)
 	exec.Leaf(tRegion, "status", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Region).Status
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
 	exec.Edge(tRegion, "page", func(ctx context.Context, objs []*unit.Region) ([]*content.Page, error) {
 		return resolvers.Region().Page(ctx, objs)
-	}, s51, exec.NonNull)
+	}, s55, exec.NonNull)
 	exec.Edge(tRegion, "subPages", func(ctx context.Context, objs []*unit.Region) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s52, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
+	}, s56, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
 	exec.Edge(tRegion, "committee", func(ctx context.Context, objs []*unit.Region) ([]*unit.Committee, error) {
 		return resolvers.Region().Committee(ctx, objs)
-	}, s57)
+	}, s61)
 	exec.Edge(tRegion, "memberCount", func(ctx context.Context, objs []*unit.Region) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s13, exec.NonNull, exec.WithArgs(args_field_Region_memberCount_args))
+	}, s19, exec.NonNull, exec.WithArgs(args_field_Region_memberCount_args))
 	exec.Edge(tRegion, "members", func(ctx context.Context, objs []*unit.Region) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s63, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
+	}, s67, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
 
 	// RequestPasswordResetPayload
 	exec.Leaf(tRequestPasswordResetPayload, "mailed", func(dst []byte, obj any) []byte {
 		v := obj.(*RequestPasswordResetPayload).Mailed
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tRequestPasswordResetPayload, "userErrors", func(obj *RequestPasswordResetPayload) []*union.UserError { return obj.UserErrors }, s25, exec.NonNull)
+	exec.Plain(tRequestPasswordResetPayload, "userErrors", func(obj *RequestPasswordResetPayload) []*union.UserError { return obj.UserErrors }, s31, exec.NonNull)
 
 	// RichTextBlock
 	exec.Leaf(tRichTextBlock, "html", func(dst []byte, obj any) []byte {
@@ -1374,11 +1484,11 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// SearchConnection
-	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s65, exec.NonNull)
+	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s69, exec.NonNull)
 	exec.Method(tSearchConnection, "nodes", func(ctx context.Context, obj *search.Connection) (v []*search.Hit, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s67, exec.NonNull, exec.Guarded)
-	exec.Plain(tSearchConnection, "pageInfo", func(obj *search.Connection) *page.Info { return &obj.PageInfo }, s12, exec.NonNull)
+	}, s71, exec.NonNull, exec.Guarded)
+	exec.Plain(tSearchConnection, "pageInfo", func(obj *search.Connection) *page.Info { return &obj.PageInfo }, s6, exec.NonNull)
 	exec.Leaf(tSearchConnection, "totalCount", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).TotalCount
 		return scalar.AppendInt(dst, v)
@@ -1387,7 +1497,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*search.Connection).IsCapped
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s69, exec.NonNull)
+	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s73, exec.NonNull)
 	exec.Leaf(tSearchConnection, "didYouMean", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).DidYouMean
 		if v == nil {
@@ -1400,7 +1510,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tSearchEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*search.Hit]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s66, exec.NonNull)
+	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s70, exec.NonNull)
 
 	// SearchFacet
 	exec.Leaf(tSearchFacet, "kind", func(dst []byte, obj any) []byte {
@@ -1436,13 +1546,13 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s70, exec.NonNull)
+	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s74, exec.NonNull)
 	exec.Edge(tSearchHit, "target", func(ctx context.Context, objs []*search.Hit) ([]union.RouteContent, error) {
 		return resolvers.SearchHit().Target(ctx, objs)
-	}, s53, exec.NonNull)
+	}, s57, exec.NonNull)
 
 	// SignInPayload
-	exec.Plain(tSignInPayload, "viewer", func(obj *SignInPayload) *union.Viewer { return obj.Viewer }, s71)
+	exec.Plain(tSignInPayload, "viewer", func(obj *SignInPayload) *union.Viewer { return obj.Viewer }, s75)
 	exec.Leaf(tSignInPayload, "expiresAt", func(dst []byte, obj any) []byte {
 		v := obj.(*SignInPayload).ExpiresAt
 		if v == nil {
@@ -1450,14 +1560,14 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return scalar.AppendDateTime(dst, *v)
 	})
-	exec.Plain(tSignInPayload, "userErrors", func(obj *SignInPayload) []*union.UserError { return obj.UserErrors }, s25, exec.NonNull)
+	exec.Plain(tSignInPayload, "userErrors", func(obj *SignInPayload) []*union.UserError { return obj.UserErrors }, s31, exec.NonNull)
 
 	// SignOutPayload
 	exec.Leaf(tSignOutPayload, "signedOut", func(dst []byte, obj any) []byte {
 		v := obj.(*SignOutPayload).SignedOut
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tSignOutPayload, "userErrors", func(obj *SignOutPayload) []*union.UserError { return obj.UserErrors }, s25, exec.NonNull)
+	exec.Plain(tSignOutPayload, "userErrors", func(obj *SignOutPayload) []*union.UserError { return obj.UserErrors }, s31, exec.NonNull)
 
 	// SpecialistSection
 	exec.Leaf(tSpecialistSection, "id", func(dst []byte, obj any) []byte {
@@ -1495,25 +1605,25 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tSpecialistSection, "successor", func(ctx context.Context, objs []*unit.Section) ([]*unit.Section, error) {
 		return resolvers.SpecialistSection().Successor(ctx, objs)
-	}, s7)
+	}, s14)
 	exec.Edge(tSpecialistSection, "page", func(ctx context.Context, objs []*unit.Section) ([]*content.Page, error) {
 		return resolvers.SpecialistSection().Page(ctx, objs)
-	}, s51, exec.NonNull)
+	}, s55, exec.NonNull)
 	exec.Edge(tSpecialistSection, "subPages", func(ctx context.Context, objs []*unit.Section) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s52, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
+	}, s56, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
 	exec.Edge(tSpecialistSection, "committee", func(ctx context.Context, objs []*unit.Section) ([]*unit.Committee, error) {
 		return resolvers.SpecialistSection().Committee(ctx, objs)
-	}, s57)
+	}, s61)
 	exec.Edge(tSpecialistSection, "memberCount", func(ctx context.Context, objs []*unit.Section) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s13, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_memberCount_args))
+	}, s19, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_memberCount_args))
 	exec.Edge(tSpecialistSection, "members", func(ctx context.Context, objs []*unit.Section) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s63, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
+	}, s67, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
 
 	// Suggestion
 	exec.Leaf(tSuggestion, "title", func(dst []byte, obj any) []byte {
@@ -1546,25 +1656,25 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tTerm, "member", func(ctx context.Context, objs []*unit.Term) ([]*member.Member, error) {
 		return resolvers.Term().Member(ctx, objs)
-	}, s6)
+	}, s13)
 	exec.Edge(tTerm, "post", func(ctx context.Context, objs []*unit.Term) ([]*unit.Post, error) {
 		return resolvers.Term().Post(ctx, objs)
-	}, s15, exec.NonNull)
+	}, s21, exec.NonNull)
 
 	// UserError
 	exec.Leaf(tUserError, "code", func(dst []byte, obj any) []byte {
 		v := obj.(*union.UserError).Code
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tUserError, "field", func(obj *union.UserError) []string { return obj.Field }, s75)
+	exec.Plain(tUserError, "field", func(obj *union.UserError) []string { return obj.Field }, s79)
 	exec.Leaf(tUserError, "message", func(dst []byte, obj any) []byte {
 		v := obj.(*union.UserError).Message
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
 
 	// Viewer
-	exec.Plain(tViewer, "account", func(obj *union.Viewer) *identity.Account { return obj.Account }, s76)
-	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s78, exec.NonNull)
+	exec.Plain(tViewer, "account", func(obj *union.Viewer) *identity.Account { return obj.Account }, s80)
+	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s82, exec.NonNull)
 
 	// ViewerAccess
 	exec.Leaf(tViewerAccess, "canRead", func(dst []byte, obj any) []byte {
@@ -1599,7 +1709,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.WebinarBlock).PlainText
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tWebinarBlock, "partners", func(obj *content.WebinarBlock) []string { return obj.Partners }, s43, exec.NonNull)
+	exec.Plain(tWebinarBlock, "partners", func(obj *content.WebinarBlock) []string { return obj.Partners }, s8, exec.NonNull)
 	exec.Leaf(tWebinarBlock, "url", func(dst []byte, obj any) []byte {
 		v := obj.(*content.WebinarBlock).URL
 		if v == nil {
@@ -1626,100 +1736,101 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "node", func(ctx context.Context) (union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Node(ctx, fc.Args["id"].(string))
-	}, s79, exec.WithArgs(args_field_Query_node_args))
+	}, s83, exec.WithArgs(args_field_Query_node_args))
 	exec.Root(table, "Query", "nodes", func(ctx context.Context) ([]union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Nodes(ctx, fc.Args["ids"].([]string))
-	}, s81, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
+	}, s85, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
 	exec.Root(table, "Query", "rateLimit", func(ctx context.Context) (*union.RateLimit, error) {
 		return resolvers.Query().RateLimit(ctx)
-	}, s83, exec.NonNull)
+	}, s87, exec.NonNull)
 	exec.Root(table, "Query", "viewer", func(ctx context.Context) (*union.Viewer, error) {
 		return resolvers.Query().Viewer(ctx)
-	}, s84, exec.NonNull)
+	}, s88, exec.NonNull)
 	exec.Root(table, "Query", "caseStudy", func(ctx context.Context) (*career.CaseStudy, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudy(ctx, fc.Args["slug"].(string))
-	}, s9, exec.WithArgs(args_field_Query_caseStudy_args))
+	}, s16, exec.WithArgs(args_field_Query_caseStudy_args))
 	exec.Root(table, "Query", "caseStudies", func(ctx context.Context) (*career.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudies(ctx, fc.Args["filter"].(*career.Filter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s86, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
+	}, s90, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
 	exec.Root(table, "Query", "careerLevels", func(ctx context.Context) ([]*career.CareerLevel, error) {
 		return resolvers.Query().CareerLevels(ctx)
-	}, s89, exec.NonNull)
+	}, s93, exec.NonNull)
 	exec.Root(table, "Query", "route", func(ctx context.Context) (content.Route, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Route(ctx, fc.Args["path"].(string))
-	}, s90, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
+	}, s94, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
 	exec.Root(table, "Query", "page", func(ctx context.Context) (*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Page(ctx, fc.Args["path"].(string))
-	}, s50, exec.WithArgs(args_field_Query_page_args))
+	}, s54, exec.WithArgs(args_field_Query_page_args))
 	exec.Root(table, "Query", "documents", func(ctx context.Context) (*page.Connection[*content.Document], error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Documents(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s93, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
+	}, s97, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
 	exec.Root(table, "Query", "member", func(ctx context.Context) (*member.Member, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Member(ctx, fc.Args["id"].(string))
-	}, s6, exec.WithArgs(args_field_Query_member_args))
+	}, s13, exec.WithArgs(args_field_Query_member_args))
 	exec.Root(table, "Query", "members", func(ctx context.Context) (*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Members(ctx, fc.Args["filter"].(*member.Filter), fc.Args["orderBy"].(*member.Order), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s63, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
+	}, s67, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
 	exec.Root(table, "Query", "menu", func(ctx context.Context) (*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menu(ctx, fc.Args["handle"].(string))
-	}, s41, exec.WithArgs(args_field_Query_menu_args))
+	}, s47, exec.WithArgs(args_field_Query_menu_args))
 	exec.Root(table, "Query", "menus", func(ctx context.Context) ([]*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menus(ctx, fc.Args["handles"].([]string))
-	}, s99, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
+	}, s103, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
 	exec.Root(table, "Query", "navigationContext", func(ctx context.Context) (*nav.Context, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().NavigationContext(ctx, fc.Args["path"].(string), fc.Args["menu"].(string))
-	}, s101, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
+	}, s105, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
 	exec.Root(table, "Query", "organisation", func(ctx context.Context) (*content.Organisation, error) {
 		return resolvers.Query().Organisation(ctx)
-	}, s103, exec.NonNull)
+	}, s107, exec.NonNull)
+	exec.Root(table, "Query", "auditTrail", nil, s108, exec.WithArgs(args_field_Query_auditTrail_args))
 	exec.Root(table, "Query", "search", func(ctx context.Context) (*search.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Search(ctx, fc.Args["query"].(string), fc.Args["kinds"].([]search.Kind), fc.Args["first"].(*int), fc.Args["after"].(*string))
-	}, s104, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
+	}, s110, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
 	exec.Root(table, "Query", "suggest", func(ctx context.Context) ([]*search.Suggestion, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Suggest(ctx, fc.Args["prefix"].(string), fc.Args["first"].(*int))
-	}, s107, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
+	}, s113, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
 	exec.Root(table, "Query", "specialistSection", func(ctx context.Context) (*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSection(ctx, fc.Args["slug"].(string))
-	}, s7, exec.WithArgs(args_field_Query_specialistSection_args))
+	}, s14, exec.WithArgs(args_field_Query_specialistSection_args))
 	exec.Root(table, "Query", "specialistSections", func(ctx context.Context) ([]*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSections(ctx, fc.Args["status"].(*unit.Status))
-	}, s110, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
+	}, s116, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
 	exec.Root(table, "Query", "region", func(ctx context.Context) (*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Region(ctx, fc.Args["slug"].(string))
-	}, s8, exec.WithArgs(args_field_Query_region_args))
+	}, s15, exec.WithArgs(args_field_Query_region_args))
 	exec.Root(table, "Query", "regions", func(ctx context.Context) ([]*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Regions(ctx, fc.Args["nation"].(*unit.Nation))
-	}, s114, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
+	}, s120, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
 	exec.Root(table, "Query", "committee", func(ctx context.Context) (*unit.Committee, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Committee(ctx, fc.Args["slug"].(string))
-	}, s57, exec.WithArgs(args_field_Query_committee_args))
+	}, s61, exec.WithArgs(args_field_Query_committee_args))
 	exec.Root(table, "Query", "committees", func(ctx context.Context) ([]*unit.Committee, error) {
 		return resolvers.Query().Committees(ctx)
-	}, s118, exec.NonNull)
-	exec.Root(table, "Mutation", "join", nil, s119, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
-	exec.Root(table, "Mutation", "setPassword", nil, s121, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
-	exec.Root(table, "Mutation", "signIn", nil, s121, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
-	exec.Root(table, "Mutation", "signOut", nil, s124, exec.NonNull)
-	exec.Root(table, "Mutation", "signOutEverywhere", nil, s124, exec.NonNull)
-	exec.Root(table, "Mutation", "requestPasswordReset", nil, s125, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
-	exec.Root(table, "Mutation", "changePassword", nil, s121, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
+	}, s124, exec.NonNull)
+	exec.Root(table, "Mutation", "join", nil, s125, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
+	exec.Root(table, "Mutation", "setPassword", nil, s127, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
+	exec.Root(table, "Mutation", "signIn", nil, s127, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
+	exec.Root(table, "Mutation", "signOut", nil, s130, exec.NonNull)
+	exec.Root(table, "Mutation", "signOutEverywhere", nil, s130, exec.NonNull)
+	exec.Root(table, "Mutation", "requestPasswordReset", nil, s131, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
+	exec.Root(table, "Mutation", "changePassword", nil, s127, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
 	return table
 }

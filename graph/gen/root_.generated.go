@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/collegium/collegium/internal/audit"
 	"github.com/collegium/collegium/internal/career"
 	"github.com/collegium/collegium/internal/content"
 	"github.com/collegium/collegium/internal/member"
@@ -65,6 +66,35 @@ type ComplexityRoot struct {
 
 	Action struct {
 		Action func(childComplexity int) int
+	}
+
+	AuditConnection struct {
+		Edges    func(childComplexity int) int
+		Nodes    func(childComplexity int) int
+		PageInfo func(childComplexity int) int
+	}
+
+	AuditEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	AuditEntry struct {
+		Actor       func(childComplexity int) int
+		ActorName   func(childComplexity int) int
+		ActorRoles  func(childComplexity int) int
+		Application func(childComplexity int) int
+		Columns     func(childComplexity int) int
+		HashText    func(childComplexity int) int
+		Operation   func(childComplexity int) int
+		Program     func(childComplexity int) int
+		RequestID   func(childComplexity int) int
+		RowKey      func(childComplexity int) int
+		Rows        func(childComplexity int) int
+		Subject     func(childComplexity int) int
+		SubjectName func(childComplexity int) int
+		TableName   func(childComplexity int) int
+		WrittenAt   func(childComplexity int) int
 	}
 
 	Breadcrumb struct {
@@ -354,6 +384,7 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
+		AuditTrail         func(childComplexity int, filter *audit.Filter, first *int, after *string) int
 		CareerLevels       func(childComplexity int) int
 		CaseStudies        func(childComplexity int, filter *career.Filter, first *int, after *string, last *int, before *string) int
 		CaseStudy          func(childComplexity int, slug string) int
@@ -567,6 +598,129 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Action.Action(childComplexity), true
+
+	case "AuditConnection.edges":
+		if e.ComplexityRoot.AuditConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditConnection.Edges(childComplexity), true
+	case "AuditConnection.nodes":
+		if e.ComplexityRoot.AuditConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditConnection.Nodes(childComplexity), true
+	case "AuditConnection.pageInfo":
+		if e.ComplexityRoot.AuditConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditConnection.PageInfo(childComplexity), true
+
+	case "AuditEdge.cursor":
+		if e.ComplexityRoot.AuditEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEdge.Cursor(childComplexity), true
+	case "AuditEdge.node":
+		if e.ComplexityRoot.AuditEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEdge.Node(childComplexity), true
+
+	case "AuditEntry.actor":
+		if e.ComplexityRoot.AuditEntry.Actor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Actor(childComplexity), true
+	case "AuditEntry.actorPseudonym":
+		if e.ComplexityRoot.AuditEntry.ActorName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.ActorName(childComplexity), true
+	case "AuditEntry.actorRoles":
+		if e.ComplexityRoot.AuditEntry.ActorRoles == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.ActorRoles(childComplexity), true
+	case "AuditEntry.application":
+		if e.ComplexityRoot.AuditEntry.Application == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Application(childComplexity), true
+	case "AuditEntry.columns":
+		if e.ComplexityRoot.AuditEntry.Columns == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Columns(childComplexity), true
+	case "AuditEntry.hash":
+		if e.ComplexityRoot.AuditEntry.HashText == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.HashText(childComplexity), true
+	case "AuditEntry.operation":
+		if e.ComplexityRoot.AuditEntry.Operation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Operation(childComplexity), true
+	case "AuditEntry.program":
+		if e.ComplexityRoot.AuditEntry.Program == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Program(childComplexity), true
+	case "AuditEntry.request":
+		if e.ComplexityRoot.AuditEntry.RequestID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.RequestID(childComplexity), true
+	case "AuditEntry.rowKey":
+		if e.ComplexityRoot.AuditEntry.RowKey == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.RowKey(childComplexity), true
+	case "AuditEntry.rows":
+		if e.ComplexityRoot.AuditEntry.Rows == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Rows(childComplexity), true
+	case "AuditEntry.subject":
+		if e.ComplexityRoot.AuditEntry.Subject == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Subject(childComplexity), true
+	case "AuditEntry.subjectPseudonym":
+		if e.ComplexityRoot.AuditEntry.SubjectName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.SubjectName(childComplexity), true
+	case "AuditEntry.table":
+		if e.ComplexityRoot.AuditEntry.TableName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.TableName(childComplexity), true
+	case "AuditEntry.writtenAt":
+		if e.ComplexityRoot.AuditEntry.WrittenAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.WrittenAt(childComplexity), true
 
 	case "Breadcrumb.path":
 		if e.ComplexityRoot.Breadcrumb.Path == nil {
@@ -1734,6 +1888,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Post.Vacant(childComplexity, args["asOf"].(*time.Time)), true
 
+	case "Query.auditTrail":
+		if e.ComplexityRoot.Query.AuditTrail == nil {
+			break
+		}
+
+		args, err := field_Query_auditTrail_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.AuditTrail(childComplexity, args["filter"].(*audit.Filter), args["first"].(*int), args["after"].(*string)), true
 	case "Query.careerLevels":
 		if e.ComplexityRoot.Query.CareerLevels == nil {
 			break
@@ -2517,6 +2682,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	opCtx := graphql.GetOperationContext(ctx)
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
+		unmarshalInputAuditFilter,
 		unmarshalInputCaseStudyFilter,
 		unmarshalInputChangePasswordInput,
 		unmarshalInputJoinInput,
@@ -3517,6 +3683,93 @@ type OrganisationRegistration {
   vatNumber: String
 }
 `, BuiltIn: false},
+	{Name: "../privacy.graphqls", Input: `extend type Query {
+  "What was written, the newest first: by whom, to which table, when and in which request. It holds no values, and of people who were erased only a pseudonym."
+  auditTrail("Which entries; all if left out." filter: AuditFilter, "The page size, 1 to 100." first: Int, "The cursor before the page." after: String): AuditConnection @requires(permission: READ_AUDIT) @cacheControl(scope: PRIVATE) @listSize(assumedSize: 20, slicingArguments: ["first"])
+}
+
+"Which entries of the audit. All conditions must hold."
+input AuditFilter {
+  "Written by this account."
+  actor: ID
+  "About this member or account."
+  subject: ID
+  "Of this table of the database."
+  table: String
+  "Of this kind."
+  operation: AuditOperation
+  "Written in the request with this ID."
+  request: String
+  "Written at this moment or later."
+  since: DateTime
+  "Written before this moment."
+  until: DateTime
+}
+
+"What a statement did."
+enum AuditOperation {
+  "Rows were added."
+  INSERT
+  "Rows were changed."
+  UPDATE
+  "Rows were removed."
+  DELETE
+  "All rows were removed at once."
+  TRUNCATE
+}
+
+"A page of the audit."
+type AuditConnection {
+  "The rows with their cursors."
+  edges: [AuditEdge!]!
+  "The rows."
+  nodes: [AuditEntry!]!
+  "Where this page stands in the list."
+  pageInfo: PageInfo!
+}
+
+"One entry of the audit with its cursor."
+type AuditEdge {
+  "Where the row stands in the list."
+  cursor: String!
+  "The row."
+  node: AuditEntry!
+}
+
+"What one statement wrote: to one row, or, if it wrote many, to how many."
+type AuditEntry {
+  "When."
+  writtenAt: DateTime!
+  "What was done."
+  operation: AuditOperation!
+  "The table of the database."
+  table: String!
+  "The primary key of the row, with pseudonyms for people; null if there were many."
+  rowKey: String
+  "How many rows; null if all were removed at once."
+  rows: Int
+  "The columns that an update changed."
+  columns: [String!]!
+  "The ID of the account that was signed in; null if none was, or if it was erased since."
+  actor: ID
+  "The pseudonym of that account; null if none was signed in."
+  actorPseudonym: String
+  "The roles that the account had, and MEMBER for a member."
+  actorRoles: [String!]!
+  "The ID of the application of a partner that asked; null if none did."
+  application: ID
+  "What the program that wrote calls itself."
+  program: String!
+  "The ID of the request; null if it was written by other means."
+  request: String
+  "The ID of the member or account that the row is about; null if it is about none, if there were many rows, or if they were erased since."
+  subject: ID
+  "The pseudonym of that member or account."
+  subjectPseudonym: String
+  "The hash of the chain at this entry, in hexadecimal digits; null until the entry has its place, a moment after it was written."
+  hash: String
+}
+`, BuiltIn: false},
 	{Name: "../search.graphqls", Input: `extend type Query {
   "Search everything that is published, the best match first."
   search(
@@ -3776,6 +4029,64 @@ func childFields_Account(ctx context.Context, ec *executionContext, field graphq
 		return fieldContext_Account_createdAt(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Account", field.Name)
+}
+
+func childFields_AuditConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_AuditConnection_edges(ctx, ec, field)
+	case "nodes":
+		return fieldContext_AuditConnection_nodes(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_AuditConnection_pageInfo(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditConnection", field.Name)
+}
+
+func childFields_AuditEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return fieldContext_AuditEdge_cursor(ctx, ec, field)
+	case "node":
+		return fieldContext_AuditEdge_node(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEdge", field.Name)
+}
+
+func childFields_AuditEntry(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "writtenAt":
+		return fieldContext_AuditEntry_writtenAt(ctx, ec, field)
+	case "operation":
+		return fieldContext_AuditEntry_operation(ctx, ec, field)
+	case "table":
+		return fieldContext_AuditEntry_table(ctx, ec, field)
+	case "rowKey":
+		return fieldContext_AuditEntry_rowKey(ctx, ec, field)
+	case "rows":
+		return fieldContext_AuditEntry_rows(ctx, ec, field)
+	case "columns":
+		return fieldContext_AuditEntry_columns(ctx, ec, field)
+	case "actor":
+		return fieldContext_AuditEntry_actor(ctx, ec, field)
+	case "actorPseudonym":
+		return fieldContext_AuditEntry_actorPseudonym(ctx, ec, field)
+	case "actorRoles":
+		return fieldContext_AuditEntry_actorRoles(ctx, ec, field)
+	case "application":
+		return fieldContext_AuditEntry_application(ctx, ec, field)
+	case "program":
+		return fieldContext_AuditEntry_program(ctx, ec, field)
+	case "request":
+		return fieldContext_AuditEntry_request(ctx, ec, field)
+	case "subject":
+		return fieldContext_AuditEntry_subject(ctx, ec, field)
+	case "subjectPseudonym":
+		return fieldContext_AuditEntry_subjectPseudonym(ctx, ec, field)
+	case "hash":
+		return fieldContext_AuditEntry_hash(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditEntry", field.Name)
 }
 
 func childFields_Breadcrumb(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -9,6 +9,7 @@
 package audit
 
 import (
+	"encoding/hex"
 	"time"
 
 	"github.com/google/uuid"
@@ -64,7 +65,7 @@ type Entry struct {
 	Hash []byte
 }
 
-// NodeID returns the opaque ID in the graph of whom something is about, nil for nil.
+// nodeID returns the opaque ID in the graph, nil for nil.
 func nodeID(kind string, id *uuid.UUID) *string {
 	if id == nil {
 		return nil
@@ -96,6 +97,29 @@ func (e *Entry) Rows() *int {
 	return &n
 }
 
+// ActorName returns the pseudonym of the account that wrote.
+func (e *Entry) ActorName() *string { return text(e.ActorPseudonym) }
+
+// SubjectName returns the pseudonym of whom the row is about.
+func (e *Entry) SubjectName() *string { return text(e.SubjectPseudonym) }
+
+func text(id *uuid.UUID) *string {
+	if id == nil {
+		return nil
+	}
+	s := id.String()
+	return &s
+}
+
+// HashText returns the hash in hexadecimal digits, nil until the entry is sealed.
+func (e *Entry) HashText() *string {
+	if e.Hash == nil {
+		return nil
+	}
+	s := hex.EncodeToString(e.Hash)
+	return &s
+}
+
 // Filter says which entries are asked for. All conditions must hold.
 type Filter struct {
 	// Actor and Subject are IDs of the graph.
@@ -106,5 +130,8 @@ type Filter struct {
 	Since, Until   *time.Time
 }
 
-// Connection is a page of entries, the newest first.
-type Connection = page.Connection[*Entry]
+// The page of a list of entries, and a row of it.
+type (
+	Connection = page.Connection[*Entry]
+	Edge       = page.Edge[*Entry]
+)
