@@ -8,6 +8,6 @@ import (
 )
 
 // AuditTrail is the resolver for the auditTrail field.
-func (r *queryResolver) AuditTrail(ctx context.Context, filter *audit.Filter, first *int, after *string) (*audit.Connection, error) {
+func (r *queryResolver) AuditTrail(ctx context.Context, filter *audit.Filter, first *int, after *string) (*page.Connection[*audit.Entry], error) {
 	return r.db.audit.Trail(ctx, filter, page.Args{First: first, After: after})
 }
