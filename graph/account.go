@@ -16,8 +16,15 @@ import (
 	"github.com/collegium/collegium/internal/viewer"
 )
 
-// Identify finds out who asks by a session. It is a server.Identify.
+// Identify finds out who asks, by a session or by a key. It is a server.Identify.
 func (h *Handler) Identify(ctx context.Context, c server.Credentials) (context.Context, error) {
+	if c.Key != "" {
+		holder, err := h.accounts.KeyHolder(ctx, c.Key)
+		if err != nil {
+			return nil, err
+		}
+		return withKey(ctx, holder), nil
+	}
 	signed, err := h.accounts.Signed(ctx, c.Session)
 	if err != nil {
 		return nil, err
@@ -57,6 +64,7 @@ func you(ctx context.Context) *union.Viewer {
 	if s, ok := ctx.Value(signedKey{}).(*identity.Signed); ok {
 		v.Account = &s.Account
 	}
+	v.Application, _ = ctx.Value(holderKey{}).(*identity.KeyHolder)
 	return v
 }
 
@@ -138,7 +146,11 @@ func userErrors(err error) ([]*union.UserError, error) {
 		{identity.ErrNotVerified, "NOT_VERIFIED"},
 		{identity.ErrSuspended, "SUSPENDED"},
 		{identity.ErrLinkEnded, "LINK_ENDED"},
+		{identity.ErrTwoKeys, "TWO_KEYS"},
+		{identity.ErrNameTaken, "NAME_TAKEN"},
+		{identity.ErrApplicationSuspended, "SUSPENDED"},
 		{errs.Conflict, "CONFLICT"},
+		{errs.NotFound, "NOT_FOUND"},
 	} {
 		if errors.Is(err, known.err) {
 			return []*union.UserError{{Code: known.code, Message: known.err.Error()}}, nil
@@ -154,7 +166,7 @@ func requires(ctx context.Context, _ any, next graphql.Resolver, p viewer.Permis
 	switch {
 	case v.May(p):
 		return next(ctx)
-	case v.Account == viewer.Viewer{}.Account:
+	case !v.SignedIn():
 		return nil, errs.Unauthenticated
 	default:
 		return nil, errs.Forbidden

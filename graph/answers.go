@@ -128,7 +128,7 @@ var atOnce = func() context.Context {
 // Recall answers an operation from memory. It is a server.Recall.
 func (h *Handler) Recall(ctx context.Context, p *server.Params) (server.Result, bool) {
 	a := h.answers
-	f := h.find(*p)
+	f := h.find(ctx, *p)
 	p.Found = f
 	if f.refused != nil || f.doc == nil {
 		return server.Result{}, false

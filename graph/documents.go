@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"context"
 	"crypto/sha256"
 	"slices"
 	"strings"
@@ -154,10 +155,10 @@ func refuse(outcome server.Outcome, code, format string, args ...any) *refused {
 
 // document returns the document of a request, checked, and what the operation
 // costs. A document that is known is not validated again, nor read from anywhere.
-func (h *Handler) document(p server.Params) (*document, guard.Price, *refused) {
+func (h *Handler) document(ctx context.Context, p server.Params) (*document, guard.Price, *refused) {
 	f, ok := p.Found.(*found)
 	if !ok {
-		f = h.find(p)
+		f = h.find(ctx, p)
 	}
 	doc, no := f.doc, f.refused
 	switch {
@@ -195,8 +196,12 @@ type found struct {
 	refused *refused
 }
 
-func (h *Handler) find(p server.Params) *found {
-	doc, no := h.documents.find(p)
+func (h *Handler) find(ctx context.Context, p server.Params) *found {
+	accept := h.documents.accept
+	if trustedOnly(ctx) {
+		accept = AcceptTrusted
+	}
+	doc, no := h.documents.find(p, accept)
 	return &found{doc, no}
 }
 
@@ -216,7 +221,7 @@ func (d *documents) sum(text string) hash {
 
 // find returns the document that a request names or carries. Nil without a
 // refusal means that its text is to be checked, and to be kept.
-func (d *documents) find(p server.Params) (*document, *refused) {
+func (d *documents) find(p server.Params, accept Accept) (*document, *refused) {
 	id, no := documentID(p)
 	if no != nil {
 		return nil, no
@@ -228,7 +233,7 @@ func (d *documents) find(p server.Params) (*document, *refused) {
 		}
 		return doc, nil
 	}
-	sum, no := d.hash(p, id)
+	sum, no := d.hash(p, id, accept)
 	if no != nil {
 		return nil, no
 	}
@@ -236,9 +241,9 @@ func (d *documents) find(p server.Params) (*document, *refused) {
 		return doc, nil
 	}
 	switch {
-	case d.accept == AcceptTrusted:
+	case accept == AcceptTrusted:
 		return nil, notTrusted()
-	case d.accept == AcceptHashed && id == "":
+	case accept == AcceptHashed && id == "":
 		return nil, refuse(server.Forbidden, Forbidden, "this server answers documents by their hash only; "+
 			`send it along, as extensions: {"persistedQuery": {"version": 1, "sha256Hash": "…"}}`)
 	}
@@ -253,13 +258,13 @@ func (d *documents) find(p server.Params) (*document, *refused) {
 
 // hash returns the hash of the text of a request, or that of the id if it has no
 // text. If it has both they must agree.
-func (d *documents) hash(p server.Params, id string) (hash, *refused) {
+func (d *documents) hash(p server.Params, id string, accept Accept) (hash, *refused) {
 	if id == "" {
 		return d.sum(p.Query), nil
 	}
 	named, ok := hashOf(id)
 	switch {
-	case !ok && d.accept == AcceptTrusted:
+	case !ok && accept == AcceptTrusted:
 		return hash{}, notTrusted()
 	case !ok && p.DocumentID != "":
 		return hash{}, d.notFound(p)

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -40,7 +41,7 @@ func TestFloodOfOneOffs(t *testing.T) {
 	const hot, room = 100, 1_000
 	h := storeAlone(t, room, 8<<20)
 	ask := func(name string, i int) {
-		if _, _, no := h.document(server.Params{Query: fmt.Sprintf("query %s%d { __typename }", name, i)}); no != nil {
+		if _, _, no := h.document(context.Background(), server.Params{Query: fmt.Sprintf("query %s%d { __typename }", name, i)}); no != nil {
 			t.Fatal(no.errors)
 		}
 	}
@@ -92,7 +93,7 @@ func TestDocumentsAreBoundedByBytes(t *testing.T) {
 	fields := strings.Repeat(" handle title itemCount", 30)
 	for i := range 1_000 {
 		p := server.Params{Query: fmt.Sprintf("query Large%d { menus {%s } }", i, fields[:(1+i%2)*len(fields)/2])}
-		if _, _, no := h.document(p); no != nil {
+		if _, _, no := h.document(context.Background(), p); no != nil {
 			t.Fatal(no.errors)
 		}
 	}
@@ -146,13 +147,13 @@ func BenchmarkKnownDocument(b *testing.B) {
 		"text": {Query: text},
 		"hash": {DocumentID: "sha256:" + hex.EncodeToString(sum[:])},
 	} {
-		if _, _, no := h.document(server.Params{Query: text}); no != nil {
+		if _, _, no := h.document(context.Background(), server.Params{Query: text}); no != nil {
 			b.Fatal(no.errors)
 		}
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, no := h.documents.find(p); no != nil {
+				if _, no := h.documents.find(p, h.documents.accept); no != nil {
 					b.Fatal(no.errors)
 				}
 			}
@@ -160,7 +161,7 @@ func BenchmarkKnownDocument(b *testing.B) {
 		b.Run(name+" and price", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, _, no := h.document(p); no != nil {
+				if _, _, no := h.document(context.Background(), p); no != nil {
 					b.Fatal(no.errors)
 				}
 			}
@@ -181,11 +182,11 @@ func TestPriceOfKnownDocuments(t *testing.T) {
 		known := storeAlone(t, 100, 8<<20)
 		for _, p := range append(requests, requests...) {
 			p.Query = text
-			_, got, no := known.document(p)
+			_, got, no := known.document(t.Context(), p)
 			if no != nil {
 				t.Fatal(no.errors)
 			}
-			_, want, _ := storeAlone(t, 100, 8<<20).document(p)
+			_, want, _ := storeAlone(t, 100, 8<<20).document(t.Context(), p)
 			if got.Cost != want.Cost || got.Cost == 0 {
 				t.Errorf("%s by %+v: %d points when known, %d when new", text, p, got.Cost, want.Cost)
 			}

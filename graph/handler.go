@@ -146,7 +146,7 @@ func newHandler(root gen.ResolverRoot, store trusted.Store, c Config) (*Handler,
 // it, then price and run it. It is a server.Execute.
 func (h *Handler) Execute(ctx context.Context, p server.Params) server.Result {
 	ctx = context.WithValue(ctx, requestKey{}, p.RequestID)
-	known, price, no := h.document(p)
+	known, price, no := h.document(ctx, p)
 	if no != nil {
 		return h.refuse(ctx, no.outcome, nil, no.errors)
 	}

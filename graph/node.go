@@ -55,6 +55,10 @@ func (r *Resolver) nodes(ctx context.Context, arg string, opaque []string) ([]un
 			err = addNodes(ctx, v, ids, r.career(ctx).ByID, add)
 		case "Member":
 			err = addNodes(ctx, v, ids, r.db.members.ByID, add)
+		case "PartnerApplication":
+			err = addNodes(ctx, v, ids, r.accounts.PartnerApplicationsByID, add)
+		case "ApplicationKey":
+			err = addNodes(ctx, v, ids, r.accounts.KeysByID, add)
 		}
 		if err != nil {
 			return nil, err

@@ -41,6 +41,7 @@ type cli struct {
 	Documents documentsCmd `cmd:"" help:"Keep the trusted documents: the operations of known clients, which they name instead of sending them."`
 	User      userCmd      `cmd:"" help:"Make accounts for people who sign in."`
 	Audit     auditCmd     `cmd:"" help:"Check the audit of what was written."`
+	Key       keyCmd       `cmd:"" help:"Keep the keys of partners' applications."`
 	Schema    schemaCmd    `cmd:"" help:"Print the schema of the graph in the schema definition language."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }

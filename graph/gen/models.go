@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/collegium/collegium/graph/union"
+	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/member"
 )
 
@@ -15,6 +16,38 @@ type ChangePasswordInput struct {
 	CurrentPassword string `json:"currentPassword"`
 	// 12 to 200 characters, of any kind.
 	NewPassword string `json:"newPassword"`
+}
+
+// What key to make.
+type CreateKeyInput struct {
+	// The ID of the application.
+	Application string `json:"application"`
+	// What it is to be good for: one scope at least.
+	Scopes []identity.Scope `json:"scopes"`
+	// The ID of a section or region, if it is to be limited to one. CONTENT_READ can't be.
+	Unit *string `json:"unit,omitempty"`
+	// When it ends, within two years; without it in 365 days.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+	// True if only trusted documents are to be answered to it.
+	TrustedDocumentsOnly bool `json:"trustedDocumentsOnly"`
+}
+
+// A new key.
+type CreateKeyPayload struct {
+	// The key; null if none was made.
+	Key *identity.Key `json:"key,omitempty"`
+	// The secret, which can't be read again; null if no key was made.
+	Secret *string `json:"secret,omitempty"`
+	// Why no key was made.
+	UserErrors []*union.UserError `json:"userErrors"`
+}
+
+// An application of a partner.
+type CreatePartnerApplicationInput struct {
+	// A name of 1 to 100 characters that no other application has.
+	Name string `json:"name"`
+	// Whom to write to about it.
+	ContactEmail string `json:"contactEmail"`
 }
 
 // What somebody who wants to become a member tells of themselves.
@@ -39,6 +72,14 @@ type JoinPayload struct {
 type Mutation struct {
 }
 
+// What became of an application of a partner.
+type PartnerApplicationPayload struct {
+	// The application as it is now; null if nothing was changed.
+	Application *identity.PartnerApplication `json:"application,omitempty"`
+	// Why nothing was changed.
+	UserErrors []*union.UserError `json:"userErrors"`
+}
+
 // The opening page of the graph: what can be asked. Every field is public unless its description says otherwise.
 type Query struct {
 }
@@ -54,6 +95,20 @@ type RequestPasswordResetPayload struct {
 	// True if a mail is on its way, if the address has an account.
 	Mailed bool `json:"mailed"`
 	// Why not.
+	UserErrors []*union.UserError `json:"userErrors"`
+}
+
+// Which key.
+type RevokeKeyInput struct {
+	// The ID of the key.
+	ID string `json:"id"`
+}
+
+// What became of a key.
+type RevokeKeyPayload struct {
+	// The key as it is now; null if nothing was changed.
+	Key *identity.Key `json:"key,omitempty"`
+	// Why nothing was changed.
 	UserErrors []*union.UserError `json:"userErrors"`
 }
 
@@ -89,4 +144,10 @@ type SignOutPayload struct {
 	SignedOut bool `json:"signedOut"`
 	// Why it failed.
 	UserErrors []*union.UserError `json:"userErrors"`
+}
+
+// Which application of a partner.
+type SuspendPartnerApplicationInput struct {
+	// The ID of the application.
+	ID string `json:"id"`
 }

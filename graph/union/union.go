@@ -34,6 +34,8 @@ type RateLimit struct {
 // Viewer is who asks, and what they may do.
 type Viewer struct {
 	Account *identity.Account
+	// Application is the partner's application that asks; nil if none does.
+	Application *identity.KeyHolder
 	Can     []viewer.Permission
 }
 

@@ -85,6 +85,7 @@ func TestLogLine(t *testing.T) {
 			return inner(ctx, p)
 		}
 		d.Pool = func() *pgxpool.Stat { return db.Stat() }
+		d.Identify = func(ctx context.Context, _ Credentials) (context.Context, error) { return ctx, nil }
 	})
 	const secret = "s3cr3t"
 	body := `{"query":"query Greet($n: String!) { hello(name: $n) broken a_s3cr3t: hello }","variables":{"n":"s3cr3t"},"extensions":{"x":"s3cr3t"}}`
@@ -94,6 +95,7 @@ func TestLogLine(t *testing.T) {
 	for _, name := range []string{"Authorization", "Cookie", "Referer", "User-Agent", "Origin-Trial"} {
 		r.Header.Set(name, secret)
 	}
+	r.Header.Set("Authorization", "Bearer "+secret)
 	r.Header.Set("X-Request-Id", "given-0001")
 	w := b.do(r)
 	if w.Code != http.StatusOK {

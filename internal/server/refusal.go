@@ -10,13 +10,14 @@ import (
 
 // The codes that the server itself puts into extensions.code. Those of the graph are the graph's.
 const (
-	codeBadInput      = "BAD_USER_INPUT"
-	codeForbidden     = "FORBIDDEN"
-	codeNotFound      = "NOT_FOUND"
-	codeRateLimited   = "RATE_LIMITED"
-	codeTimeout       = "TIMEOUT"
-	codeUnavailable   = "UNAVAILABLE"
-	codeInternalError = "INTERNAL_SERVER_ERROR"
+	codeBadInput        = "BAD_USER_INPUT"
+	codeForbidden       = "FORBIDDEN"
+	codeUnauthenticated = "UNAUTHENTICATED"
+	codeNotFound        = "NOT_FOUND"
+	codeRateLimited     = "RATE_LIMITED"
+	codeTimeout         = "TIMEOUT"
+	codeUnavailable     = "UNAVAILABLE"
+	codeInternalError   = "INTERNAL_SERVER_ERROR"
 )
 
 // refusal is an answer to a request that never reached the graph.
@@ -29,6 +30,8 @@ type refusal struct {
 	reason     string
 	retryAfter time.Duration
 	allow      string
+	// challenge is the value of WWW-Authenticate.
+	challenge string
 }
 
 func badRequest(format string, args ...any) *refusal {
@@ -89,6 +92,9 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, media string, f 
 	h := w.Header()
 	if f.allow != "" {
 		h.Set("Allow", f.allow)
+	}
+	if f.challenge != "" {
+		h.Set("WWW-Authenticate", f.challenge)
 	}
 	switch f.status {
 	case http.StatusUnsupportedMediaType: // RFC 9110, section 15.5.16

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/collegium/collegium/internal/errs"
@@ -21,18 +22,34 @@ func (s *Server) cookieName() string {
 	return sessionCookie
 }
 
-// identify returns the request with who asks in its context. Whoever has no cookie is anonymous, and so is who has one
-// that has ended; that cookie is removed.
+// identify returns the request with who asks in its context. Whoever has no credentials is anonymous, and so is who has
+// the cookie of a session that has ended; that cookie is removed. A key that is not good is refused: a program that has
+// one is not to be answered as if it had none. With a key no cookie is looked at.
 func (s *Server) identify(w http.ResponseWriter, r *http.Request) (*http.Request, *refusal) {
-	if s.deps.Identify == nil || r.Header["Cookie"] == nil {
+	if r.Header["Authorization"] == nil && (s.deps.Identify == nil || r.Header["Cookie"] == nil) {
 		return r, nil
 	}
-	cookie, err := r.Cookie(s.cookieName())
-	if err != nil {
-		return r, nil //nolint:nilerr // the only error is that there is none
+	var c Credentials
+	if sent := r.Header["Authorization"]; sent != nil {
+		key, f := bearer(sent)
+		if f != nil {
+			return r, f
+		}
+		c.Key = key
+	} else {
+		cookie, err := r.Cookie(s.cookieName())
+		if err != nil {
+			return r, nil //nolint:nilerr // the only error is that there is none
+		}
+		c.Session = cookie.Value
 	}
-	ctx, err := s.deps.Identify(r.Context(), Credentials{Session: cookie.Value})
+	ctx, err := r.Context(), error(errs.Unauthenticated)
+	if s.deps.Identify != nil {
+		ctx, err = s.deps.Identify(ctx, c)
+	}
 	switch {
+	case errors.Is(err, errs.Unauthenticated) && c.Key != "":
+		return r, unauthenticated(`, error="invalid_token"`, "The key in the header Authorization is unknown, has ended, or was revoked.")
 	case errors.Is(err, errs.Unauthenticated):
 		s.setSession(w, SessionCookie{})
 		return r, nil
@@ -45,6 +62,30 @@ func (s *Server) identify(w http.ResponseWriter, r *http.Request) (*http.Request
 	}
 	return r.WithContext(ctx), nil
 }
+
+// unauthenticated refuses a request whose key is not good (RFC 6750, section 3).
+func unauthenticated(wrong, message string) *refusal {
+	return &refusal{
+		status: http.StatusUnauthorized, code: codeUnauthenticated, reason: "key", message: message,
+		challenge: `Bearer realm="collegium"` + wrong,
+	}
+}
+
+// bearer returns the key in the header Authorization (RFC 6750, section 2.1).
+func bearer(headers []string) (string, *refusal) {
+	if len(headers) > 1 {
+		return "", badRequest("The request has several Authorization headers. Send one.")
+	}
+	scheme, key, _ := strings.Cut(headers[0], " ")
+	key = strings.Trim(key, " ")
+	if !strings.EqualFold(scheme, "Bearer") || key == "" || len(key) > maxKey {
+		return "", unauthenticated("", "The header Authorization can't be read. Send a key as Authorization: Bearer and the key, or leave the header out.")
+	}
+	return key, nil
+}
+
+// maxKey is the length of a key from which it is not looked at.
+const maxKey = 512
 
 func (s *Server) setSession(w http.ResponseWriter, c SessionCookie) {
 	cookie := &http.Cookie{

@@ -111,8 +111,11 @@ type Identify func(ctx context.Context, c Credentials) (context.Context, error)
 
 // Credentials are what a request carries to prove who asks.
 type Credentials struct {
-	// Session is the token in the session cookie, empty if there is none.
+	// Session is the token in the session cookie, empty if there is none. It is empty if
+	// there is a key: the key wins.
 	Session string
+	// Key is the bearer token in the header Authorization, empty if there is none.
+	Key string
 }
 
 // SessionCookie is a change of the cookie that says who is signed in.

@@ -49,29 +49,32 @@ type Rule struct {
 	Permission Permission
 	// Has holds everyone who has it: one of these is enough.
 	Has Standing
+	// ByUnit says that a key that is limited to a section or region has it too: whatever
+	// is read by it is kept to the viewer's Unit. Without it such a key doesn't have it.
+	ByUnit bool
 }
 
 // Rules is the one table of who may do what. The directive @requires of the schema,
 // the conditions in SQL and the documentation follow from it.
 var Rules = []Rule{
-	{JoinAndSignIn, Anyone},
-	{ManageOwnAccount, SignedIn},
-	{EditOwnProfile, HasRecord},
-	{ReadMembersContent, CurrentMember | anyStaff | KeyContent},
-	{ReadStaffContent, anyStaff},
-	{ReadDirectory, CurrentMember | anyStaff | KeyDirectory | KeyMembers},
-	{ReadRegister, register | KeyMembers},
-	{ManageRegister, register},
-	{ReadStatistics, register | KeyStatistics},
-	{ManageAccounts, Administrator},
-	{ReadAudit, Administrator},
+	{Permission: JoinAndSignIn, Has: Anyone},
+	{Permission: ManageOwnAccount, Has: SignedIn},
+	{Permission: EditOwnProfile, Has: HasRecord},
+	{Permission: ReadMembersContent, Has: CurrentMember | anyStaff | KeyContent},
+	{Permission: ReadStaffContent, Has: anyStaff},
+	{Permission: ReadDirectory, Has: CurrentMember | anyStaff | KeyDirectory | KeyMembers},
+	{Permission: ReadRegister, Has: register | KeyMembers},
+	{Permission: ManageRegister, Has: register},
+	{Permission: ReadStatistics, Has: register | KeyStatistics},
+	{Permission: ManageAccounts, Has: Administrator},
+	{Permission: ReadAudit, Has: Administrator},
 }
 
 // Can returns what the viewer may do, in the order of the table.
 func (v Viewer) Can() []Permission {
 	can := []Permission{}
 	for _, r := range Rules {
-		if v.standing()&r.Has != 0 {
+		if v.has(r) {
 			can = append(can, r.Permission)
 		}
 	}
@@ -82,10 +85,14 @@ func (v Viewer) Can() []Permission {
 func (v Viewer) May(p Permission) bool {
 	for _, r := range Rules {
 		if r.Permission == p {
-			return v.standing()&r.Has != 0
+			return v.has(r)
 		}
 	}
 	return false
+}
+
+func (v Viewer) has(r Rule) bool {
+	return v.standing()&r.Has != 0 && (r.ByUnit || r.Has&Anyone != 0 || v.Unit == Viewer{}.Unit)
 }
 
 func (v Viewer) standing() Standing { return v.Standing | Anyone }

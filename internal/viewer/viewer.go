@@ -45,8 +45,18 @@ type Viewer struct {
 }
 
 // New returns a viewer who is all of that, with the role that follows from it.
-func New(s Standing) Viewer {
-	v := Viewer{Standing: s}
+func New(s Standing) Viewer { return Viewer{Standing: s}.withRole() }
+
+// ForKey returns the viewer who asks with a key of an application. Unit is zero if the
+// key is not limited.
+func ForKey(s Standing, application, unit uuid.UUID) Viewer {
+	return Viewer{Standing: s, Application: application, Unit: unit}.withRole()
+}
+
+// SignedIn says whether an account or an application asks.
+func (v Viewer) SignedIn() bool { return v.Account != uuid.Nil || v.Application != uuid.Nil }
+
+func (v Viewer) withRole() Viewer {
 	switch {
 	case v.May(ReadStaffContent):
 		v.Role = Staff
