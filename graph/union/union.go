@@ -36,7 +36,7 @@ type Viewer struct {
 	Account *identity.Account
 	// Application is the partner's application that asks; nil if none does.
 	Application *identity.KeyHolder
-	Can     []viewer.Permission
+	Can         []viewer.Permission
 }
 
 // UserError is why a mutation changed nothing.
