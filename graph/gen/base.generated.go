@@ -47,6 +47,7 @@ type QueryResolver interface {
 	Menus(ctx context.Context, handles []string) ([]*nav.Menu, error)
 	NavigationContext(ctx context.Context, path string, menu string) (*nav.Context, error)
 	Organisation(ctx context.Context) (*content.Organisation, error)
+	PartnerApplications(ctx context.Context) ([]*identity.PartnerApplication, error)
 	AuditTrail(ctx context.Context, filter *audit.Filter, first *int, after *string) (*page.Connection[*audit.Entry], error)
 	Search(ctx context.Context, query string, kinds []search.Kind, first *int, after *string) (*search.Connection, error)
 	Suggest(ctx context.Context, prefix string, first *int) ([]*search.Suggestion, error)
@@ -1260,6 +1261,56 @@ func fieldContext_Query_organisation(_ context.Context, ec *executionContext, fi
 	return fc, nil
 }
 
+func _Query_partnerApplications(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_partnerApplications(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().PartnerApplications(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNPermission2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋviewerᚐPermission(ctx, ec, "MANAGE_ACCOUNTS")
+				if err != nil {
+					var zeroVal []*identity.PartnerApplication
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal []*identity.PartnerApplication
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []*identity.PartnerApplication) graphql.Marshaler {
+			return marshalOPartnerApplication2ᚕᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋidentityᚐPartnerApplicationᚄ(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Query_partnerApplications(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PartnerApplication(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _Query_auditTrail(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1926,6 +1977,11 @@ func _Node(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj 
 			return graphql.Null
 		}
 		return _Post(ctx, ec, sel, obj)
+	case *identity.PartnerApplication:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _PartnerApplication(ctx, ec, sel, obj)
 	case *content.Page:
 		if obj == nil {
 			return graphql.Null
@@ -1961,6 +2017,11 @@ func _Node(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj 
 			return graphql.Null
 		}
 		return _CaseStudy(ctx, ec, sel, obj)
+	case *identity.Key:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _ApplicationKey(ctx, ec, sel, obj)
 	case *identity.Account:
 		if obj == nil {
 			return graphql.Null
@@ -2404,6 +2465,28 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "partnerApplications":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_partnerApplications(ctx, ec, field)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
 		case "auditTrail":
 			field := field
 
@@ -2815,6 +2898,8 @@ func marshalNNode2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐNode
 		batchIdxMapRegion := map[int]int{}
 		var batchItemsPost []*unit.Post
 		batchIdxMapPost := map[int]int{}
+		var batchItemsPartnerApplication []*identity.PartnerApplication
+		batchIdxMapPartnerApplication := map[int]int{}
 		var batchItemsPage []*content.Page
 		batchIdxMapPage := map[int]int{}
 		var batchItemsMenuItem []*nav.Item
@@ -2827,6 +2912,8 @@ func marshalNNode2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐNode
 		batchIdxMapCommittee := map[int]int{}
 		var batchItemsCaseStudy []*career.CaseStudy
 		batchIdxMapCaseStudy := map[int]int{}
+		var batchItemsApplicationKey []*identity.Key
+		batchIdxMapApplicationKey := map[int]int{}
 		for i, item := range v {
 			switch concrete := item.(type) {
 			case *unit.Section:
@@ -2838,6 +2925,9 @@ func marshalNNode2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐNode
 			case *unit.Post:
 				batchIdxMapPost[i] = len(batchItemsPost)
 				batchItemsPost = append(batchItemsPost, concrete)
+			case *identity.PartnerApplication:
+				batchIdxMapPartnerApplication[i] = len(batchItemsPartnerApplication)
+				batchItemsPartnerApplication = append(batchItemsPartnerApplication, concrete)
 			case *content.Page:
 				batchIdxMapPage[i] = len(batchItemsPage)
 				batchItemsPage = append(batchItemsPage, concrete)
@@ -2856,6 +2946,9 @@ func marshalNNode2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐNode
 			case *career.CaseStudy:
 				batchIdxMapCaseStudy[i] = len(batchItemsCaseStudy)
 				batchItemsCaseStudy = append(batchItemsCaseStudy, concrete)
+			case *identity.Key:
+				batchIdxMapApplicationKey[i] = len(batchItemsApplicationKey)
+				batchItemsApplicationKey = append(batchItemsApplicationKey, concrete)
 			}
 		}
 		if len(batchItemsSpecialistSection) > 0 {
@@ -2866,6 +2959,9 @@ func marshalNNode2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐNode
 		}
 		if len(batchItemsPost) > 0 {
 			ctx = graphql.WithBatchParents(ctx, "Post", batchItemsPost, batchIdxMapPost)
+		}
+		if len(batchItemsPartnerApplication) > 0 {
+			ctx = graphql.WithBatchParents(ctx, "PartnerApplication", batchItemsPartnerApplication, batchIdxMapPartnerApplication)
 		}
 		if len(batchItemsPage) > 0 {
 			ctx = graphql.WithBatchParents(ctx, "Page", batchItemsPage, batchIdxMapPage)
@@ -2884,6 +2980,9 @@ func marshalNNode2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐNode
 		}
 		if len(batchItemsCaseStudy) > 0 {
 			ctx = graphql.WithBatchParents(ctx, "CaseStudy", batchItemsCaseStudy, batchIdxMapCaseStudy)
+		}
+		if len(batchItemsApplicationKey) > 0 {
+			ctx = graphql.WithBatchParents(ctx, "ApplicationKey", batchItemsApplicationKey, batchIdxMapApplicationKey)
 		}
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {

@@ -34,6 +34,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	// The object types, with the interfaces and unions they belong to.
 	tAccount := table.Object("Account", "Node")
 	tAction := table.Object("Action", "MenuTarget")
+	tApplicationKey := table.Object("ApplicationKey", "Node")
 	tAuditConnection := table.Object("AuditConnection")
 	tAuditEdge := table.Object("AuditEdge")
 	tAuditEntry := table.Object("AuditEntry")
@@ -45,6 +46,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	tCaseStudyEdge := table.Object("CaseStudyEdge")
 	tCaseStudyListBlock := table.Object("CaseStudyListBlock", "Block")
 	tCommittee := table.Object("Committee", "Node")
+	tCreateKeyPayload := table.Object("CreateKeyPayload")
 	tDocument := table.Object("Document", "RouteContent", "Node", "MenuTarget")
 	tDocumentConnection := table.Object("DocumentConnection")
 	tDocumentEdge := table.Object("DocumentEdge")
@@ -70,11 +72,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	tPage := table.Object("Page", "RouteContent", "Node", "MenuTarget")
 	tPageInfo := table.Object("PageInfo")
 	tPageRoute := table.Object("PageRoute", "RouteResult")
+	tPartnerApplication := table.Object("PartnerApplication", "Node")
+	tPartnerApplicationName := table.Object("PartnerApplicationName")
+	tPartnerApplicationPayload := table.Object("PartnerApplicationPayload")
 	tPost := table.Object("Post", "Node")
 	tRateLimit := table.Object("RateLimit")
 	tRedirectRoute := table.Object("RedirectRoute", "RouteResult")
 	tRegion := table.Object("Region", "RouteContent", "MenuTarget", "Node", "Unit")
 	tRequestPasswordResetPayload := table.Object("RequestPasswordResetPayload")
+	tRevokeKeyPayload := table.Object("RevokeKeyPayload")
 	tRichTextBlock := table.Object("RichTextBlock", "Block")
 	tSearchConnection := table.Object("SearchConnection")
 	tSearchEdge := table.Object("SearchEdge")
@@ -95,29 +101,12 @@ func NewExecTable(cfg Config) *exec.Table {
 		return exec.AppendString(dst, string(v))
 	})
 	s1 := exec.List(s0, true, false)
-	s2 := exec.Pointer[page.Edge[*audit.Entry]](tAuditEdge, true)
-	s3 := exec.Values(s2, true)
-	s4 := exec.Pointer[audit.Entry](tAuditEntry, true)
-	s5 := exec.List(s4, true, false)
-	s6 := exec.Pointer[page.Info](tPageInfo, true)
-	s7 := exec.Scalar(true, false, func(dst []byte, v string) []byte {
-		return exec.AppendString(dst, v)
+	s2 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, true)
+	s3 := exec.Scalar(true, false, func(dst []byte, v identity.Scope) []byte {
+		return exec.AppendString(dst, string(v))
 	})
-	s8 := exec.List(s7, true, true)
-	s9 := exec.Pointer[career.CaseStudy](tCaseStudy, true)
-	s10 := exec.List(s9, true, false)
-	s11 := exec.Pointer[career.CareerLevel](tCareerLevel, false)
-	s12 := exec.Pointer[content.Document](tDocument, false)
-	s13 := exec.Pointer[member.Member](tMember, false)
-	s14 := exec.Pointer[unit.Section](tSpecialistSection, false)
-	s15 := exec.Pointer[unit.Region](tRegion, false)
-	s16 := exec.Pointer[career.CaseStudy](tCaseStudy, false)
-	s17 := exec.Pointer[page.Edge[*career.CaseStudy]](tCaseStudyEdge, true)
-	s18 := exec.Values(s17, true)
-	s19 := exec.Scalar(true, false, func(dst []byte, v int) []byte {
-		return scalar.AppendInt(dst, v)
-	})
-	s20 := exec.Interface("Unit", false, func(v unit.Unit) (*exec.Type, any) {
+	s4 := exec.List(s3, true, false)
+	s5 := exec.Interface("Unit", false, func(v unit.Unit) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *unit.Section:
 			if v == nil {
@@ -132,34 +121,57 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s21 := exec.Pointer[unit.Post](tPost, true)
-	s22 := exec.List(s21, true, false)
-	s23 := exec.Pointer[viewer.AccessTo](tViewerAccess, true)
-	s24 := exec.Pointer[content.Document](tDocument, true)
+	s6 := exec.Pointer[page.Edge[*audit.Entry]](tAuditEdge, true)
+	s7 := exec.Values(s6, true)
+	s8 := exec.Pointer[audit.Entry](tAuditEntry, true)
+	s9 := exec.List(s8, true, false)
+	s10 := exec.Pointer[page.Info](tPageInfo, true)
+	s11 := exec.Scalar(true, false, func(dst []byte, v string) []byte {
+		return exec.AppendString(dst, v)
+	})
+	s12 := exec.List(s11, true, true)
+	s13 := exec.Pointer[career.CaseStudy](tCaseStudy, true)
+	s14 := exec.List(s13, true, false)
+	s15 := exec.Pointer[career.CareerLevel](tCareerLevel, false)
+	s16 := exec.Pointer[content.Document](tDocument, false)
+	s17 := exec.Pointer[member.Member](tMember, false)
+	s18 := exec.Pointer[unit.Section](tSpecialistSection, false)
+	s19 := exec.Pointer[unit.Region](tRegion, false)
+	s20 := exec.Pointer[career.CaseStudy](tCaseStudy, false)
+	s21 := exec.Pointer[page.Edge[*career.CaseStudy]](tCaseStudyEdge, true)
+	s22 := exec.Values(s21, true)
+	s23 := exec.Scalar(true, false, func(dst []byte, v int) []byte {
+		return scalar.AppendInt(dst, v)
+	})
+	s24 := exec.Pointer[unit.Post](tPost, true)
 	s25 := exec.List(s24, true, false)
-	s26 := exec.Pointer[page.Edge[*content.Document]](tDocumentEdge, true)
-	s27 := exec.Values(s26, true)
-	s28 := exec.Pointer[content.FaqItem](tFaqItem, true)
-	s29 := exec.List(s28, true, false)
-	s30 := exec.Pointer[union.UserError](tUserError, true)
+	s26 := exec.Pointer[identity.Key](tApplicationKey, false)
+	s27 := exec.Pointer[union.UserError](tUserError, true)
+	s28 := exec.List(s27, true, false)
+	s29 := exec.Pointer[viewer.AccessTo](tViewerAccess, true)
+	s30 := exec.Pointer[content.Document](tDocument, true)
 	s31 := exec.List(s30, true, false)
-	s32 := exec.Pointer[content.Link](tLink, true)
-	s33 := exec.List(s32, true, false)
-	s34 := exec.Pointer[unit.Section](tSpecialistSection, true)
-	s35 := exec.List(s34, false, false)
-	s36 := exec.Pointer[unit.Term](tTerm, true)
+	s32 := exec.Pointer[page.Edge[*content.Document]](tDocumentEdge, true)
+	s33 := exec.Values(s32, true)
+	s34 := exec.Pointer[content.FaqItem](tFaqItem, true)
+	s35 := exec.List(s34, true, false)
+	s36 := exec.Pointer[content.Link](tLink, true)
 	s37 := exec.List(s36, true, false)
-	s38 := exec.Pointer[page.Edge[*member.Member]](tMemberEdge, true)
-	s39 := exec.Values(s38, true)
-	s40 := exec.Pointer[member.Member](tMember, true)
+	s38 := exec.Pointer[unit.Section](tSpecialistSection, true)
+	s39 := exec.List(s38, false, false)
+	s40 := exec.Pointer[unit.Term](tTerm, true)
 	s41 := exec.List(s40, true, false)
-	s42 := exec.Pointer[nav.Item](tMenuItem, true)
-	s43 := exec.List(s42, true, false)
+	s42 := exec.Pointer[page.Edge[*member.Member]](tMemberEdge, true)
+	s43 := exec.Values(s42, true)
+	s44 := exec.Pointer[member.Member](tMember, true)
+	s45 := exec.List(s44, true, false)
+	s46 := exec.Pointer[nav.Item](tMenuItem, true)
+	s47 := exec.List(s46, true, false)
 	args_field_Menu_items_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Menu_items_args(ctx, ec, raw)
 	}
-	s45 := exec.Pointer[nav.Item](tMenuItem, false)
-	s46 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
+	s49 := exec.Pointer[nav.Item](tMenuItem, false)
+	s50 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -213,10 +225,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s47 := exec.Pointer[nav.Menu](tMenu, false)
-	s48 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
-	s49 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
-	s50 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
+	s51 := exec.Pointer[nav.Menu](tMenu, false)
+	s52 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
+	s53 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
+	s54 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.WebinarBlock:
 			if v == nil {
@@ -256,13 +268,13 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s51 := exec.List(s50, false, false)
-	s52 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
-	s53 := exec.List(s52, true, false)
-	s54 := exec.Pointer[content.Page](tPage, false)
-	s55 := exec.Pointer[content.Page](tPage, true)
-	s56 := exec.List(s55, true, false)
-	s57 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
+	s55 := exec.List(s54, false, false)
+	s56 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
+	s57 := exec.List(s56, true, false)
+	s58 := exec.Pointer[content.Page](tPage, false)
+	s59 := exec.Pointer[content.Page](tPage, true)
+	s60 := exec.List(s59, true, false)
+	s61 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -305,15 +317,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_PageRoute_trail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_PageRoute_trail_args(ctx, ec, raw)
 	}
+	s63 := exec.Pointer[identity.Key](tApplicationKey, true)
+	s64 := exec.List(s63, true, false)
+	s65 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, false)
 	args_field_Post_holders_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Post_holders_args(ctx, ec, raw)
 	}
 	args_field_Post_vacant_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Post_vacant_args(ctx, ec, raw)
 	}
-	s61 := exec.Pointer[unit.Committee](tCommittee, false)
-	s62 := exec.Pointer[unit.LocalName](tLocalName, true)
-	s63 := exec.List(s62, true, false)
+	s68 := exec.Pointer[unit.Committee](tCommittee, false)
+	s69 := exec.Pointer[unit.LocalName](tLocalName, true)
+	s70 := exec.List(s69, true, false)
 	args_field_Region_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_subPages_args(ctx, ec, raw)
 	}
@@ -323,15 +338,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Region_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_members_args(ctx, ec, raw)
 	}
-	s67 := exec.Pointer[member.Connection](tMemberConnection, true)
-	s68 := exec.Pointer[search.Edge](tSearchEdge, true)
-	s69 := exec.Values(s68, true)
-	s70 := exec.Pointer[search.Hit](tSearchHit, true)
-	s71 := exec.List(s70, true, false)
-	s72 := exec.Pointer[search.Facet](tSearchFacet, true)
-	s73 := exec.List(s72, true, false)
-	s74 := exec.Float(true)
-	s75 := exec.Pointer[union.Viewer](tViewer, false)
+	s74 := exec.Pointer[member.Connection](tMemberConnection, true)
+	s75 := exec.Pointer[search.Edge](tSearchEdge, true)
+	s76 := exec.Values(s75, true)
+	s77 := exec.Pointer[search.Hit](tSearchHit, true)
+	s78 := exec.List(s77, true, false)
+	s79 := exec.Pointer[search.Facet](tSearchFacet, true)
+	s80 := exec.List(s79, true, false)
+	s81 := exec.Float(true)
+	s82 := exec.Pointer[union.Viewer](tViewer, false)
 	args_field_SpecialistSection_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_subPages_args(ctx, ec, raw)
 	}
@@ -341,13 +356,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_SpecialistSection_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_members_args(ctx, ec, raw)
 	}
-	s79 := exec.List(s7, false, true)
-	s80 := exec.Pointer[identity.Account](tAccount, false)
-	s81 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
+	s86 := exec.List(s11, false, true)
+	s87 := exec.Pointer[identity.Account](tAccount, false)
+	s88 := exec.Pointer[identity.KeyHolder](tPartnerApplicationName, false)
+	s89 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
 		return exec.AppendString(dst, string(v))
 	})
-	s82 := exec.List(s81, true, false)
-	s83 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
+	s90 := exec.List(s89, true, false)
+	s91 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *unit.Section:
 			if v == nil {
@@ -364,6 +380,11 @@ func NewExecTable(cfg Config) *exec.Table {
 				return nil, nil
 			}
 			return tPost, v
+		case *identity.PartnerApplication:
+			if v == nil {
+				return nil, nil
+			}
+			return tPartnerApplication, v
 		case *content.Page:
 			if v == nil {
 				return nil, nil
@@ -399,6 +420,11 @@ func NewExecTable(cfg Config) *exec.Table {
 				return nil, nil
 			}
 			return tCaseStudy, v
+		case *identity.Key:
+			if v == nil {
+				return nil, nil
+			}
+			return tApplicationKey, v
 		case *identity.Account:
 			if v == nil {
 				return nil, nil
@@ -410,22 +436,22 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_node_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_node_args(ctx, ec, raw)
 	}
-	s85 := exec.List(s83, true, false)
+	s93 := exec.List(s91, true, false)
 	args_field_Query_nodes_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_nodes_args(ctx, ec, raw)
 	}
-	s87 := exec.Pointer[union.RateLimit](tRateLimit, true)
-	s88 := exec.Pointer[union.Viewer](tViewer, true)
+	s95 := exec.Pointer[union.RateLimit](tRateLimit, true)
+	s96 := exec.Pointer[union.Viewer](tViewer, true)
 	args_field_Query_caseStudy_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudy_args(ctx, ec, raw)
 	}
-	s90 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
+	s98 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
 	args_field_Query_caseStudies_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudies_args(ctx, ec, raw)
 	}
-	s92 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
-	s93 := exec.List(s92, true, false)
-	s94 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
+	s100 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
+	s101 := exec.List(s100, true, false)
+	s102 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.RedirectRoute:
 			if v == nil {
@@ -456,7 +482,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_page_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_page_args(ctx, ec, raw)
 	}
-	s97 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
+	s105 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
 	args_field_Query_documents_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_documents_args(ctx, ec, raw)
 	}
@@ -469,67 +495,86 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_menu_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menu_args(ctx, ec, raw)
 	}
-	s102 := exec.Pointer[nav.Menu](tMenu, true)
-	s103 := exec.List(s102, true, false)
+	s110 := exec.Pointer[nav.Menu](tMenu, true)
+	s111 := exec.List(s110, true, false)
 	args_field_Query_menus_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menus_args(ctx, ec, raw)
 	}
-	s105 := exec.Pointer[nav.Context](tNavigationContext, true)
+	s113 := exec.Pointer[nav.Context](tNavigationContext, true)
 	args_field_Query_navigationContext_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_navigationContext_args(ctx, ec, raw)
 	}
-	s107 := exec.Pointer[content.Organisation](tOrganisation, true)
-	s108 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
+	s115 := exec.Pointer[content.Organisation](tOrganisation, true)
+	s116 := exec.List(s2, false, false)
+	s117 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
 	args_field_Query_auditTrail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_auditTrail_args(ctx, ec, raw)
 	}
-	s110 := exec.Pointer[search.Connection](tSearchConnection, true)
+	s119 := exec.Pointer[search.Connection](tSearchConnection, true)
 	args_field_Query_search_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_search_args(ctx, ec, raw)
 	}
-	s112 := exec.Pointer[search.Suggestion](tSuggestion, true)
-	s113 := exec.List(s112, true, false)
+	s121 := exec.Pointer[search.Suggestion](tSuggestion, true)
+	s122 := exec.List(s121, true, false)
 	args_field_Query_suggest_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_suggest_args(ctx, ec, raw)
 	}
 	args_field_Query_specialistSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSection_args(ctx, ec, raw)
 	}
-	s116 := exec.List(s34, true, false)
+	s125 := exec.List(s38, true, false)
 	args_field_Query_specialistSections_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSections_args(ctx, ec, raw)
 	}
 	args_field_Query_region_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_region_args(ctx, ec, raw)
 	}
-	s119 := exec.Pointer[unit.Region](tRegion, true)
-	s120 := exec.List(s119, true, false)
+	s128 := exec.Pointer[unit.Region](tRegion, true)
+	s129 := exec.List(s128, true, false)
 	args_field_Query_regions_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_regions_args(ctx, ec, raw)
 	}
 	args_field_Query_committee_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_committee_args(ctx, ec, raw)
 	}
-	s123 := exec.Pointer[unit.Committee](tCommittee, true)
-	s124 := exec.List(s123, true, false)
-	s125 := exec.Pointer[JoinPayload](tJoinPayload, true)
+	s132 := exec.Pointer[unit.Committee](tCommittee, true)
+	s133 := exec.List(s132, true, false)
+	s134 := exec.Pointer[JoinPayload](tJoinPayload, true)
 	args_field_Mutation_join_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_join_args(ctx, ec, raw)
 	}
-	s127 := exec.Pointer[SignInPayload](tSignInPayload, true)
+	s136 := exec.Pointer[SignInPayload](tSignInPayload, true)
 	args_field_Mutation_setPassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setPassword_args(ctx, ec, raw)
 	}
 	args_field_Mutation_signIn_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signIn_args(ctx, ec, raw)
 	}
-	s130 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
-	s131 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
+	s139 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
+	s140 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
 	args_field_Mutation_requestPasswordReset_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_requestPasswordReset_args(ctx, ec, raw)
 	}
 	args_field_Mutation_changePassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_changePassword_args(ctx, ec, raw)
+	}
+	s143 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
+	args_field_Mutation_createPartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_createPartnerApplication_args(ctx, ec, raw)
+	}
+	args_field_Mutation_suspendPartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_suspendPartnerApplication_args(ctx, ec, raw)
+	}
+	args_field_Mutation_reinstatePartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_reinstatePartnerApplication_args(ctx, ec, raw)
+	}
+	s147 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
+	args_field_Mutation_createKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_createKey_args(ctx, ec, raw)
+	}
+	s149 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
+	args_field_Mutation_revokeKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_revokeKey_args(ctx, ec, raw)
 	}
 
 	// Account
@@ -557,20 +602,67 @@ func NewExecTable(cfg Config) *exec.Table {
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
 
+	// ApplicationKey
+	exec.Leaf(tApplicationKey, "id", func(dst []byte, obj any) []byte {
+		v := obj.(*identity.Key).NodeID()
+		return exec.AppendString(dst, v)
+	}, exec.NonNull, exec.Guarded)
+	exec.Leaf(tApplicationKey, "prefix", func(dst []byte, obj any) []byte {
+		v := obj.(*identity.Key).Prefix
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Edge(tApplicationKey, "partner", func(ctx context.Context, objs []*identity.Key) ([]*identity.PartnerApplication, error) {
+		return resolvers.ApplicationKey().Partner(ctx, objs)
+	}, s2, exec.NonNull)
+	exec.Plain(tApplicationKey, "scopes", func(obj *identity.Key) []identity.Scope { return obj.Scopes }, s4, exec.NonNull)
+	exec.Edge(tApplicationKey, "unit", func(ctx context.Context, objs []*identity.Key) ([]unit.Unit, error) {
+		return resolvers.ApplicationKey().Unit(ctx, objs)
+	}, s5)
+	exec.Leaf(tApplicationKey, "trustedDocumentsOnly", func(dst []byte, obj any) []byte {
+		v := obj.(*identity.Key).TrustedOnly
+		return exec.AppendBool(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tApplicationKey, "keyStatus", func(dst []byte, obj any) []byte {
+		v := obj.(*identity.Key).Status
+		return exec.AppendString(dst, string(v))
+	}, exec.NonNull)
+	exec.Leaf(tApplicationKey, "createdAt", func(dst []byte, obj any) []byte {
+		v := obj.(*identity.Key).CreatedAt
+		return scalar.AppendDateTime(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tApplicationKey, "expiresAt", func(dst []byte, obj any) []byte {
+		v := obj.(*identity.Key).ExpiresAt
+		return scalar.AppendDateTime(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tApplicationKey, "lastUsedAt", func(dst []byte, obj any) []byte {
+		v := obj.(*identity.Key).LastUsedAt
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendDateTime(dst, *v)
+	})
+	exec.Leaf(tApplicationKey, "revokedAt", func(dst []byte, obj any) []byte {
+		v := obj.(*identity.Key).RevokedAt
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendDateTime(dst, *v)
+	})
+
 	// AuditConnection
-	exec.Plain(tAuditConnection, "edges", func(obj *page.Connection[*audit.Entry]) []page.Edge[*audit.Entry] { return obj.Edges }, s3, exec.NonNull)
+	exec.Plain(tAuditConnection, "edges", func(obj *page.Connection[*audit.Entry]) []page.Edge[*audit.Entry] { return obj.Edges }, s7, exec.NonNull)
 	exec.Method(tAuditConnection, "nodes", func(ctx context.Context, obj *page.Connection[*audit.Entry]) (v []*audit.Entry, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s5, exec.NonNull, exec.Guarded)
+	}, s9, exec.NonNull, exec.Guarded)
 	exec.Method(tAuditConnection, "pageInfo", func(ctx context.Context, obj *page.Connection[*audit.Entry]) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
-	}, s6, exec.NonNull, exec.Guarded)
+	}, s10, exec.NonNull, exec.Guarded)
 
 	// AuditEdge
 	exec.Leaf(tAuditEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*audit.Entry]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tAuditEdge, "node", func(obj *page.Edge[*audit.Entry]) *audit.Entry { return obj.Node }, s4, exec.NonNull)
+	exec.Plain(tAuditEdge, "node", func(obj *page.Edge[*audit.Entry]) *audit.Entry { return obj.Node }, s8, exec.NonNull)
 
 	// AuditEntry
 	exec.Leaf(tAuditEntry, "writtenAt", func(dst []byte, obj any) []byte {
@@ -599,7 +691,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return scalar.AppendInt(dst, *v)
 	}, exec.Guarded)
-	exec.Plain(tAuditEntry, "columns", func(obj *audit.Entry) []string { return obj.Columns }, s8, exec.NonNull)
+	exec.Plain(tAuditEntry, "columns", func(obj *audit.Entry) []string { return obj.Columns }, s12, exec.NonNull)
 	exec.Leaf(tAuditEntry, "actor", func(dst []byte, obj any) []byte {
 		v := obj.(*audit.Entry).Actor()
 		if v == nil {
@@ -614,7 +706,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	}, exec.Guarded)
-	exec.Plain(tAuditEntry, "actorRoles", func(obj *audit.Entry) []string { return obj.ActorRoles }, s8, exec.NonNull)
+	exec.Plain(tAuditEntry, "actorRoles", func(obj *audit.Entry) []string { return obj.ActorRoles }, s12, exec.NonNull)
 	exec.Leaf(tAuditEntry, "application", func(dst []byte, obj any) []byte {
 		v := obj.(*audit.Entry).Application()
 		if v == nil {
@@ -701,9 +793,9 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tCareerLevel, "caseStudies", func(ctx context.Context, objs []*career.CareerLevel) ([][]*career.CaseStudy, error) {
 		return resolvers.CareerLevel().CaseStudies(ctx, objs)
-	}, s10, exec.NonNull)
-	exec.Plain(tCareerLevel, "previous", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Previous }, s11)
-	exec.Plain(tCareerLevel, "next", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Next }, s11)
+	}, s14, exec.NonNull)
+	exec.Plain(tCareerLevel, "previous", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Previous }, s15)
+	exec.Plain(tCareerLevel, "next", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Next }, s15)
 
 	// CaseStudy
 	exec.Leaf(tCaseStudy, "id", func(dst []byte, obj any) []byte {
@@ -757,40 +849,40 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tCaseStudy, "document", func(ctx context.Context, objs []*career.CaseStudy) ([]*content.Document, error) {
 		return resolvers.CaseStudy().Document(ctx, objs)
-	}, s12)
+	}, s16)
 	exec.Edge(tCaseStudy, "member", func(ctx context.Context, objs []*career.CaseStudy) ([]*member.Member, error) {
 		return resolvers.CaseStudy().Member(ctx, objs)
-	}, s13)
+	}, s17)
 	exec.Edge(tCaseStudy, "section", func(ctx context.Context, objs []*career.CaseStudy) ([]*unit.Section, error) {
 		return resolvers.CaseStudy().Section(ctx, objs)
-	}, s14)
+	}, s18)
 	exec.Edge(tCaseStudy, "region", func(ctx context.Context, objs []*career.CaseStudy) ([]*unit.Region, error) {
 		return resolvers.CaseStudy().Region(ctx, objs)
-	}, s15)
+	}, s19)
 	exec.Edge(tCaseStudy, "previous", func(ctx context.Context, objs []*career.CaseStudy) ([]*career.CaseStudy, error) {
 		return resolvers.CaseStudy().Previous(ctx, objs)
-	}, s16)
+	}, s20)
 	exec.Edge(tCaseStudy, "next", func(ctx context.Context, objs []*career.CaseStudy) ([]*career.CaseStudy, error) {
 		return resolvers.CaseStudy().Next(ctx, objs)
-	}, s16)
+	}, s20)
 
 	// CaseStudyConnection
-	exec.Plain(tCaseStudyConnection, "edges", func(obj *career.Connection) []page.Edge[*career.CaseStudy] { return obj.Edges }, s18, exec.NonNull)
+	exec.Plain(tCaseStudyConnection, "edges", func(obj *career.Connection) []page.Edge[*career.CaseStudy] { return obj.Edges }, s22, exec.NonNull)
 	exec.Method(tCaseStudyConnection, "nodes", func(ctx context.Context, obj *career.Connection) (v []*career.CaseStudy, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s10, exec.NonNull, exec.Guarded)
+	}, s14, exec.NonNull, exec.Guarded)
 	exec.Method(tCaseStudyConnection, "pageInfo", func(ctx context.Context, obj *career.Connection) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
-	}, s6, exec.NonNull, exec.Guarded)
+	}, s10, exec.NonNull, exec.Guarded)
 	exec.Edge(tCaseStudyConnection, "totalCount", func(ctx context.Context, objs []*career.Connection) ([]int, error) {
 		return resolvers.CaseStudyConnection().TotalCount(ctx, objs)
-	}, s19, exec.NonNull)
+	}, s23, exec.NonNull)
 
 	// CaseStudyEdge
 	exec.Leaf(tCaseStudyEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*career.CaseStudy]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tCaseStudyEdge, "node", func(obj *page.Edge[*career.CaseStudy]) *career.CaseStudy { return obj.Node }, s9, exec.NonNull)
+	exec.Plain(tCaseStudyEdge, "node", func(obj *page.Edge[*career.CaseStudy]) *career.CaseStudy { return obj.Node }, s13, exec.NonNull)
 
 	// CaseStudyListBlock
 	exec.Leaf(tCaseStudyListBlock, "title", func(dst []byte, obj any) []byte {
@@ -802,7 +894,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tCaseStudyListBlock, "caseStudies", func(ctx context.Context, objs []*content.CaseStudyListBlock) ([][]*career.CaseStudy, error) {
 		return resolvers.CaseStudyListBlock().CaseStudies(ctx, objs)
-	}, s10, exec.NonNull)
+	}, s14, exec.NonNull)
 
 	// Committee
 	exec.Leaf(tCommittee, "id", func(dst []byte, obj any) []byte {
@@ -818,10 +910,21 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tCommittee, "unit", func(ctx context.Context, objs []*unit.Committee) ([]unit.Unit, error) {
 		return resolvers.Committee().Unit(ctx, objs)
-	}, s20)
+	}, s5)
 	exec.Edge(tCommittee, "posts", func(ctx context.Context, objs []*unit.Committee) ([][]*unit.Post, error) {
 		return resolvers.Committee().Posts(ctx, objs)
-	}, s22, exec.NonNull)
+	}, s25, exec.NonNull)
+
+	// CreateKeyPayload
+	exec.Plain(tCreateKeyPayload, "key", func(obj *CreateKeyPayload) *identity.Key { return obj.Key }, s26)
+	exec.Leaf(tCreateKeyPayload, "secret", func(dst []byte, obj any) []byte {
+		v := obj.(*CreateKeyPayload).Secret
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
+	exec.Plain(tCreateKeyPayload, "userErrors", func(obj *CreateKeyPayload) []*union.UserError { return obj.UserErrors }, s28, exec.NonNull)
 
 	// Document
 	exec.Leaf(tDocument, "id", func(dst []byte, obj any) []byte {
@@ -878,28 +981,28 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Document).Access
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tDocument, "viewerAccess", func(obj *content.Document) *viewer.AccessTo { return &obj.ViewerAccess }, s23, exec.NonNull)
+	exec.Plain(tDocument, "viewerAccess", func(obj *content.Document) *viewer.AccessTo { return &obj.ViewerAccess }, s29, exec.NonNull)
 	exec.Edge(tDocument, "accessibleAlternatives", func(ctx context.Context, objs []*content.Document) ([][]*content.Document, error) {
 		return resolvers.Document().AccessibleAlternatives(ctx, objs)
-	}, s25, exec.NonNull)
+	}, s31, exec.NonNull)
 
 	// DocumentConnection
-	exec.Plain(tDocumentConnection, "edges", func(obj *page.Connection[*content.Document]) []page.Edge[*content.Document] { return obj.Edges }, s27, exec.NonNull)
+	exec.Plain(tDocumentConnection, "edges", func(obj *page.Connection[*content.Document]) []page.Edge[*content.Document] { return obj.Edges }, s33, exec.NonNull)
 	exec.Method(tDocumentConnection, "nodes", func(ctx context.Context, obj *page.Connection[*content.Document]) (v []*content.Document, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s25, exec.NonNull, exec.Guarded)
+	}, s31, exec.NonNull, exec.Guarded)
 	exec.Method(tDocumentConnection, "pageInfo", func(ctx context.Context, obj *page.Connection[*content.Document]) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
-	}, s6, exec.NonNull, exec.Guarded)
+	}, s10, exec.NonNull, exec.Guarded)
 	exec.Edge(tDocumentConnection, "totalCount", func(ctx context.Context, objs []*page.Connection[*content.Document]) ([]int, error) {
 		return resolvers.DocumentConnection().TotalCount(ctx, objs)
-	}, s19, exec.NonNull)
+	}, s23, exec.NonNull)
 
 	// DocumentEdge
 	exec.Leaf(tDocumentEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*content.Document]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tDocumentEdge, "node", func(obj *page.Edge[*content.Document]) *content.Document { return obj.Node }, s24, exec.NonNull)
+	exec.Plain(tDocumentEdge, "node", func(obj *page.Edge[*content.Document]) *content.Document { return obj.Node }, s30, exec.NonNull)
 
 	// ExternalLink
 	exec.Leaf(tExternalLink, "label", func(dst []byte, obj any) []byte {
@@ -932,7 +1035,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tFaqListBlock, "items", func(obj *content.FaqListBlock) []*content.FaqItem { return obj.Items }, s29, exec.NonNull)
+	exec.Plain(tFaqListBlock, "items", func(obj *content.FaqListBlock) []*content.FaqItem { return obj.Items }, s35, exec.NonNull)
 
 	// GoneRoute
 	exec.Leaf(tGoneRoute, "path", func(dst []byte, obj any) []byte {
@@ -966,7 +1069,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*JoinPayload).Mailed
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tJoinPayload, "userErrors", func(obj *JoinPayload) []*union.UserError { return obj.UserErrors }, s31, exec.NonNull)
+	exec.Plain(tJoinPayload, "userErrors", func(obj *JoinPayload) []*union.UserError { return obj.UserErrors }, s28, exec.NonNull)
 
 	// Link
 	exec.Leaf(tLink, "label", func(dst []byte, obj any) []byte {
@@ -986,7 +1089,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tLinkListBlock, "links", func(obj *content.LinkListBlock) []*content.Link { return obj.Links }, s33, exec.NonNull)
+	exec.Plain(tLinkListBlock, "links", func(obj *content.LinkListBlock) []*content.Link { return obj.Links }, s37, exec.NonNull)
 
 	// LocalName
 	exec.Leaf(tLocalName, "language", func(dst []byte, obj any) []byte {
@@ -1043,34 +1146,34 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMember, "region", func(ctx context.Context, objs []*member.Member) ([]*unit.Region, error) {
 		return resolvers.Member().Region(ctx, objs)
-	}, s15)
+	}, s19)
 	exec.Edge(tMember, "sections", func(ctx context.Context, objs []*member.Member) ([][]*unit.Section, error) {
 		return resolvers.Member().Sections(ctx, objs)
-	}, s35)
+	}, s39)
 	exec.Edge(tMember, "roles", func(ctx context.Context, objs []*member.Member) ([][]*unit.Term, error) {
 		return resolvers.Member().Roles(ctx, objs)
-	}, s37, exec.NonNull)
+	}, s41, exec.NonNull)
 	exec.Edge(tMember, "caseStudies", func(ctx context.Context, objs []*member.Member) ([][]*career.CaseStudy, error) {
 		return resolvers.Member().CaseStudies(ctx, objs)
-	}, s10, exec.NonNull)
+	}, s14, exec.NonNull)
 
 	// MemberConnection
-	exec.Plain(tMemberConnection, "edges", func(obj *member.Connection) []page.Edge[*member.Member] { return obj.Edges }, s39, exec.NonNull)
+	exec.Plain(tMemberConnection, "edges", func(obj *member.Connection) []page.Edge[*member.Member] { return obj.Edges }, s43, exec.NonNull)
 	exec.Method(tMemberConnection, "nodes", func(ctx context.Context, obj *member.Connection) (v []*member.Member, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s41, exec.NonNull, exec.Guarded)
+	}, s45, exec.NonNull, exec.Guarded)
 	exec.Method(tMemberConnection, "pageInfo", func(ctx context.Context, obj *member.Connection) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
-	}, s6, exec.NonNull, exec.Guarded)
+	}, s10, exec.NonNull, exec.Guarded)
 	exec.Edge(tMemberConnection, "totalCount", func(ctx context.Context, objs []*member.Connection) ([]int, error) {
 		return resolvers.MemberConnection().TotalCount(ctx, objs)
-	}, s19, exec.NonNull)
+	}, s23, exec.NonNull)
 
 	// MemberEdge
 	exec.Leaf(tMemberEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*member.Member]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s40, exec.NonNull)
+	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s44, exec.NonNull)
 
 	// Menu
 	exec.Leaf(tMenu, "id", func(dst []byte, obj any) []byte {
@@ -1092,12 +1195,12 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Menu).ItemCount()
 		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s43, exec.NonNull)
+	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s47, exec.NonNull)
 	exec.Method(tMenu, "items", func(ctx context.Context, obj *nav.Menu) (v []*nav.Item, ok bool, err error) {
 		fc := graphql.GetFieldContext(ctx)
 		v, err = obj.Items(fc.Args["maxDepth"].(*int), fc.Args["rootId"].(*string))
 		return v, true, err
-	}, s43, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
+	}, s47, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
 
 	// MenuItem
 	exec.Leaf(tMenuItem, "id", func(dst []byte, obj any) []byte {
@@ -1118,11 +1221,11 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tMenuItem, "parentId", func(dst []byte, obj any) []byte {
 		return obj.(*nav.Item).AppendParentID(dst)
 	}, exec.Guarded)
-	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s45)
-	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s43, exec.NonNull)
+	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s49)
+	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s47, exec.NonNull)
 	exec.Method(tMenuItem, "ancestors", func(ctx context.Context, obj *nav.Item) (v []*nav.Item, ok bool, err error) {
 		return obj.Ancestors(), true, nil
-	}, s43, exec.NonNull, exec.Guarded)
+	}, s47, exec.NonNull, exec.Guarded)
 	exec.Leaf(tMenuItem, "descendantCount", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).DescendantCount
 		return scalar.AppendInt(dst, v)
@@ -1140,14 +1243,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMenuItem, "target", func(ctx context.Context, objs []*nav.Item) ([]union.MenuTarget, error) {
 		return resolvers.MenuItem().Target(ctx, objs)
-	}, s46)
+	}, s50)
 	exec.Leaf(tMenuItem, "isCanonical", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).IsCanonical
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
 	exec.Edge(tMenuItem, "alsoAt", func(ctx context.Context, objs []*nav.Item) ([][]*nav.Item, error) {
 		return resolvers.MenuItem().AlsoAt(ctx, objs)
-	}, s43, exec.NonNull)
+	}, s47, exec.NonNull)
 	exec.Leaf(tMenuItem, "access", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).Access
 		return exec.AppendString(dst, string(v))
@@ -1158,23 +1261,23 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Context).Path
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s47)
-	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s45)
-	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s43, exec.NonNull)
-	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s43, exec.NonNull)
-	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s43, exec.NonNull)
-	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s45)
-	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s45)
+	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s51)
+	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s49)
+	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s47, exec.NonNull)
+	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s47, exec.NonNull)
+	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s47, exec.NonNull)
+	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s49)
+	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s49)
 	exec.Edge(tNavigationContext, "otherPlacements", func(ctx context.Context, objs []*nav.Context) ([][]*nav.Item, error) {
 		return resolvers.NavigationContext().OtherPlacements(ctx, objs)
-	}, s43, exec.NonNull)
+	}, s47, exec.NonNull)
 
 	// NotFoundRoute
 	exec.Leaf(tNotFoundRoute, "path", func(dst []byte, obj any) []byte {
 		v := obj.(*content.NotFoundRoute).Path
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tNotFoundRoute, "suggestions", func(obj *content.NotFoundRoute) []string { return obj.Suggestions }, s8, exec.NonNull)
+	exec.Plain(tNotFoundRoute, "suggestions", func(obj *content.NotFoundRoute) []string { return obj.Suggestions }, s12, exec.NonNull)
 
 	// Organisation
 	exec.Leaf(tOrganisation, "name", func(dst []byte, obj any) []byte {
@@ -1185,8 +1288,8 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Organisation).ShortName
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s48, exec.NonNull)
-	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s49, exec.NonNull)
+	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s52, exec.NonNull)
+	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s53, exec.NonNull)
 	exec.Leaf(tOrganisation, "joinCallToAction", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Organisation).JoinCallToAction
 		if v == nil {
@@ -1203,7 +1306,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// OrganisationContact
-	exec.Plain(tOrganisationContact, "addressLines", func(obj *content.OrganisationContact) []string { return obj.AddressLines }, s8, exec.NonNull)
+	exec.Plain(tOrganisationContact, "addressLines", func(obj *content.OrganisationContact) []string { return obj.AddressLines }, s12, exec.NonNull)
 	exec.Leaf(tOrganisationContact, "postcode", func(dst []byte, obj any) []byte {
 		v := obj.(*content.OrganisationContact).Postcode
 		if v == nil {
@@ -1287,7 +1390,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Page).Access
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tPage, "viewerAccess", func(obj *content.Page) *viewer.AccessTo { return &obj.ViewerAccess }, s23, exec.NonNull)
+	exec.Plain(tPage, "viewerAccess", func(obj *content.Page) *viewer.AccessTo { return &obj.ViewerAccess }, s29, exec.NonNull)
 	exec.Leaf(tPage, "publishedAt", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Page).PublishedAt
 		if v == nil {
@@ -1312,16 +1415,16 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPage, "blocks", func(ctx context.Context, objs []*content.Page) ([][]content.Block, error) {
 		return resolvers.Page().Blocks(ctx, objs)
-	}, s51)
+	}, s55)
 	exec.Edge(tPage, "breadcrumbs", func(ctx context.Context, objs []*content.Page) ([][]*content.Breadcrumb, error) {
 		return resolvers.Page().Breadcrumbs(ctx, objs)
-	}, s53, exec.NonNull)
+	}, s57, exec.NonNull)
 	exec.Edge(tPage, "parent", func(ctx context.Context, objs []*content.Page) ([]*content.Page, error) {
 		return resolvers.Page().Parent(ctx, objs)
-	}, s54)
+	}, s58)
 	exec.Edge(tPage, "children", func(ctx context.Context, objs []*content.Page) ([][]*content.Page, error) {
 		return resolvers.Page().Children(ctx, objs)
-	}, s56, exec.NonNull)
+	}, s60, exec.NonNull)
 
 	// PageInfo
 	exec.Leaf(tPageInfo, "hasNextPage", func(dst []byte, obj any) []byte {
@@ -1354,17 +1457,56 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPageRoute, "content", func(ctx context.Context, objs []*content.PageRoute) ([]union.RouteContent, error) {
 		return resolvers.PageRoute().Content(ctx, objs)
-	}, s57, exec.NonNull)
+	}, s61, exec.NonNull)
 	exec.Edge(tPageRoute, "page", func(ctx context.Context, objs []*content.PageRoute) ([]*content.Page, error) {
 		return resolvers.PageRoute().Page(ctx, objs)
-	}, s54)
+	}, s58)
 	exec.Edge(tPageRoute, "breadcrumbs", func(ctx context.Context, objs []*content.PageRoute) ([][]*content.Breadcrumb, error) {
 		return resolvers.PageRoute().Breadcrumbs(ctx, objs)
-	}, s53, exec.NonNull)
+	}, s57, exec.NonNull)
 	exec.Edge(tPageRoute, "trail", func(ctx context.Context, objs []*content.PageRoute) ([][]*nav.Item, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.PageRoute().Trail(ctx, objs, fc.Args["menu"].(string))
-	}, s43, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
+	}, s47, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
+
+	// PartnerApplication
+	exec.Leaf(tPartnerApplication, "id", func(dst []byte, obj any) []byte {
+		v := obj.(*identity.PartnerApplication).NodeID()
+		return exec.AppendString(dst, v)
+	}, exec.NonNull, exec.Guarded)
+	exec.Leaf(tPartnerApplication, "name", func(dst []byte, obj any) []byte {
+		v := obj.(*identity.PartnerApplication).Name
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tPartnerApplication, "contactEmail", func(dst []byte, obj any) []byte {
+		v := obj.(*identity.PartnerApplication).ContactEmail
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tPartnerApplication, "suspendedAt", func(dst []byte, obj any) []byte {
+		v := obj.(*identity.PartnerApplication).SuspendedAt
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendDateTime(dst, *v)
+	})
+	exec.Leaf(tPartnerApplication, "createdAt", func(dst []byte, obj any) []byte {
+		v := obj.(*identity.PartnerApplication).CreatedAt
+		return scalar.AppendDateTime(dst, v)
+	}, exec.NonNull)
+	exec.Edge(tPartnerApplication, "keys", func(ctx context.Context, objs []*identity.PartnerApplication) ([][]*identity.Key, error) {
+		return resolvers.PartnerApplication().Keys(ctx, objs)
+	}, s64, exec.NonNull)
+
+	// PartnerApplicationName
+	exec.Leaf(tPartnerApplicationName, "name", func(dst []byte, obj any) []byte {
+		v := obj.(*identity.KeyHolder).Name
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Plain(tPartnerApplicationName, "scopes", func(obj *identity.KeyHolder) []identity.Scope { return obj.Scopes }, s4, exec.NonNull)
+
+	// PartnerApplicationPayload
+	exec.Plain(tPartnerApplicationPayload, "application", func(obj *PartnerApplicationPayload) *identity.PartnerApplication { return obj.Application }, s65)
+	exec.Plain(tPartnerApplicationPayload, "userErrors", func(obj *PartnerApplicationPayload) []*union.UserError { return obj.UserErrors }, s28, exec.NonNull)
 
 	// Post
 	exec.Leaf(tPost, "id", func(dst []byte, obj any) []byte {
@@ -1381,14 +1523,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tPost, "holders", func(ctx context.Context, objs []*unit.Post) ([][]*unit.Term, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Post().Holders(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s37, exec.NonNull, exec.WithArgs(args_field_Post_holders_args))
+	}, s41, exec.NonNull, exec.WithArgs(args_field_Post_holders_args))
 	exec.Edge(tPost, "vacant", func(ctx context.Context, objs []*unit.Post) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Post().Vacant(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s19, exec.NonNull, exec.WithArgs(args_field_Post_vacant_args))
+	}, s23, exec.NonNull, exec.WithArgs(args_field_Post_vacant_args))
 	exec.Edge(tPost, "committee", func(ctx context.Context, objs []*unit.Post) ([]*unit.Committee, error) {
 		return resolvers.Post().Committee(ctx, objs)
-	}, s61)
+	}, s68)
 
 	// RateLimit
 	exec.Leaf(tRateLimit, "cost", func(dst []byte, obj any) []byte {
@@ -1442,36 +1584,40 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*unit.Region).Nation
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s63, exec.NonNull)
+	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s70, exec.NonNull)
 	exec.Leaf(tRegion, "status", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Region).Status
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
 	exec.Edge(tRegion, "page", func(ctx context.Context, objs []*unit.Region) ([]*content.Page, error) {
 		return resolvers.Region().Page(ctx, objs)
-	}, s55, exec.NonNull)
+	}, s59, exec.NonNull)
 	exec.Edge(tRegion, "subPages", func(ctx context.Context, objs []*unit.Region) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s56, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
+	}, s60, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
 	exec.Edge(tRegion, "committee", func(ctx context.Context, objs []*unit.Region) ([]*unit.Committee, error) {
 		return resolvers.Region().Committee(ctx, objs)
-	}, s61)
+	}, s68)
 	exec.Edge(tRegion, "memberCount", func(ctx context.Context, objs []*unit.Region) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s19, exec.NonNull, exec.WithArgs(args_field_Region_memberCount_args))
+	}, s23, exec.NonNull, exec.WithArgs(args_field_Region_memberCount_args))
 	exec.Edge(tRegion, "members", func(ctx context.Context, objs []*unit.Region) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s67, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
+	}, s74, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
 
 	// RequestPasswordResetPayload
 	exec.Leaf(tRequestPasswordResetPayload, "mailed", func(dst []byte, obj any) []byte {
 		v := obj.(*RequestPasswordResetPayload).Mailed
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tRequestPasswordResetPayload, "userErrors", func(obj *RequestPasswordResetPayload) []*union.UserError { return obj.UserErrors }, s31, exec.NonNull)
+	exec.Plain(tRequestPasswordResetPayload, "userErrors", func(obj *RequestPasswordResetPayload) []*union.UserError { return obj.UserErrors }, s28, exec.NonNull)
+
+	// RevokeKeyPayload
+	exec.Plain(tRevokeKeyPayload, "key", func(obj *RevokeKeyPayload) *identity.Key { return obj.Key }, s26)
+	exec.Plain(tRevokeKeyPayload, "userErrors", func(obj *RevokeKeyPayload) []*union.UserError { return obj.UserErrors }, s28, exec.NonNull)
 
 	// RichTextBlock
 	exec.Leaf(tRichTextBlock, "html", func(dst []byte, obj any) []byte {
@@ -1484,11 +1630,11 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// SearchConnection
-	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s69, exec.NonNull)
+	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s76, exec.NonNull)
 	exec.Method(tSearchConnection, "nodes", func(ctx context.Context, obj *search.Connection) (v []*search.Hit, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s71, exec.NonNull, exec.Guarded)
-	exec.Plain(tSearchConnection, "pageInfo", func(obj *search.Connection) *page.Info { return &obj.PageInfo }, s6, exec.NonNull)
+	}, s78, exec.NonNull, exec.Guarded)
+	exec.Plain(tSearchConnection, "pageInfo", func(obj *search.Connection) *page.Info { return &obj.PageInfo }, s10, exec.NonNull)
 	exec.Leaf(tSearchConnection, "totalCount", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).TotalCount
 		return scalar.AppendInt(dst, v)
@@ -1497,7 +1643,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*search.Connection).IsCapped
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s73, exec.NonNull)
+	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s80, exec.NonNull)
 	exec.Leaf(tSearchConnection, "didYouMean", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).DidYouMean
 		if v == nil {
@@ -1510,7 +1656,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tSearchEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*search.Hit]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s70, exec.NonNull)
+	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s77, exec.NonNull)
 
 	// SearchFacet
 	exec.Leaf(tSearchFacet, "kind", func(dst []byte, obj any) []byte {
@@ -1546,13 +1692,13 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s74, exec.NonNull)
+	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s81, exec.NonNull)
 	exec.Edge(tSearchHit, "target", func(ctx context.Context, objs []*search.Hit) ([]union.RouteContent, error) {
 		return resolvers.SearchHit().Target(ctx, objs)
-	}, s57, exec.NonNull)
+	}, s61, exec.NonNull)
 
 	// SignInPayload
-	exec.Plain(tSignInPayload, "viewer", func(obj *SignInPayload) *union.Viewer { return obj.Viewer }, s75)
+	exec.Plain(tSignInPayload, "viewer", func(obj *SignInPayload) *union.Viewer { return obj.Viewer }, s82)
 	exec.Leaf(tSignInPayload, "expiresAt", func(dst []byte, obj any) []byte {
 		v := obj.(*SignInPayload).ExpiresAt
 		if v == nil {
@@ -1560,14 +1706,14 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return scalar.AppendDateTime(dst, *v)
 	})
-	exec.Plain(tSignInPayload, "userErrors", func(obj *SignInPayload) []*union.UserError { return obj.UserErrors }, s31, exec.NonNull)
+	exec.Plain(tSignInPayload, "userErrors", func(obj *SignInPayload) []*union.UserError { return obj.UserErrors }, s28, exec.NonNull)
 
 	// SignOutPayload
 	exec.Leaf(tSignOutPayload, "signedOut", func(dst []byte, obj any) []byte {
 		v := obj.(*SignOutPayload).SignedOut
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tSignOutPayload, "userErrors", func(obj *SignOutPayload) []*union.UserError { return obj.UserErrors }, s31, exec.NonNull)
+	exec.Plain(tSignOutPayload, "userErrors", func(obj *SignOutPayload) []*union.UserError { return obj.UserErrors }, s28, exec.NonNull)
 
 	// SpecialistSection
 	exec.Leaf(tSpecialistSection, "id", func(dst []byte, obj any) []byte {
@@ -1605,25 +1751,25 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tSpecialistSection, "successor", func(ctx context.Context, objs []*unit.Section) ([]*unit.Section, error) {
 		return resolvers.SpecialistSection().Successor(ctx, objs)
-	}, s14)
+	}, s18)
 	exec.Edge(tSpecialistSection, "page", func(ctx context.Context, objs []*unit.Section) ([]*content.Page, error) {
 		return resolvers.SpecialistSection().Page(ctx, objs)
-	}, s55, exec.NonNull)
+	}, s59, exec.NonNull)
 	exec.Edge(tSpecialistSection, "subPages", func(ctx context.Context, objs []*unit.Section) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s56, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
+	}, s60, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
 	exec.Edge(tSpecialistSection, "committee", func(ctx context.Context, objs []*unit.Section) ([]*unit.Committee, error) {
 		return resolvers.SpecialistSection().Committee(ctx, objs)
-	}, s61)
+	}, s68)
 	exec.Edge(tSpecialistSection, "memberCount", func(ctx context.Context, objs []*unit.Section) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s19, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_memberCount_args))
+	}, s23, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_memberCount_args))
 	exec.Edge(tSpecialistSection, "members", func(ctx context.Context, objs []*unit.Section) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s67, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
+	}, s74, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
 
 	// Suggestion
 	exec.Leaf(tSuggestion, "title", func(dst []byte, obj any) []byte {
@@ -1656,25 +1802,26 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tTerm, "member", func(ctx context.Context, objs []*unit.Term) ([]*member.Member, error) {
 		return resolvers.Term().Member(ctx, objs)
-	}, s13)
+	}, s17)
 	exec.Edge(tTerm, "post", func(ctx context.Context, objs []*unit.Term) ([]*unit.Post, error) {
 		return resolvers.Term().Post(ctx, objs)
-	}, s21, exec.NonNull)
+	}, s24, exec.NonNull)
 
 	// UserError
 	exec.Leaf(tUserError, "code", func(dst []byte, obj any) []byte {
 		v := obj.(*union.UserError).Code
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tUserError, "field", func(obj *union.UserError) []string { return obj.Field }, s79)
+	exec.Plain(tUserError, "field", func(obj *union.UserError) []string { return obj.Field }, s86)
 	exec.Leaf(tUserError, "message", func(dst []byte, obj any) []byte {
 		v := obj.(*union.UserError).Message
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
 
 	// Viewer
-	exec.Plain(tViewer, "account", func(obj *union.Viewer) *identity.Account { return obj.Account }, s80)
-	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s82, exec.NonNull)
+	exec.Plain(tViewer, "account", func(obj *union.Viewer) *identity.Account { return obj.Account }, s87)
+	exec.Plain(tViewer, "application", func(obj *union.Viewer) *identity.KeyHolder { return obj.Application }, s88)
+	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s90, exec.NonNull)
 
 	// ViewerAccess
 	exec.Leaf(tViewerAccess, "canRead", func(dst []byte, obj any) []byte {
@@ -1709,7 +1856,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.WebinarBlock).PlainText
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tWebinarBlock, "partners", func(obj *content.WebinarBlock) []string { return obj.Partners }, s8, exec.NonNull)
+	exec.Plain(tWebinarBlock, "partners", func(obj *content.WebinarBlock) []string { return obj.Partners }, s12, exec.NonNull)
 	exec.Leaf(tWebinarBlock, "url", func(dst []byte, obj any) []byte {
 		v := obj.(*content.WebinarBlock).URL
 		if v == nil {
@@ -1736,101 +1883,107 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "node", func(ctx context.Context) (union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Node(ctx, fc.Args["id"].(string))
-	}, s83, exec.WithArgs(args_field_Query_node_args))
+	}, s91, exec.WithArgs(args_field_Query_node_args))
 	exec.Root(table, "Query", "nodes", func(ctx context.Context) ([]union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Nodes(ctx, fc.Args["ids"].([]string))
-	}, s85, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
+	}, s93, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
 	exec.Root(table, "Query", "rateLimit", func(ctx context.Context) (*union.RateLimit, error) {
 		return resolvers.Query().RateLimit(ctx)
-	}, s87, exec.NonNull)
+	}, s95, exec.NonNull)
 	exec.Root(table, "Query", "viewer", func(ctx context.Context) (*union.Viewer, error) {
 		return resolvers.Query().Viewer(ctx)
-	}, s88, exec.NonNull)
+	}, s96, exec.NonNull)
 	exec.Root(table, "Query", "caseStudy", func(ctx context.Context) (*career.CaseStudy, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudy(ctx, fc.Args["slug"].(string))
-	}, s16, exec.WithArgs(args_field_Query_caseStudy_args))
+	}, s20, exec.WithArgs(args_field_Query_caseStudy_args))
 	exec.Root(table, "Query", "caseStudies", func(ctx context.Context) (*career.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudies(ctx, fc.Args["filter"].(*career.Filter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s90, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
+	}, s98, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
 	exec.Root(table, "Query", "careerLevels", func(ctx context.Context) ([]*career.CareerLevel, error) {
 		return resolvers.Query().CareerLevels(ctx)
-	}, s93, exec.NonNull)
+	}, s101, exec.NonNull)
 	exec.Root(table, "Query", "route", func(ctx context.Context) (content.Route, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Route(ctx, fc.Args["path"].(string))
-	}, s94, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
+	}, s102, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
 	exec.Root(table, "Query", "page", func(ctx context.Context) (*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Page(ctx, fc.Args["path"].(string))
-	}, s54, exec.WithArgs(args_field_Query_page_args))
+	}, s58, exec.WithArgs(args_field_Query_page_args))
 	exec.Root(table, "Query", "documents", func(ctx context.Context) (*page.Connection[*content.Document], error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Documents(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s97, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
+	}, s105, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
 	exec.Root(table, "Query", "member", func(ctx context.Context) (*member.Member, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Member(ctx, fc.Args["id"].(string))
-	}, s13, exec.WithArgs(args_field_Query_member_args))
+	}, s17, exec.WithArgs(args_field_Query_member_args))
 	exec.Root(table, "Query", "members", func(ctx context.Context) (*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Members(ctx, fc.Args["filter"].(*member.Filter), fc.Args["orderBy"].(*member.Order), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s67, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
+	}, s74, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
 	exec.Root(table, "Query", "menu", func(ctx context.Context) (*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menu(ctx, fc.Args["handle"].(string))
-	}, s47, exec.WithArgs(args_field_Query_menu_args))
+	}, s51, exec.WithArgs(args_field_Query_menu_args))
 	exec.Root(table, "Query", "menus", func(ctx context.Context) ([]*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menus(ctx, fc.Args["handles"].([]string))
-	}, s103, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
+	}, s111, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
 	exec.Root(table, "Query", "navigationContext", func(ctx context.Context) (*nav.Context, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().NavigationContext(ctx, fc.Args["path"].(string), fc.Args["menu"].(string))
-	}, s105, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
+	}, s113, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
 	exec.Root(table, "Query", "organisation", func(ctx context.Context) (*content.Organisation, error) {
 		return resolvers.Query().Organisation(ctx)
-	}, s107, exec.NonNull)
-	exec.Root(table, "Query", "auditTrail", nil, s108, exec.WithArgs(args_field_Query_auditTrail_args))
+	}, s115, exec.NonNull)
+	exec.Root(table, "Query", "partnerApplications", nil, s116)
+	exec.Root(table, "Query", "auditTrail", nil, s117, exec.WithArgs(args_field_Query_auditTrail_args))
 	exec.Root(table, "Query", "search", func(ctx context.Context) (*search.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Search(ctx, fc.Args["query"].(string), fc.Args["kinds"].([]search.Kind), fc.Args["first"].(*int), fc.Args["after"].(*string))
-	}, s110, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
+	}, s119, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
 	exec.Root(table, "Query", "suggest", func(ctx context.Context) ([]*search.Suggestion, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Suggest(ctx, fc.Args["prefix"].(string), fc.Args["first"].(*int))
-	}, s113, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
+	}, s122, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
 	exec.Root(table, "Query", "specialistSection", func(ctx context.Context) (*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSection(ctx, fc.Args["slug"].(string))
-	}, s14, exec.WithArgs(args_field_Query_specialistSection_args))
+	}, s18, exec.WithArgs(args_field_Query_specialistSection_args))
 	exec.Root(table, "Query", "specialistSections", func(ctx context.Context) ([]*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSections(ctx, fc.Args["status"].(*unit.Status))
-	}, s116, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
+	}, s125, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
 	exec.Root(table, "Query", "region", func(ctx context.Context) (*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Region(ctx, fc.Args["slug"].(string))
-	}, s15, exec.WithArgs(args_field_Query_region_args))
+	}, s19, exec.WithArgs(args_field_Query_region_args))
 	exec.Root(table, "Query", "regions", func(ctx context.Context) ([]*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Regions(ctx, fc.Args["nation"].(*unit.Nation))
-	}, s120, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
+	}, s129, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
 	exec.Root(table, "Query", "committee", func(ctx context.Context) (*unit.Committee, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Committee(ctx, fc.Args["slug"].(string))
-	}, s61, exec.WithArgs(args_field_Query_committee_args))
+	}, s68, exec.WithArgs(args_field_Query_committee_args))
 	exec.Root(table, "Query", "committees", func(ctx context.Context) ([]*unit.Committee, error) {
 		return resolvers.Query().Committees(ctx)
-	}, s124, exec.NonNull)
-	exec.Root(table, "Mutation", "join", nil, s125, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
-	exec.Root(table, "Mutation", "setPassword", nil, s127, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
-	exec.Root(table, "Mutation", "signIn", nil, s127, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
-	exec.Root(table, "Mutation", "signOut", nil, s130, exec.NonNull)
-	exec.Root(table, "Mutation", "signOutEverywhere", nil, s130, exec.NonNull)
-	exec.Root(table, "Mutation", "requestPasswordReset", nil, s131, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
-	exec.Root(table, "Mutation", "changePassword", nil, s127, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
+	}, s133, exec.NonNull)
+	exec.Root(table, "Mutation", "join", nil, s134, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
+	exec.Root(table, "Mutation", "setPassword", nil, s136, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
+	exec.Root(table, "Mutation", "signIn", nil, s136, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
+	exec.Root(table, "Mutation", "signOut", nil, s139, exec.NonNull)
+	exec.Root(table, "Mutation", "signOutEverywhere", nil, s139, exec.NonNull)
+	exec.Root(table, "Mutation", "requestPasswordReset", nil, s140, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
+	exec.Root(table, "Mutation", "changePassword", nil, s136, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
+	exec.Root(table, "Mutation", "createPartnerApplication", nil, s143, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
+	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s143, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
+	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s143, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
+	exec.Root(table, "Mutation", "createKey", nil, s147, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
+	exec.Root(table, "Mutation", "revokeKey", nil, s149, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
 	return table
 }

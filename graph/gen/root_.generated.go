@@ -29,6 +29,7 @@ func NewExecutableSchema(cfg Config) graphql.ExecutableSchema {
 type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
+	ApplicationKey() ApplicationKeyResolver
 	CareerLevel() CareerLevelResolver
 	CaseStudy() CaseStudyResolver
 	CaseStudyConnection() CaseStudyConnectionResolver
@@ -43,6 +44,7 @@ type ResolverRoot interface {
 	NavigationContext() NavigationContextResolver
 	Page() PageResolver
 	PageRoute() PageRouteResolver
+	PartnerApplication() PartnerApplicationResolver
 	Post() PostResolver
 	Query() QueryResolver
 	Region() RegionResolver
@@ -66,6 +68,20 @@ type ComplexityRoot struct {
 
 	Action struct {
 		Action func(childComplexity int) int
+	}
+
+	ApplicationKey struct {
+		CreatedAt   func(childComplexity int) int
+		ExpiresAt   func(childComplexity int) int
+		LastUsedAt  func(childComplexity int) int
+		NodeID      func(childComplexity int) int
+		Partner     func(childComplexity int) int
+		Prefix      func(childComplexity int) int
+		RevokedAt   func(childComplexity int) int
+		Scopes      func(childComplexity int) int
+		Status      func(childComplexity int) int
+		TrustedOnly func(childComplexity int) int
+		Unit        func(childComplexity int) int
 	}
 
 	AuditConnection struct {
@@ -161,6 +177,12 @@ type ComplexityRoot struct {
 		Posts  func(childComplexity int) int
 		Slug   func(childComplexity int) int
 		Unit   func(childComplexity int) int
+	}
+
+	CreateKeyPayload struct {
+		Key        func(childComplexity int) int
+		Secret     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	Document struct {
@@ -291,13 +313,18 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		ChangePassword       func(childComplexity int, input ChangePasswordInput) int
-		Join                 func(childComplexity int, input JoinInput) int
-		RequestPasswordReset func(childComplexity int, input RequestPasswordResetInput) int
-		SetPassword          func(childComplexity int, input SetPasswordInput) int
-		SignIn               func(childComplexity int, input SignInInput) int
-		SignOut              func(childComplexity int) int
-		SignOutEverywhere    func(childComplexity int) int
+		ChangePassword              func(childComplexity int, input ChangePasswordInput) int
+		CreateKey                   func(childComplexity int, input CreateKeyInput) int
+		CreatePartnerApplication    func(childComplexity int, input CreatePartnerApplicationInput) int
+		Join                        func(childComplexity int, input JoinInput) int
+		ReinstatePartnerApplication func(childComplexity int, input SuspendPartnerApplicationInput) int
+		RequestPasswordReset        func(childComplexity int, input RequestPasswordResetInput) int
+		RevokeKey                   func(childComplexity int, input RevokeKeyInput) int
+		SetPassword                 func(childComplexity int, input SetPasswordInput) int
+		SignIn                      func(childComplexity int, input SignInInput) int
+		SignOut                     func(childComplexity int) int
+		SignOutEverywhere           func(childComplexity int) int
+		SuspendPartnerApplication   func(childComplexity int, input SuspendPartnerApplicationInput) int
 	}
 
 	NavigationContext struct {
@@ -374,6 +401,25 @@ type ComplexityRoot struct {
 		Trail       func(childComplexity int, menu string) int
 	}
 
+	PartnerApplication struct {
+		ContactEmail func(childComplexity int) int
+		CreatedAt    func(childComplexity int) int
+		Keys         func(childComplexity int) int
+		Name         func(childComplexity int) int
+		NodeID       func(childComplexity int) int
+		SuspendedAt  func(childComplexity int) int
+	}
+
+	PartnerApplicationName struct {
+		Name   func(childComplexity int) int
+		Scopes func(childComplexity int) int
+	}
+
+	PartnerApplicationPayload struct {
+		Application func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
+	}
+
 	Post struct {
 		Committee func(childComplexity int) int
 		Holders   func(childComplexity int, asOf *time.Time) int
@@ -384,31 +430,32 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		AuditTrail         func(childComplexity int, filter *audit.Filter, first *int, after *string) int
-		CareerLevels       func(childComplexity int) int
-		CaseStudies        func(childComplexity int, filter *career.Filter, first *int, after *string, last *int, before *string) int
-		CaseStudy          func(childComplexity int, slug string) int
-		Committee          func(childComplexity int, slug string) int
-		Committees         func(childComplexity int) int
-		Documents          func(childComplexity int, first *int, after *string, last *int, before *string) int
-		Member             func(childComplexity int, id string) int
-		Members            func(childComplexity int, filter *member.Filter, orderBy *member.Order, first *int, after *string, last *int, before *string) int
-		Menu               func(childComplexity int, handle string) int
-		Menus              func(childComplexity int, handles []string) int
-		NavigationContext  func(childComplexity int, path string, menu string) int
-		Node               func(childComplexity int, id string) int
-		Nodes              func(childComplexity int, ids []string) int
-		Organisation       func(childComplexity int) int
-		Page               func(childComplexity int, path string) int
-		RateLimit          func(childComplexity int) int
-		Region             func(childComplexity int, slug string) int
-		Regions            func(childComplexity int, nation *unit.Nation) int
-		Route              func(childComplexity int, path string) int
-		Search             func(childComplexity int, query string, kinds []search.Kind, first *int, after *string) int
-		SpecialistSection  func(childComplexity int, slug string) int
-		SpecialistSections func(childComplexity int, status *unit.Status) int
-		Suggest            func(childComplexity int, prefix string, first *int) int
-		Viewer             func(childComplexity int) int
+		AuditTrail          func(childComplexity int, filter *audit.Filter, first *int, after *string) int
+		CareerLevels        func(childComplexity int) int
+		CaseStudies         func(childComplexity int, filter *career.Filter, first *int, after *string, last *int, before *string) int
+		CaseStudy           func(childComplexity int, slug string) int
+		Committee           func(childComplexity int, slug string) int
+		Committees          func(childComplexity int) int
+		Documents           func(childComplexity int, first *int, after *string, last *int, before *string) int
+		Member              func(childComplexity int, id string) int
+		Members             func(childComplexity int, filter *member.Filter, orderBy *member.Order, first *int, after *string, last *int, before *string) int
+		Menu                func(childComplexity int, handle string) int
+		Menus               func(childComplexity int, handles []string) int
+		NavigationContext   func(childComplexity int, path string, menu string) int
+		Node                func(childComplexity int, id string) int
+		Nodes               func(childComplexity int, ids []string) int
+		Organisation        func(childComplexity int) int
+		Page                func(childComplexity int, path string) int
+		PartnerApplications func(childComplexity int) int
+		RateLimit           func(childComplexity int) int
+		Region              func(childComplexity int, slug string) int
+		Regions             func(childComplexity int, nation *unit.Nation) int
+		Route               func(childComplexity int, path string) int
+		Search              func(childComplexity int, query string, kinds []search.Kind, first *int, after *string) int
+		SpecialistSection   func(childComplexity int, slug string) int
+		SpecialistSections  func(childComplexity int, status *unit.Status) int
+		Suggest             func(childComplexity int, prefix string, first *int) int
+		Viewer              func(childComplexity int) int
 	}
 
 	RateLimit struct {
@@ -441,6 +488,11 @@ type ComplexityRoot struct {
 
 	RequestPasswordResetPayload struct {
 		Mailed     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	RevokeKeyPayload struct {
+		Key        func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
@@ -526,8 +578,9 @@ type ComplexityRoot struct {
 	}
 
 	Viewer struct {
-		Account func(childComplexity int) int
-		Can     func(childComplexity int) int
+		Account     func(childComplexity int) int
+		Application func(childComplexity int) int
+		Can         func(childComplexity int) int
 	}
 
 	ViewerAccess struct {
@@ -598,6 +651,73 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Action.Action(childComplexity), true
+
+	case "ApplicationKey.createdAt":
+		if e.ComplexityRoot.ApplicationKey.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplicationKey.CreatedAt(childComplexity), true
+	case "ApplicationKey.expiresAt":
+		if e.ComplexityRoot.ApplicationKey.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplicationKey.ExpiresAt(childComplexity), true
+	case "ApplicationKey.lastUsedAt":
+		if e.ComplexityRoot.ApplicationKey.LastUsedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplicationKey.LastUsedAt(childComplexity), true
+	case "ApplicationKey.id":
+		if e.ComplexityRoot.ApplicationKey.NodeID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplicationKey.NodeID(childComplexity), true
+	case "ApplicationKey.partner":
+		if e.ComplexityRoot.ApplicationKey.Partner == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplicationKey.Partner(childComplexity), true
+	case "ApplicationKey.prefix":
+		if e.ComplexityRoot.ApplicationKey.Prefix == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplicationKey.Prefix(childComplexity), true
+	case "ApplicationKey.revokedAt":
+		if e.ComplexityRoot.ApplicationKey.RevokedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplicationKey.RevokedAt(childComplexity), true
+	case "ApplicationKey.scopes":
+		if e.ComplexityRoot.ApplicationKey.Scopes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplicationKey.Scopes(childComplexity), true
+	case "ApplicationKey.keyStatus":
+		if e.ComplexityRoot.ApplicationKey.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplicationKey.Status(childComplexity), true
+	case "ApplicationKey.trustedDocumentsOnly":
+		if e.ComplexityRoot.ApplicationKey.TrustedOnly == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplicationKey.TrustedOnly(childComplexity), true
+	case "ApplicationKey.unit":
+		if e.ComplexityRoot.ApplicationKey.Unit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplicationKey.Unit(childComplexity), true
 
 	case "AuditConnection.edges":
 		if e.ComplexityRoot.AuditConnection.Edges == nil {
@@ -981,6 +1101,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Committee.Unit(childComplexity), true
+
+	case "CreateKeyPayload.key":
+		if e.ComplexityRoot.CreateKeyPayload.Key == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateKeyPayload.Key(childComplexity), true
+	case "CreateKeyPayload.secret":
+		if e.ComplexityRoot.CreateKeyPayload.Secret == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateKeyPayload.Secret(childComplexity), true
+	case "CreateKeyPayload.userErrors":
+		if e.ComplexityRoot.CreateKeyPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateKeyPayload.UserErrors(childComplexity), true
 
 	case "Document.access":
 		if e.ComplexityRoot.Document.Access == nil {
@@ -1471,6 +1610,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ChangePassword(childComplexity, args["input"].(ChangePasswordInput)), true
+	case "Mutation.createKey":
+		if e.ComplexityRoot.Mutation.CreateKey == nil {
+			break
+		}
+
+		args, err := field_Mutation_createKey_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateKey(childComplexity, args["input"].(CreateKeyInput)), true
+	case "Mutation.createPartnerApplication":
+		if e.ComplexityRoot.Mutation.CreatePartnerApplication == nil {
+			break
+		}
+
+		args, err := field_Mutation_createPartnerApplication_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreatePartnerApplication(childComplexity, args["input"].(CreatePartnerApplicationInput)), true
 	case "Mutation.join":
 		if e.ComplexityRoot.Mutation.Join == nil {
 			break
@@ -1482,6 +1643,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.Join(childComplexity, args["input"].(JoinInput)), true
+	case "Mutation.reinstatePartnerApplication":
+		if e.ComplexityRoot.Mutation.ReinstatePartnerApplication == nil {
+			break
+		}
+
+		args, err := field_Mutation_reinstatePartnerApplication_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReinstatePartnerApplication(childComplexity, args["input"].(SuspendPartnerApplicationInput)), true
 	case "Mutation.requestPasswordReset":
 		if e.ComplexityRoot.Mutation.RequestPasswordReset == nil {
 			break
@@ -1493,6 +1665,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RequestPasswordReset(childComplexity, args["input"].(RequestPasswordResetInput)), true
+	case "Mutation.revokeKey":
+		if e.ComplexityRoot.Mutation.RevokeKey == nil {
+			break
+		}
+
+		args, err := field_Mutation_revokeKey_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RevokeKey(childComplexity, args["input"].(RevokeKeyInput)), true
 	case "Mutation.setPassword":
 		if e.ComplexityRoot.Mutation.SetPassword == nil {
 			break
@@ -1527,6 +1710,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SignOutEverywhere(childComplexity), true
+	case "Mutation.suspendPartnerApplication":
+		if e.ComplexityRoot.Mutation.SuspendPartnerApplication == nil {
+			break
+		}
+
+		args, err := field_Mutation_suspendPartnerApplication_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SuspendPartnerApplication(childComplexity, args["input"].(SuspendPartnerApplicationInput)), true
 
 	case "NavigationContext.children":
 		if e.ComplexityRoot.NavigationContext.Children == nil {
@@ -1841,6 +2035,69 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PageRoute.Trail(childComplexity, args["menu"].(string)), true
 
+	case "PartnerApplication.contactEmail":
+		if e.ComplexityRoot.PartnerApplication.ContactEmail == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartnerApplication.ContactEmail(childComplexity), true
+	case "PartnerApplication.createdAt":
+		if e.ComplexityRoot.PartnerApplication.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartnerApplication.CreatedAt(childComplexity), true
+	case "PartnerApplication.keys":
+		if e.ComplexityRoot.PartnerApplication.Keys == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartnerApplication.Keys(childComplexity), true
+	case "PartnerApplication.name":
+		if e.ComplexityRoot.PartnerApplication.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartnerApplication.Name(childComplexity), true
+	case "PartnerApplication.id":
+		if e.ComplexityRoot.PartnerApplication.NodeID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartnerApplication.NodeID(childComplexity), true
+	case "PartnerApplication.suspendedAt":
+		if e.ComplexityRoot.PartnerApplication.SuspendedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartnerApplication.SuspendedAt(childComplexity), true
+
+	case "PartnerApplicationName.name":
+		if e.ComplexityRoot.PartnerApplicationName.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartnerApplicationName.Name(childComplexity), true
+	case "PartnerApplicationName.scopes":
+		if e.ComplexityRoot.PartnerApplicationName.Scopes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartnerApplicationName.Scopes(childComplexity), true
+
+	case "PartnerApplicationPayload.application":
+		if e.ComplexityRoot.PartnerApplicationPayload.Application == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartnerApplicationPayload.Application(childComplexity), true
+	case "PartnerApplicationPayload.userErrors":
+		if e.ComplexityRoot.PartnerApplicationPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PartnerApplicationPayload.UserErrors(childComplexity), true
+
 	case "Post.committee":
 		if e.ComplexityRoot.Post.Committee == nil {
 			break
@@ -2050,6 +2307,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Page(childComplexity, args["path"].(string)), true
+	case "Query.partnerApplications":
+		if e.ComplexityRoot.Query.PartnerApplications == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.PartnerApplications(childComplexity), true
 	case "Query.rateLimit":
 		if e.ComplexityRoot.Query.RateLimit == nil {
 			break
@@ -2284,6 +2547,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RequestPasswordResetPayload.UserErrors(childComplexity), true
+
+	case "RevokeKeyPayload.key":
+		if e.ComplexityRoot.RevokeKeyPayload.Key == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RevokeKeyPayload.Key(childComplexity), true
+	case "RevokeKeyPayload.userErrors":
+		if e.ComplexityRoot.RevokeKeyPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RevokeKeyPayload.UserErrors(childComplexity), true
 
 	case "RichTextBlock.html":
 		if e.ComplexityRoot.RichTextBlock.HTML == nil {
@@ -2605,6 +2881,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Viewer.Account(childComplexity), true
+	case "Viewer.application":
+		if e.ComplexityRoot.Viewer.Application == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Viewer.Application(childComplexity), true
 	case "Viewer.can":
 		if e.ComplexityRoot.Viewer.Can == nil {
 			break
@@ -2685,11 +2967,15 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputAuditFilter,
 		unmarshalInputCaseStudyFilter,
 		unmarshalInputChangePasswordInput,
+		unmarshalInputCreateKeyInput,
+		unmarshalInputCreatePartnerApplicationInput,
 		unmarshalInputJoinInput,
 		unmarshalInputMemberFilter,
 		unmarshalInputRequestPasswordResetInput,
+		unmarshalInputRevokeKeyInput,
 		unmarshalInputSetPasswordInput,
 		unmarshalInputSignInInput,
+		unmarshalInputSuspendPartnerApplicationInput,
 	)
 	first := true
 
@@ -2795,8 +3081,18 @@ type Mutation {
 type Viewer {
   "The account that is signed in; null if none is."
   account: Account
+  "The application of a partner that asks with a key; null if none does."
+  application: PartnerApplicationName
   "What you may do, in no order."
   can: [Permission!]!
+}
+
+"The application of a partner that asks."
+type PartnerApplicationName {
+  "Its name."
+  name: String!
+  "What its key is good for, in no order."
+  scopes: [KeyScope!]!
 }
 
 "Somebody who can sign in."
@@ -2951,6 +3247,12 @@ enum UserErrorCode {
   CONFLICT
   "Nobody is signed in."
   NOT_SIGNED_IN
+  "There is no such thing, or none that you may know of."
+  NOT_FOUND
+  "There is one of that name already."
+  NAME_TAKEN
+  "The application has two valid keys already."
+  TWO_KEYS
 }
 `, BuiltIn: false},
 	{Name: "../base.graphqls", Input: `"The opening page of the graph: what can be asked. Every field is public unless its description says otherwise."
@@ -3683,6 +3985,150 @@ type OrganisationRegistration {
   vatNumber: String
 }
 `, BuiltIn: false},
+	{Name: "../partner.graphqls", Input: `extend type Query {
+  "The applications of partners, by name. Each asks with keys of its own."
+  partnerApplications: [PartnerApplication!] @requires(permission: MANAGE_ACCOUNTS) @cacheControl(scope: PRIVATE) @listSize(assumedSize: 20)
+}
+
+extend type Mutation {
+  "Let an application of a partner have keys."
+  createPartnerApplication("The application." input: CreatePartnerApplicationInput!): PartnerApplicationPayload! @requires(permission: MANAGE_ACCOUNTS) @cost(weight: 10)
+  "End all keys of an application, and let it have no new ones."
+  suspendPartnerApplication("Which application." input: SuspendPartnerApplicationInput!): PartnerApplicationPayload! @requires(permission: MANAGE_ACCOUNTS) @cost(weight: 10)
+  "Let a suspended application have new keys. The old ones stay ended."
+  reinstatePartnerApplication("Which application." input: SuspendPartnerApplicationInput!): PartnerApplicationPayload! @requires(permission: MANAGE_ACCOUNTS) @cost(weight: 10)
+  "Make a key. Its secret is in this answer and nowhere else. An application has two valid keys at most, so that the new one can take the place of the old one while both work."
+  createKey("What key." input: CreateKeyInput!): CreateKeyPayload! @requires(permission: MANAGE_ACCOUNTS) @cost(weight: 10)
+  "End a key, at once and for good."
+  revokeKey("Which key." input: RevokeKeyInput!): RevokeKeyPayload! @requires(permission: MANAGE_ACCOUNTS) @cost(weight: 10)
+}
+
+"A program of a partner. Only who manages accounts sees it."
+type PartnerApplication implements Node @cacheControl(scope: PRIVATE) {
+  "Opaque."
+  id: ID!
+  "The name."
+  name: String!
+  "Whom to write to about it."
+  contactEmail: String!
+  "When it was suspended; null if it is not."
+  suspendedAt: DateTime
+  "When it was made."
+  createdAt: DateTime!
+  "Its keys, those that have ended too, the newest first."
+  keys: [ApplicationKey!]! @cacheControl(scope: PRIVATE) @listSize(assumedSize: 5)
+}
+
+"A key of an application, without its secret. It is sent as Authorization: Bearer and the secret."
+type ApplicationKey implements Node @cacheControl(scope: PRIVATE) {
+  "Opaque."
+  id: ID!
+  "How the secret begins."
+  prefix: String!
+  "Whose key it is."
+  partner: PartnerApplication! @cacheControl(scope: PRIVATE)
+  "What it is good for, in no order."
+  scopes: [KeyScope!]!
+  "The section or region to which it is limited; null if it is not. What can't be kept to a section or region, such a key can't read at all."
+  unit: Unit @cacheControl(scope: PRIVATE)
+  "Whether only trusted documents are answered to it."
+  trustedDocumentsOnly: Boolean!
+  "Whether it is good now."
+  keyStatus: KeyStatus!
+  "When it was made."
+  createdAt: DateTime!
+  "When it ends by itself."
+  expiresAt: DateTime!
+  "When it was last used, to the minute; null if it never was."
+  lastUsedAt: DateTime
+  "When it was revoked; null if it was not."
+  revokedAt: DateTime
+}
+
+"What a key is good for."
+enum KeyScope {
+  "Content for members."
+  CONTENT_READ
+  "The directory, as members see it."
+  DIRECTORY_READ
+  "The register of members: status, registration, and what members show to staff."
+  MEMBERS_READ
+  "Statistics of the members."
+  STATISTICS_READ
+}
+
+"Whether a key is good now."
+enum KeyStatus {
+  "It is."
+  VALID
+  "Its time has passed."
+  EXPIRED
+  "It was revoked."
+  REVOKED
+  "Its application is suspended, or was since the key was made."
+  SUSPENDED
+}
+
+"An application of a partner."
+input CreatePartnerApplicationInput {
+  "A name of 1 to 100 characters that no other application has."
+  name: String!
+  "Whom to write to about it."
+  contactEmail: String!
+}
+
+"Which application of a partner."
+input SuspendPartnerApplicationInput {
+  "The ID of the application."
+  id: ID!
+}
+
+"What key to make."
+input CreateKeyInput {
+  "The ID of the application."
+  application: ID!
+  "What it is to be good for: one scope at least."
+  scopes: [KeyScope!]!
+  "The ID of a section or region, if it is to be limited to one. CONTENT_READ can't be."
+  unit: ID
+  "When it ends, within two years; without it in 365 days."
+  expiresAt: DateTime
+  "True if only trusted documents are to be answered to it."
+  trustedDocumentsOnly: Boolean! = false
+}
+
+"Which key."
+input RevokeKeyInput {
+  "The ID of the key."
+  id: ID!
+}
+
+"What became of an application of a partner."
+type PartnerApplicationPayload {
+  "The application as it is now; null if nothing was changed."
+  application: PartnerApplication
+  "Why nothing was changed."
+  userErrors: [UserError!]!
+}
+
+"A new key."
+type CreateKeyPayload {
+  "The key; null if none was made."
+  key: ApplicationKey
+  "The secret, which can't be read again; null if no key was made."
+  secret: String
+  "Why no key was made."
+  userErrors: [UserError!]!
+}
+
+"What became of a key."
+type RevokeKeyPayload {
+  "The key as it is now; null if nothing was changed."
+  key: ApplicationKey
+  "Why nothing was changed."
+  userErrors: [UserError!]!
+}
+`, BuiltIn: false},
 	{Name: "../privacy.graphqls", Input: `extend type Query {
   "What was written, the newest first: by whom, to which table, when and in which request. It holds no values, and of people who were erased only a pseudonym."
   auditTrail("Which entries; all if left out." filter: AuditFilter, "The page size, 1 to 100." first: Int, "The cursor before the page." after: String): AuditConnection @requires(permission: READ_AUDIT) @cacheControl(scope: PRIVATE) @listSize(assumedSize: 20, slicingArguments: ["first"])
@@ -4031,6 +4477,34 @@ func childFields_Account(ctx context.Context, ec *executionContext, field graphq
 	return nil, fmt.Errorf("no field named %q was found under type Account", field.Name)
 }
 
+func childFields_ApplicationKey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_ApplicationKey_id(ctx, ec, field)
+	case "prefix":
+		return fieldContext_ApplicationKey_prefix(ctx, ec, field)
+	case "partner":
+		return fieldContext_ApplicationKey_partner(ctx, ec, field)
+	case "scopes":
+		return fieldContext_ApplicationKey_scopes(ctx, ec, field)
+	case "unit":
+		return fieldContext_ApplicationKey_unit(ctx, ec, field)
+	case "trustedDocumentsOnly":
+		return fieldContext_ApplicationKey_trustedDocumentsOnly(ctx, ec, field)
+	case "keyStatus":
+		return fieldContext_ApplicationKey_keyStatus(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_ApplicationKey_createdAt(ctx, ec, field)
+	case "expiresAt":
+		return fieldContext_ApplicationKey_expiresAt(ctx, ec, field)
+	case "lastUsedAt":
+		return fieldContext_ApplicationKey_lastUsedAt(ctx, ec, field)
+	case "revokedAt":
+		return fieldContext_ApplicationKey_revokedAt(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApplicationKey", field.Name)
+}
+
 func childFields_AuditConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "edges":
@@ -4195,6 +4669,18 @@ func childFields_Committee(ctx context.Context, ec *executionContext, field grap
 		return fieldContext_Committee_posts(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Committee", field.Name)
+}
+
+func childFields_CreateKeyPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return fieldContext_CreateKeyPayload_key(ctx, ec, field)
+	case "secret":
+		return fieldContext_CreateKeyPayload_secret(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_CreateKeyPayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateKeyPayload", field.Name)
 }
 
 func childFields_Document(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4521,6 +5007,44 @@ func childFields_PageInfo(ctx context.Context, ec *executionContext, field graph
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
 }
 
+func childFields_PartnerApplication(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_PartnerApplication_id(ctx, ec, field)
+	case "name":
+		return fieldContext_PartnerApplication_name(ctx, ec, field)
+	case "contactEmail":
+		return fieldContext_PartnerApplication_contactEmail(ctx, ec, field)
+	case "suspendedAt":
+		return fieldContext_PartnerApplication_suspendedAt(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_PartnerApplication_createdAt(ctx, ec, field)
+	case "keys":
+		return fieldContext_PartnerApplication_keys(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PartnerApplication", field.Name)
+}
+
+func childFields_PartnerApplicationName(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return fieldContext_PartnerApplicationName_name(ctx, ec, field)
+	case "scopes":
+		return fieldContext_PartnerApplicationName_scopes(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PartnerApplicationName", field.Name)
+}
+
+func childFields_PartnerApplicationPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "application":
+		return fieldContext_PartnerApplicationPayload_application(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_PartnerApplicationPayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PartnerApplicationPayload", field.Name)
+}
+
 func childFields_Post(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -4591,6 +5115,16 @@ func childFields_RequestPasswordResetPayload(ctx context.Context, ec *executionC
 		return fieldContext_RequestPasswordResetPayload_userErrors(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RequestPasswordResetPayload", field.Name)
+}
+
+func childFields_RevokeKeyPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return fieldContext_RevokeKeyPayload_key(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_RevokeKeyPayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RevokeKeyPayload", field.Name)
 }
 
 func childFields_SearchConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4749,6 +5283,8 @@ func childFields_Viewer(ctx context.Context, ec *executionContext, field graphql
 	switch field.Name {
 	case "account":
 		return fieldContext_Viewer_account(ctx, ec, field)
+	case "application":
+		return fieldContext_Viewer_application(ctx, ec, field)
 	case "can":
 		return fieldContext_Viewer_can(ctx, ec, field)
 	}
