@@ -52,8 +52,6 @@ CREATE TABLE application_keys (
     created_at     timestamptz NOT NULL DEFAULT now(),
     created_by     uuid        REFERENCES accounts (id) ON DELETE SET NULL,
     expires_at     timestamptz NOT NULL,
-    -- To the minute.
-    last_used_at   timestamptz,
     revoked_at     timestamptz,
 
     CONSTRAINT application_keys_secret_unique UNIQUE (secret_sha256),
@@ -94,3 +92,24 @@ $$;
 
 CREATE TRIGGER application_keys_keep_rules AFTER INSERT OR UPDATE OF application_id, epoch, expires_at, revoked_at ON application_keys
     FOR EACH ROW EXECUTE FUNCTION application_keys_keep_rules();
+
+-- When a key was last used, to the minute.
+CREATE TABLE application_key_uses (
+    key_id  uuid        PRIMARY KEY REFERENCES application_keys (id) ON DELETE CASCADE,
+    used_at timestamptz NOT NULL
+);
+
+ALTER TABLE partner_applications ENABLE ROW LEVEL SECURITY;
+CREATE POLICY partner_applications_managed ON partner_applications TO collegium_graph
+    USING ((SELECT acting_may('MANAGE_ACCOUNTS')));
+
+ALTER TABLE application_keys ENABLE ROW LEVEL SECURITY;
+CREATE POLICY application_keys_managed ON application_keys TO collegium_graph
+    USING ((SELECT acting_may('MANAGE_ACCOUNTS')));
+
+ALTER TABLE application_key_uses ENABLE ROW LEVEL SECURITY;
+CREATE POLICY application_key_uses_managed ON application_key_uses TO collegium_graph
+    USING ((SELECT acting_may('MANAGE_ACCOUNTS')));
+
+SELECT audit_watch('partner_applications');
+SELECT audit_watch('application_keys');

@@ -131,7 +131,7 @@ const (
 		END AS status,
 		k.created_at,
 		k.expires_at,
-		k.last_used_at,
+		(SELECT w.used_at FROM application_key_uses w WHERE w.key_id = k.id) AS last_used_at,
 		k.revoked_at`
 )
 
@@ -350,8 +350,7 @@ func (s *Store) KeyHolder(ctx context.Context, secret string) (_ *KeyHolder, err
 				p.name,
 				k.scopes,
 				k.unit_id,
-				k.trusted_only,
-				k.last_used_at
+				k.trusted_only
 			FROM application_keys k
 			JOIN partner_applications p ON p.id = k.application_id AND p.epoch = k.epoch
 			WHERE k.secret_sha256 = @secret
@@ -359,11 +358,11 @@ func (s *Store) KeyHolder(ctx context.Context, secret string) (_ *KeyHolder, err
 				AND k.expires_at > now()
 				AND p.suspended_at IS NULL
 		), used AS (
-			UPDATE application_keys k
-			SET last_used_at = now()
+			INSERT INTO application_key_uses AS w (key_id, used_at)
+			SELECT key.key_id, now()
 			FROM key
-			WHERE k.id = key.key_id
-				AND (key.last_used_at IS NULL OR key.last_used_at <= now() - interval '1 minute')
+			WHERE NOT EXISTS (SELECT FROM application_key_uses u WHERE u.key_id = key.key_id AND u.used_at > now() - interval '1 minute')
+			ON CONFLICT (key_id) DO UPDATE SET used_at = greatest(w.used_at, excluded.used_at)
 		)
 		SELECT
 			key.key_id,

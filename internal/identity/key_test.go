@@ -179,7 +179,7 @@ func TestKeyIsNotedAsUsed(t *testing.T) {
 		if !good(t, s, secret) {
 			t.Fatal("the key is not good")
 		}
-		at, err := pg.Scalar[time.Time](t.Context(), s.DB, `SELECT last_used_at FROM application_keys`)
+		at, err := pg.Scalar[time.Time](t.Context(), s.DB, `SELECT used_at FROM application_key_uses`)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,7 +189,7 @@ func TestKeyIsNotedAsUsed(t *testing.T) {
 	if again := used(); !again.Equal(first) {
 		t.Errorf("noted at %v and %v", first, again)
 	}
-	exec(t, s, `UPDATE application_keys SET last_used_at = last_used_at - interval '61 seconds'`)
+	exec(t, s, `UPDATE application_key_uses SET used_at = used_at - interval '61 seconds'`)
 	if again := used(); again.Before(first) {
 		t.Errorf("after a minute it is still noted as used at %v", again)
 	}
