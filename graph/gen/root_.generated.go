@@ -4004,7 +4004,7 @@ extend type Mutation {
 }
 
 "A program of a partner. Only who manages accounts sees it."
-type PartnerApplication implements Node @cacheControl(scope: PRIVATE) {
+type PartnerApplication implements Node {
   "Opaque."
   id: ID!
   "The name."
@@ -4020,7 +4020,7 @@ type PartnerApplication implements Node @cacheControl(scope: PRIVATE) {
 }
 
 "A key of an application, without its secret. It is sent as Authorization: Bearer and the secret."
-type ApplicationKey implements Node @cacheControl(scope: PRIVATE) {
+type ApplicationKey implements Node {
   "Opaque."
   id: ID!
   "How the secret begins."
