@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/vektah/gqlparser/v2/ast"
 
 	"github.com/collegium/collegium/graph"
 	"github.com/collegium/collegium/graph/exec/querygen"
@@ -193,7 +194,10 @@ var canary = regexp.MustCompile(`canary-([A-Z]+)`)
 func privateValues(t *testing.T, h *graph.Handler, p *planted) map[string][]any {
 	pools := maps.Clone(values(t, h))
 	pools["ID"] = append(slices.Clone(p.members[:20]), pools["ID"][:20]...)
-	texts := []any{"canary", "canary-NOBODY", "one", "two", "a", nil}
+	texts := []any{"canary", "one", "two", "a", nil}
+	for _, level := range hiddenFrom["anonymous"] {
+		texts = append(texts, "canary-"+level+"-one", "canary-"+level+"-two")
+	}
 	pools["MemberFilter.text"] = texts
 	pools["Query.search.query"] = []any{"canary", "canary NOBODY", "housing", "one"}
 	pools["Query.suggest.prefix"] = []any{"canary", "can", "o"}
@@ -221,13 +225,19 @@ func TestPrivateValuesNeverLeave(t *testing.T) {
 		for _, role := range roles {
 			t.Run(role, func(t *testing.T) {
 				as, asOther := signedIn(t, handler, one.db, role), signedIn(t, other, two.db, role)
-				for i := range n {
+				pointed := pointedDocuments(schema, pools)
+				for i := range n + len(pointed) {
 					s := *seed + 2_000_000 + uint64(i)
 					options := querygen.Options{Values: pools, Fields: 10 + i%30, Depth: 6}
 					if i%3 != 0 {
 						options.Prefer = []string{"member", "members", "node", "nodes", "viewer", "search", "region", "specialistSection"}
 					}
-					query, variables := querygen.New(schema, s, options).Document()
+					query, variables := "", map[string]any(nil)
+					if i < len(pointed) {
+						query, variables = pointed[i].query, pointed[i].variables
+					} else {
+						query, variables = querygen.New(schema, s, options).Document()
+					}
 					got, want := execute(t, handler, as, query, variables), execute(t, other, asOther, query, variables)
 					if diff := cmp.Diff(want, got); diff != "" {
 						t.Fatalf("seed %d: what %s may not see shows\n%s\n%s\nvariables: %v", s, role, diff, query, variables)
@@ -251,6 +261,44 @@ func TestPrivateValuesNeverLeave(t *testing.T) {
 			t.Errorf("nobody was shown what they may see: %s; %v", want, seen)
 		}
 	}
+}
+
+type document struct {
+	query     string
+	variables map[string]any
+}
+
+// pointedDocuments ask the directory by each field of its filter, with each value, in each
+// order, for all that could tell: who, how many, in which order, and where pages end.
+func pointedDocuments(schema *ast.Schema, pools map[string][]any) (all []document) {
+	filter := schema.Types["MemberFilter"]
+	ask := func(filter map[string]any) {
+		for _, order := range schema.Types["MemberOrder"].EnumValues {
+			all = append(all, document{
+				query: `query ($filter: MemberFilter, $order: MemberOrder) {
+					members(filter: $filter, orderBy: $order, first: 100) { totalCount edges { cursor node { id } } pageInfo { endCursor hasNextPage } }
+					back: members(filter: $filter, orderBy: $order, last: 3) { nodes { id displayName } pageInfo { startCursor } }
+					rateLimit { cost remaining }
+				}`,
+				variables: map[string]any{"filter": filter, "order": order.Name},
+			})
+		}
+	}
+	ask(nil)
+	for _, f := range filter.Fields {
+		values := pools["MemberFilter."+f.Name]
+		if def := schema.Types[f.Type.Name()]; def.Kind == ast.Enum {
+			for _, v := range def.EnumValues {
+				values = append(values, v.Name)
+			}
+		}
+		for _, v := range values {
+			if v != nil {
+				ask(map[string]any{f.Name: v})
+			}
+		}
+	}
+	return all
 }
 
 // told is what a client learns of an answer. Its ETag is a hash of the body, and what else
