@@ -12,6 +12,7 @@ import (
 	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/privacy"
 	"github.com/collegium/collegium/internal/server"
 	"github.com/collegium/collegium/internal/viewer"
 )
@@ -151,6 +152,9 @@ func userErrors(err error) ([]*union.UserError, error) {
 		{identity.ErrApplicationSuspended, "SUSPENDED"},
 		{errs.Conflict, "CONFLICT"},
 		{errs.NotFound, "NOT_FOUND"},
+		{privacy.ErrNotDue, "NOT_YET"},
+		{privacy.ErrEnded, "ENDED"},
+		{privacy.ErrOldText, "OLD_TEXT"},
 	} {
 		if errors.Is(err, known.err) {
 			return []*union.UserError{{Code: known.code, Message: known.err.Error()}}, nil

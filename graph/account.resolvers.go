@@ -59,4 +59,10 @@ func (r *queryResolver) Viewer(ctx context.Context) (*union.Viewer, error) {
 // Mutation returns gen.MutationResolver implementation.
 func (r *Resolver) Mutation() gen.MutationResolver { return &mutationResolver{r} }
 
-type mutationResolver struct{ *Resolver }
+// Viewer returns gen.ViewerResolver implementation.
+func (r *Resolver) Viewer() gen.ViewerResolver { return &viewerResolver{r} }
+
+type (
+	mutationResolver struct{ *Resolver }
+	viewerResolver   struct{ *Resolver }
+)

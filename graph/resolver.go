@@ -12,6 +12,7 @@ import (
 	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/nav"
 	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/privacy"
 	"github.com/collegium/collegium/internal/search"
 	"github.com/collegium/collegium/internal/unit"
 )
@@ -37,11 +38,16 @@ type stores struct {
 	members member.Store
 	search  search.Store
 	audit   audit.Store
+	privacy privacy.Store
 }
 
 // NewResolver returns the resolvers over a database and its accounts.
 func NewResolver(pool *pgxpool.Pool, accounts *identity.Store) *Resolver {
 	db := pg.Acting{Pool: pool}
+	own := pg.Querier(db)
+	if accounts != nil {
+		own = accounts.DB
+	}
 	return &Resolver{accounts: accounts, db: stores{
 		nav:     nav.Store{DB: db},
 		content: content.Store{DB: db},
@@ -50,5 +56,6 @@ func NewResolver(pool *pgxpool.Pool, accounts *identity.Store) *Resolver {
 		members: member.Store{DB: db},
 		search:  search.Store{DB: db},
 		audit:   audit.Store{DB: db},
+		privacy: privacy.Store{DB: db, Own: own},
 	}}
 }

@@ -1,14 +1,18 @@
 package internal_test
 
 import (
+	"fmt"
+	"regexp"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/pg/pgtest"
+	"github.com/collegium/collegium/internal/privacy"
 )
 
 // unaudited are the tables whose writes are not in the audit.
@@ -98,5 +102,111 @@ func TestEveryTableIsAudited(t *testing.T) {
 		if !slices.Contains(all, name) {
 			t.Errorf("there is no table %s", name)
 		}
+	}
+}
+
+// acted are the columns that say who had a hand in a row about something else. They
+// are emptied when the account goes.
+var acted = map[string]string{
+	"membership_applications.decided_by": "who decided",
+}
+
+// impersonal are columns that lead to people in rows that are about nobody.
+var impersonal = map[string]string{
+	"former_members.member_id": "a record without a name",
+	"erasure_parts.erasure_id": "the certificate of an erasure, which names nobody",
+}
+
+// TestEveryTableAboutPeopleIsDecided wants of every table that leads to members or
+// accounts, directly or by another, that its rows are in the export of a person and
+// that an erasure removes them or keeps them by a rule.
+func TestEveryTableAboutPeopleIsDecided(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	type key struct {
+		Table    string
+		Columns  []string
+		Target   string
+		SetsNull bool
+	}
+	keys, err := pg.All[key](t.Context(), db, `
+		SELECT
+			c.conrelid::regclass::text AS "table",
+			ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.conrelid AND a.attnum = ANY(c.conkey)) AS columns,
+			c.confrelid::regclass::text AS target,
+			c.confdeltype = 'n' AS sets_null
+		FROM pg_constraint c
+		WHERE c.contype = 'f'
+		ORDER BY 1, c.conname`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decided := map[string]privacy.Table{}
+	for _, table := range privacy.Tables {
+		decided[table.Name] = table
+		exists, err := pg.Scalar[bool](t.Context(), db, `SELECT to_regclass(@name) IS NOT NULL`, pgx.StrictNamedArgs{"name": table.Name})
+		if err != nil || !exists {
+			t.Errorf("there is no table %s (%v)", table.Name, err)
+		}
+		if table.About == "" || table.Whose == "" {
+			t.Errorf("%s: say what its rows are, and whose", table.Name)
+		}
+		if table.Fate.Rule == "" {
+			continue
+		}
+		if known, err := pg.Scalar[bool](t.Context(), db, `SELECT EXISTS (SELECT FROM retention_rules WHERE rule = @rule)`,
+			pgx.StrictNamedArgs{"rule": table.Fate.Rule}); err != nil || !known {
+			t.Errorf("%s is kept by %s, which is no rule (%v)", table.Name, table.Fate.Rule, err)
+		}
+	}
+	// Follow the keys from people until no table is new.
+	people := []string{"members", "accounts"}
+	used := map[string]bool{}
+	for i := 0; i < len(people); i++ {
+		for _, k := range keys {
+			if k.Target != people[i] {
+				continue
+			}
+			exempt, about := false, decided[k.Table].Whose
+			for _, c := range k.Columns {
+				name := k.Table + "." + c
+				if _, ok := impersonal[name]; ok {
+					exempt, used[name] = true, true
+				}
+				if _, ok := acted[name]; ok {
+					exempt, used[name] = true, true
+					if !k.SetsNull {
+						t.Errorf("%s holds on to whoever is erased: say ON DELETE SET NULL", name)
+					}
+				}
+			}
+			if exempt {
+				continue
+			}
+			if about == "" {
+				t.Errorf("%s leads by %v to %s: add a line to privacy.Tables that says whose its rows are and what an erasure does with them "+
+					"(and a row of it to rows in internal/privacy/privacy_test.go); or, if it says who acted, a line to acted in this test",
+					k.Table, k.Columns, k.Target)
+				continue
+			}
+			direct := k.Target == "members" || k.Target == "accounts"
+			if direct && !slices.ContainsFunc(k.Columns, func(c string) bool { return regexp.MustCompile(`\b` + c + `\b`).MatchString(about) }) {
+				t.Errorf("%s.%v leads to %s, but privacy.Tables doesn't look at it: say in Whose that the row is theirs, or in acted that they acted",
+					k.Table, k.Columns, k.Target)
+			}
+			if !slices.Contains(people, k.Table) {
+				people = append(people, k.Table)
+			}
+		}
+	}
+	for _, m := range []map[string]string{acted, impersonal} {
+		for name := range m {
+			if !used[name] {
+				t.Errorf("%s leads to nobody", name)
+			}
+		}
+	}
+	if len(people) < 8 {
+		t.Error(fmt.Sprint("only these lead to people: ", people))
 	}
 }

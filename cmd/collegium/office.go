@@ -21,6 +21,7 @@ import (
 	"github.com/collegium/collegium/internal/mail"
 	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/pg/pgembed"
+	"github.com/collegium/collegium/internal/privacy"
 	"github.com/collegium/collegium/internal/server"
 )
 
@@ -58,10 +59,12 @@ func (c *serveCmd) openOffice(ctx context.Context, db *database, public *url.URL
 	o := &office{sender: sender, accounts: accountsOf(db.pool)}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &identity.MailWorker{Store: o.accounts, Sender: sender, Page: page, Body: bodyName(db.pool)})
+	river.AddWorker(workers, &privacy.SweepWorker{Store: &privacy.Store{DB: db.pool, Own: db.pool}})
 	if o.jobs, err = pg.OpenQueue(db.pool, workers, slog.New(quiet{log.Handler()})); err != nil {
 		return nil, err
 	}
 	o.accounts.Jobs = o.jobs
+	privacy.Schedule(o.jobs)
 	return o, nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/nav"
 	"github.com/collegium/collegium/internal/page"
+	"github.com/collegium/collegium/internal/privacy"
 	"github.com/collegium/collegium/internal/search"
 	"github.com/collegium/collegium/internal/unit"
 	"github.com/collegium/collegium/internal/viewer"
@@ -46,10 +47,19 @@ func NewExecTable(cfg Config) *exec.Table {
 	tCaseStudyEdge := table.Object("CaseStudyEdge")
 	tCaseStudyListBlock := table.Object("CaseStudyListBlock", "Block")
 	tCommittee := table.Object("Committee", "Node")
+	tConsent := table.Object("Consent")
+	tConsentDecision := table.Object("ConsentDecision")
+	tConsentPayload := table.Object("ConsentPayload")
+	tConsentText := table.Object("ConsentText")
 	tCreateKeyPayload := table.Object("CreateKeyPayload")
+	tDataExport := table.Object("DataExport")
 	tDocument := table.Object("Document", "RouteContent", "Node", "MenuTarget")
 	tDocumentConnection := table.Object("DocumentConnection")
 	tDocumentEdge := table.Object("DocumentEdge")
+	tErasure := table.Object("Erasure")
+	tErasureCertificate := table.Object("ErasureCertificate")
+	tErasurePart := table.Object("ErasurePart")
+	tErasurePayload := table.Object("ErasurePayload")
 	tExternalLink := table.Object("ExternalLink", "MenuTarget")
 	tFaqItem := table.Object("FaqItem")
 	tFaqListBlock := table.Object("FaqListBlock", "Block")
@@ -145,33 +155,41 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	s24 := exec.Pointer[unit.Post](tPost, true)
 	s25 := exec.List(s24, true, false)
-	s26 := exec.Pointer[identity.Key](tApplicationKey, false)
-	s27 := exec.Pointer[union.UserError](tUserError, true)
-	s28 := exec.List(s27, true, false)
-	s29 := exec.Pointer[viewer.AccessTo](tViewerAccess, true)
-	s30 := exec.Pointer[content.Document](tDocument, true)
-	s31 := exec.List(s30, true, false)
-	s32 := exec.Pointer[page.Edge[*content.Document]](tDocumentEdge, true)
-	s33 := exec.Values(s32, true)
-	s34 := exec.Pointer[content.FaqItem](tFaqItem, true)
-	s35 := exec.List(s34, true, false)
-	s36 := exec.Pointer[content.Link](tLink, true)
-	s37 := exec.List(s36, true, false)
-	s38 := exec.Pointer[unit.Section](tSpecialistSection, true)
-	s39 := exec.List(s38, false, false)
-	s40 := exec.Pointer[unit.Term](tTerm, true)
+	s26 := exec.Pointer[privacy.Decision](tConsentDecision, true)
+	s27 := exec.List(s26, true, false)
+	s28 := exec.Pointer[privacy.Consent](tConsent, false)
+	s29 := exec.Pointer[union.UserError](tUserError, true)
+	s30 := exec.List(s29, true, false)
+	s31 := exec.Pointer[identity.Key](tApplicationKey, false)
+	s32 := exec.Pointer[viewer.AccessTo](tViewerAccess, true)
+	s33 := exec.Pointer[content.Document](tDocument, true)
+	s34 := exec.List(s33, true, false)
+	s35 := exec.Pointer[page.Edge[*content.Document]](tDocumentEdge, true)
+	s36 := exec.Values(s35, true)
+	s37 := exec.Pointer[privacy.Part](tErasurePart, true)
+	s38 := exec.List(s37, true, false)
+	s39 := exec.Pointer[privacy.Erasure](tErasure, false)
+	s40 := exec.Pointer[content.FaqItem](tFaqItem, true)
 	s41 := exec.List(s40, true, false)
-	s42 := exec.Pointer[page.Edge[*member.Member]](tMemberEdge, true)
-	s43 := exec.Values(s42, true)
-	s44 := exec.Pointer[member.Member](tMember, true)
-	s45 := exec.List(s44, true, false)
-	s46 := exec.Pointer[nav.Item](tMenuItem, true)
+	s42 := exec.Pointer[content.Link](tLink, true)
+	s43 := exec.List(s42, true, false)
+	s44 := exec.Pointer[unit.Section](tSpecialistSection, true)
+	s45 := exec.List(s44, false, false)
+	s46 := exec.Pointer[unit.Term](tTerm, true)
 	s47 := exec.List(s46, true, false)
+	s48 := exec.Pointer[privacy.Consent](tConsent, true)
+	s49 := exec.List(s48, false, false)
+	s50 := exec.Pointer[page.Edge[*member.Member]](tMemberEdge, true)
+	s51 := exec.Values(s50, true)
+	s52 := exec.Pointer[member.Member](tMember, true)
+	s53 := exec.List(s52, true, false)
+	s54 := exec.Pointer[nav.Item](tMenuItem, true)
+	s55 := exec.List(s54, true, false)
 	args_field_Menu_items_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Menu_items_args(ctx, ec, raw)
 	}
-	s49 := exec.Pointer[nav.Item](tMenuItem, false)
-	s50 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
+	s57 := exec.Pointer[nav.Item](tMenuItem, false)
+	s58 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -225,10 +243,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s51 := exec.Pointer[nav.Menu](tMenu, false)
-	s52 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
-	s53 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
-	s54 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
+	s59 := exec.Pointer[nav.Menu](tMenu, false)
+	s60 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
+	s61 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
+	s62 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.WebinarBlock:
 			if v == nil {
@@ -268,13 +286,13 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s55 := exec.List(s54, false, false)
-	s56 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
-	s57 := exec.List(s56, true, false)
-	s58 := exec.Pointer[content.Page](tPage, false)
-	s59 := exec.Pointer[content.Page](tPage, true)
-	s60 := exec.List(s59, true, false)
-	s61 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
+	s63 := exec.List(s62, false, false)
+	s64 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
+	s65 := exec.List(s64, true, false)
+	s66 := exec.Pointer[content.Page](tPage, false)
+	s67 := exec.Pointer[content.Page](tPage, true)
+	s68 := exec.List(s67, true, false)
+	s69 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -317,18 +335,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_PageRoute_trail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_PageRoute_trail_args(ctx, ec, raw)
 	}
-	s63 := exec.Pointer[identity.Key](tApplicationKey, true)
-	s64 := exec.List(s63, true, false)
-	s65 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, false)
+	s71 := exec.Pointer[identity.Key](tApplicationKey, true)
+	s72 := exec.List(s71, true, false)
+	s73 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, false)
 	args_field_Post_holders_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Post_holders_args(ctx, ec, raw)
 	}
 	args_field_Post_vacant_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Post_vacant_args(ctx, ec, raw)
 	}
-	s68 := exec.Pointer[unit.Committee](tCommittee, false)
-	s69 := exec.Pointer[unit.LocalName](tLocalName, true)
-	s70 := exec.List(s69, true, false)
+	s76 := exec.Pointer[unit.Committee](tCommittee, false)
+	s77 := exec.Pointer[unit.LocalName](tLocalName, true)
+	s78 := exec.List(s77, true, false)
 	args_field_Region_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_subPages_args(ctx, ec, raw)
 	}
@@ -338,15 +356,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Region_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_members_args(ctx, ec, raw)
 	}
-	s74 := exec.Pointer[member.Connection](tMemberConnection, true)
-	s75 := exec.Pointer[search.Edge](tSearchEdge, true)
-	s76 := exec.Values(s75, true)
-	s77 := exec.Pointer[search.Hit](tSearchHit, true)
-	s78 := exec.List(s77, true, false)
-	s79 := exec.Pointer[search.Facet](tSearchFacet, true)
-	s80 := exec.List(s79, true, false)
-	s81 := exec.Float(true)
-	s82 := exec.Pointer[union.Viewer](tViewer, false)
+	s82 := exec.Pointer[member.Connection](tMemberConnection, true)
+	s83 := exec.Pointer[search.Edge](tSearchEdge, true)
+	s84 := exec.Values(s83, true)
+	s85 := exec.Pointer[search.Hit](tSearchHit, true)
+	s86 := exec.List(s85, true, false)
+	s87 := exec.Pointer[search.Facet](tSearchFacet, true)
+	s88 := exec.List(s87, true, false)
+	s89 := exec.Float(true)
+	s90 := exec.Pointer[union.Viewer](tViewer, false)
 	args_field_SpecialistSection_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_subPages_args(ctx, ec, raw)
 	}
@@ -356,14 +374,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_SpecialistSection_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_members_args(ctx, ec, raw)
 	}
-	s86 := exec.List(s11, false, true)
-	s87 := exec.Pointer[identity.Account](tAccount, false)
-	s88 := exec.Pointer[identity.KeyHolder](tPartnerApplicationName, false)
-	s89 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
+	s94 := exec.List(s11, false, true)
+	s95 := exec.Pointer[identity.Account](tAccount, false)
+	s96 := exec.Pointer[identity.KeyHolder](tPartnerApplicationName, false)
+	s97 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
 		return exec.AppendString(dst, string(v))
 	})
-	s90 := exec.List(s89, true, false)
-	s91 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
+	s98 := exec.List(s97, true, false)
+	s99 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *unit.Section:
 			if v == nil {
@@ -436,22 +454,22 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_node_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_node_args(ctx, ec, raw)
 	}
-	s93 := exec.List(s91, true, false)
+	s101 := exec.List(s99, true, false)
 	args_field_Query_nodes_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_nodes_args(ctx, ec, raw)
 	}
-	s95 := exec.Pointer[union.RateLimit](tRateLimit, true)
-	s96 := exec.Pointer[union.Viewer](tViewer, true)
+	s103 := exec.Pointer[union.RateLimit](tRateLimit, true)
+	s104 := exec.Pointer[union.Viewer](tViewer, true)
 	args_field_Query_caseStudy_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudy_args(ctx, ec, raw)
 	}
-	s98 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
+	s106 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
 	args_field_Query_caseStudies_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudies_args(ctx, ec, raw)
 	}
-	s100 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
-	s101 := exec.List(s100, true, false)
-	s102 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
+	s108 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
+	s109 := exec.List(s108, true, false)
+	s110 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.RedirectRoute:
 			if v == nil {
@@ -482,7 +500,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_page_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_page_args(ctx, ec, raw)
 	}
-	s105 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
+	s113 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
 	args_field_Query_documents_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_documents_args(ctx, ec, raw)
 	}
@@ -495,70 +513,77 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_menu_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menu_args(ctx, ec, raw)
 	}
-	s110 := exec.Pointer[nav.Menu](tMenu, true)
-	s111 := exec.List(s110, true, false)
+	s118 := exec.Pointer[nav.Menu](tMenu, true)
+	s119 := exec.List(s118, true, false)
 	args_field_Query_menus_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menus_args(ctx, ec, raw)
 	}
-	s113 := exec.Pointer[nav.Context](tNavigationContext, true)
+	s121 := exec.Pointer[nav.Context](tNavigationContext, true)
 	args_field_Query_navigationContext_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_navigationContext_args(ctx, ec, raw)
 	}
-	s115 := exec.Pointer[content.Organisation](tOrganisation, true)
-	s116 := exec.List(s2, false, false)
-	s117 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
+	s123 := exec.Pointer[content.Organisation](tOrganisation, true)
+	s124 := exec.List(s2, false, false)
+	s125 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
 	args_field_Query_auditTrail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_auditTrail_args(ctx, ec, raw)
 	}
-	s119 := exec.Pointer[search.Connection](tSearchConnection, true)
+	s127 := exec.Pointer[privacy.ConsentText](tConsentText, true)
+	s128 := exec.List(s127, true, false)
+	s129 := exec.Pointer[privacy.Export](tDataExport, false)
+	s130 := exec.Pointer[privacy.Certificate](tErasureCertificate, false)
+	args_field_Query_erasureCertificate_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_erasureCertificate_args(ctx, ec, raw)
+	}
+	s132 := exec.Pointer[search.Connection](tSearchConnection, true)
 	args_field_Query_search_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_search_args(ctx, ec, raw)
 	}
-	s121 := exec.Pointer[search.Suggestion](tSuggestion, true)
-	s122 := exec.List(s121, true, false)
+	s134 := exec.Pointer[search.Suggestion](tSuggestion, true)
+	s135 := exec.List(s134, true, false)
 	args_field_Query_suggest_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_suggest_args(ctx, ec, raw)
 	}
 	args_field_Query_specialistSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSection_args(ctx, ec, raw)
 	}
-	s125 := exec.List(s38, true, false)
+	s138 := exec.List(s44, true, false)
 	args_field_Query_specialistSections_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSections_args(ctx, ec, raw)
 	}
 	args_field_Query_region_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_region_args(ctx, ec, raw)
 	}
-	s128 := exec.Pointer[unit.Region](tRegion, true)
-	s129 := exec.List(s128, true, false)
+	s141 := exec.Pointer[unit.Region](tRegion, true)
+	s142 := exec.List(s141, true, false)
 	args_field_Query_regions_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_regions_args(ctx, ec, raw)
 	}
 	args_field_Query_committee_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_committee_args(ctx, ec, raw)
 	}
-	s132 := exec.Pointer[unit.Committee](tCommittee, true)
-	s133 := exec.List(s132, true, false)
-	s134 := exec.Pointer[JoinPayload](tJoinPayload, true)
+	s145 := exec.Pointer[unit.Committee](tCommittee, true)
+	s146 := exec.List(s145, true, false)
+	s147 := exec.Pointer[JoinPayload](tJoinPayload, true)
 	args_field_Mutation_join_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_join_args(ctx, ec, raw)
 	}
-	s136 := exec.Pointer[SignInPayload](tSignInPayload, true)
+	s149 := exec.Pointer[SignInPayload](tSignInPayload, true)
 	args_field_Mutation_setPassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setPassword_args(ctx, ec, raw)
 	}
 	args_field_Mutation_signIn_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signIn_args(ctx, ec, raw)
 	}
-	s139 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
-	s140 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
+	s152 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
+	s153 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
 	args_field_Mutation_requestPasswordReset_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_requestPasswordReset_args(ctx, ec, raw)
 	}
 	args_field_Mutation_changePassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_changePassword_args(ctx, ec, raw)
 	}
-	s143 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
+	s156 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
 	args_field_Mutation_createPartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createPartnerApplication_args(ctx, ec, raw)
 	}
@@ -568,13 +593,30 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstatePartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstatePartnerApplication_args(ctx, ec, raw)
 	}
-	s147 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
+	s160 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
 	args_field_Mutation_createKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createKey_args(ctx, ec, raw)
 	}
-	s149 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
+	s162 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
 	args_field_Mutation_revokeKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_revokeKey_args(ctx, ec, raw)
+	}
+	s164 := exec.Pointer[ConsentPayload](tConsentPayload, true)
+	args_field_Mutation_giveConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_giveConsent_args(ctx, ec, raw)
+	}
+	args_field_Mutation_withdrawConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_withdrawConsent_args(ctx, ec, raw)
+	}
+	s167 := exec.Pointer[ErasurePayload](tErasurePayload, true)
+	args_field_Mutation_eraseMember_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_eraseMember_args(ctx, ec, raw)
+	}
+	args_field_Mutation_cancelErasure_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_cancelErasure_args(ctx, ec, raw)
+	}
+	args_field_Mutation_executeErasure_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_executeErasure_args(ctx, ec, raw)
 	}
 
 	// Account
@@ -915,8 +957,75 @@ func NewExecTable(cfg Config) *exec.Table {
 		return resolvers.Committee().Posts(ctx, objs)
 	}, s25, exec.NonNull)
 
+	// Consent
+	exec.Leaf(tConsent, "purpose", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Consent).Purpose
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tConsent, "version", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Consent).Version
+		return scalar.AppendInt(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tConsent, "title", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Consent).Title
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tConsent, "text", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Consent).Text
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tConsent, "given", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Consent).Given
+		return exec.AppendBool(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tConsent, "upToDate", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Consent).UpToDate()
+		return exec.AppendBool(dst, v)
+	}, exec.NonNull, exec.Guarded)
+	exec.Plain(tConsent, "decisions", func(obj *privacy.Consent) []*privacy.Decision { return obj.Decisions }, s27, exec.NonNull)
+
+	// ConsentDecision
+	exec.Leaf(tConsentDecision, "given", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Decision).Given
+		return exec.AppendBool(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tConsentDecision, "version", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Decision).Version
+		return scalar.AppendInt(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tConsentDecision, "decidedAt", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Decision).DecidedAt
+		return scalar.AppendDateTime(dst, v)
+	}, exec.NonNull)
+
+	// ConsentPayload
+	exec.Plain(tConsentPayload, "consent", func(obj *ConsentPayload) *privacy.Consent { return obj.Consent }, s28)
+	exec.Plain(tConsentPayload, "userErrors", func(obj *ConsentPayload) []*union.UserError { return obj.UserErrors }, s30, exec.NonNull)
+
+	// ConsentText
+	exec.Leaf(tConsentText, "purpose", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.ConsentText).Purpose
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tConsentText, "version", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.ConsentText).Version
+		return scalar.AppendInt(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tConsentText, "title", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.ConsentText).Title
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tConsentText, "text", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.ConsentText).Text
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tConsentText, "publishedAt", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.ConsentText).PublishedAt
+		return scalar.AppendDateTime(dst, v)
+	}, exec.NonNull)
+
 	// CreateKeyPayload
-	exec.Plain(tCreateKeyPayload, "key", func(obj *CreateKeyPayload) *identity.Key { return obj.Key }, s26)
+	exec.Plain(tCreateKeyPayload, "key", func(obj *CreateKeyPayload) *identity.Key { return obj.Key }, s31)
 	exec.Leaf(tCreateKeyPayload, "secret", func(dst []byte, obj any) []byte {
 		v := obj.(*CreateKeyPayload).Secret
 		if v == nil {
@@ -924,7 +1033,17 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tCreateKeyPayload, "userErrors", func(obj *CreateKeyPayload) []*union.UserError { return obj.UserErrors }, s28, exec.NonNull)
+	exec.Plain(tCreateKeyPayload, "userErrors", func(obj *CreateKeyPayload) []*union.UserError { return obj.UserErrors }, s30, exec.NonNull)
+
+	// DataExport
+	exec.Leaf(tDataExport, "json", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Export).JSON
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tDataExport, "schema", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Export).Schema
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
 
 	// Document
 	exec.Leaf(tDocument, "id", func(dst []byte, obj any) []byte {
@@ -981,16 +1100,16 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Document).Access
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tDocument, "viewerAccess", func(obj *content.Document) *viewer.AccessTo { return &obj.ViewerAccess }, s29, exec.NonNull)
+	exec.Plain(tDocument, "viewerAccess", func(obj *content.Document) *viewer.AccessTo { return &obj.ViewerAccess }, s32, exec.NonNull)
 	exec.Edge(tDocument, "accessibleAlternatives", func(ctx context.Context, objs []*content.Document) ([][]*content.Document, error) {
 		return resolvers.Document().AccessibleAlternatives(ctx, objs)
-	}, s31, exec.NonNull)
+	}, s34, exec.NonNull)
 
 	// DocumentConnection
-	exec.Plain(tDocumentConnection, "edges", func(obj *page.Connection[*content.Document]) []page.Edge[*content.Document] { return obj.Edges }, s33, exec.NonNull)
+	exec.Plain(tDocumentConnection, "edges", func(obj *page.Connection[*content.Document]) []page.Edge[*content.Document] { return obj.Edges }, s36, exec.NonNull)
 	exec.Method(tDocumentConnection, "nodes", func(ctx context.Context, obj *page.Connection[*content.Document]) (v []*content.Document, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s31, exec.NonNull, exec.Guarded)
+	}, s34, exec.NonNull, exec.Guarded)
 	exec.Method(tDocumentConnection, "pageInfo", func(ctx context.Context, obj *page.Connection[*content.Document]) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s10, exec.NonNull, exec.Guarded)
@@ -1002,7 +1121,88 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tDocumentEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*content.Document]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tDocumentEdge, "node", func(obj *page.Edge[*content.Document]) *content.Document { return obj.Node }, s30, exec.NonNull)
+	exec.Plain(tDocumentEdge, "node", func(obj *page.Edge[*content.Document]) *content.Document { return obj.Node }, s33, exec.NonNull)
+
+	// Erasure
+	exec.Leaf(tErasure, "id", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Erasure).NodeID()
+		return exec.AppendString(dst, v)
+	}, exec.NonNull, exec.Guarded)
+	exec.Leaf(tErasure, "status", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Erasure).Status()
+		return exec.AppendString(dst, string(v))
+	}, exec.NonNull, exec.Guarded)
+	exec.Leaf(tErasure, "requestedAt", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Erasure).RequestedAt
+		return scalar.AppendDateTime(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tErasure, "dueAt", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Erasure).DueAt
+		return scalar.AppendDateTime(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tErasure, "byStaff", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Erasure).ByStaff
+		return exec.AppendBool(dst, v)
+	}, exec.NonNull)
+
+	// ErasureCertificate
+	exec.Leaf(tErasureCertificate, "id", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Certificate).NodeID()
+		return exec.AppendString(dst, v)
+	}, exec.NonNull, exec.Guarded)
+	exec.Leaf(tErasureCertificate, "requestedAt", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Certificate).RequestedAt
+		return scalar.AppendDateTime(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tErasureCertificate, "executedAt", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Certificate).ExecutedAt
+		return scalar.AppendDateTime(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tErasureCertificate, "byStaff", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Certificate).ByStaff
+		return exec.AppendBool(dst, v)
+	}, exec.NonNull)
+	exec.Method(tErasureCertificate, "erased", func(ctx context.Context, obj *privacy.Certificate) (v []*privacy.Part, ok bool, err error) {
+		return obj.Erased(), true, nil
+	}, s38, exec.NonNull, exec.Guarded)
+	exec.Method(tErasureCertificate, "kept", func(ctx context.Context, obj *privacy.Certificate) (v []*privacy.Part, ok bool, err error) {
+		return obj.Kept(), true, nil
+	}, s38, exec.NonNull, exec.Guarded)
+
+	// ErasurePart
+	exec.Leaf(tErasurePart, "table", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Part).Table
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tErasurePart, "rows", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Part).Rows
+		return scalar.AppendInt(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tErasurePart, "rule", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Part).Rule
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
+	exec.Leaf(tErasurePart, "reason", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Part).Reason
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
+	exec.Leaf(tErasurePart, "keptUntil", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.Part).Until()
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendDate(dst, *v)
+	}, exec.Guarded)
+
+	// ErasurePayload
+	exec.Plain(tErasurePayload, "erasure", func(obj *ErasurePayload) *privacy.Erasure { return obj.Erasure }, s39)
+	exec.Plain(tErasurePayload, "userErrors", func(obj *ErasurePayload) []*union.UserError { return obj.UserErrors }, s30, exec.NonNull)
 
 	// ExternalLink
 	exec.Leaf(tExternalLink, "label", func(dst []byte, obj any) []byte {
@@ -1035,7 +1235,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tFaqListBlock, "items", func(obj *content.FaqListBlock) []*content.FaqItem { return obj.Items }, s35, exec.NonNull)
+	exec.Plain(tFaqListBlock, "items", func(obj *content.FaqListBlock) []*content.FaqItem { return obj.Items }, s41, exec.NonNull)
 
 	// GoneRoute
 	exec.Leaf(tGoneRoute, "path", func(dst []byte, obj any) []byte {
@@ -1069,7 +1269,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*JoinPayload).Mailed
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tJoinPayload, "userErrors", func(obj *JoinPayload) []*union.UserError { return obj.UserErrors }, s28, exec.NonNull)
+	exec.Plain(tJoinPayload, "userErrors", func(obj *JoinPayload) []*union.UserError { return obj.UserErrors }, s30, exec.NonNull)
 
 	// Link
 	exec.Leaf(tLink, "label", func(dst []byte, obj any) []byte {
@@ -1089,7 +1289,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tLinkListBlock, "links", func(obj *content.LinkListBlock) []*content.Link { return obj.Links }, s37, exec.NonNull)
+	exec.Plain(tLinkListBlock, "links", func(obj *content.LinkListBlock) []*content.Link { return obj.Links }, s43, exec.NonNull)
 
 	// LocalName
 	exec.Leaf(tLocalName, "language", func(dst []byte, obj any) []byte {
@@ -1149,19 +1349,22 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, s19)
 	exec.Edge(tMember, "sections", func(ctx context.Context, objs []*member.Member) ([][]*unit.Section, error) {
 		return resolvers.Member().Sections(ctx, objs)
-	}, s39)
+	}, s45)
 	exec.Edge(tMember, "roles", func(ctx context.Context, objs []*member.Member) ([][]*unit.Term, error) {
 		return resolvers.Member().Roles(ctx, objs)
-	}, s41, exec.NonNull)
+	}, s47, exec.NonNull)
 	exec.Edge(tMember, "caseStudies", func(ctx context.Context, objs []*member.Member) ([][]*career.CaseStudy, error) {
 		return resolvers.Member().CaseStudies(ctx, objs)
 	}, s14, exec.NonNull)
+	exec.Edge(tMember, "consents", func(ctx context.Context, objs []*member.Member) ([][]*privacy.Consent, error) {
+		return resolvers.Member().Consents(ctx, objs)
+	}, s49)
 
 	// MemberConnection
-	exec.Plain(tMemberConnection, "edges", func(obj *member.Connection) []page.Edge[*member.Member] { return obj.Edges }, s43, exec.NonNull)
+	exec.Plain(tMemberConnection, "edges", func(obj *member.Connection) []page.Edge[*member.Member] { return obj.Edges }, s51, exec.NonNull)
 	exec.Method(tMemberConnection, "nodes", func(ctx context.Context, obj *member.Connection) (v []*member.Member, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s45, exec.NonNull, exec.Guarded)
+	}, s53, exec.NonNull, exec.Guarded)
 	exec.Method(tMemberConnection, "pageInfo", func(ctx context.Context, obj *member.Connection) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s10, exec.NonNull, exec.Guarded)
@@ -1173,7 +1376,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tMemberEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*member.Member]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s44, exec.NonNull)
+	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s52, exec.NonNull)
 
 	// Menu
 	exec.Leaf(tMenu, "id", func(dst []byte, obj any) []byte {
@@ -1195,12 +1398,12 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Menu).ItemCount()
 		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s47, exec.NonNull)
+	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s55, exec.NonNull)
 	exec.Method(tMenu, "items", func(ctx context.Context, obj *nav.Menu) (v []*nav.Item, ok bool, err error) {
 		fc := graphql.GetFieldContext(ctx)
 		v, err = obj.Items(fc.Args["maxDepth"].(*int), fc.Args["rootId"].(*string))
 		return v, true, err
-	}, s47, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
+	}, s55, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
 
 	// MenuItem
 	exec.Leaf(tMenuItem, "id", func(dst []byte, obj any) []byte {
@@ -1221,11 +1424,11 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tMenuItem, "parentId", func(dst []byte, obj any) []byte {
 		return obj.(*nav.Item).AppendParentID(dst)
 	}, exec.Guarded)
-	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s49)
-	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s47, exec.NonNull)
+	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s57)
+	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s55, exec.NonNull)
 	exec.Method(tMenuItem, "ancestors", func(ctx context.Context, obj *nav.Item) (v []*nav.Item, ok bool, err error) {
 		return obj.Ancestors(), true, nil
-	}, s47, exec.NonNull, exec.Guarded)
+	}, s55, exec.NonNull, exec.Guarded)
 	exec.Leaf(tMenuItem, "descendantCount", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).DescendantCount
 		return scalar.AppendInt(dst, v)
@@ -1243,14 +1446,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMenuItem, "target", func(ctx context.Context, objs []*nav.Item) ([]union.MenuTarget, error) {
 		return resolvers.MenuItem().Target(ctx, objs)
-	}, s50)
+	}, s58)
 	exec.Leaf(tMenuItem, "isCanonical", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).IsCanonical
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
 	exec.Edge(tMenuItem, "alsoAt", func(ctx context.Context, objs []*nav.Item) ([][]*nav.Item, error) {
 		return resolvers.MenuItem().AlsoAt(ctx, objs)
-	}, s47, exec.NonNull)
+	}, s55, exec.NonNull)
 	exec.Leaf(tMenuItem, "access", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).Access
 		return exec.AppendString(dst, string(v))
@@ -1261,16 +1464,16 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Context).Path
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s51)
-	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s49)
-	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s47, exec.NonNull)
-	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s47, exec.NonNull)
-	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s47, exec.NonNull)
-	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s49)
-	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s49)
+	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s59)
+	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s57)
+	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s55, exec.NonNull)
+	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s55, exec.NonNull)
+	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s55, exec.NonNull)
+	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s57)
+	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s57)
 	exec.Edge(tNavigationContext, "otherPlacements", func(ctx context.Context, objs []*nav.Context) ([][]*nav.Item, error) {
 		return resolvers.NavigationContext().OtherPlacements(ctx, objs)
-	}, s47, exec.NonNull)
+	}, s55, exec.NonNull)
 
 	// NotFoundRoute
 	exec.Leaf(tNotFoundRoute, "path", func(dst []byte, obj any) []byte {
@@ -1288,8 +1491,8 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Organisation).ShortName
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s52, exec.NonNull)
-	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s53, exec.NonNull)
+	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s60, exec.NonNull)
+	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s61, exec.NonNull)
 	exec.Leaf(tOrganisation, "joinCallToAction", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Organisation).JoinCallToAction
 		if v == nil {
@@ -1390,7 +1593,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Page).Access
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tPage, "viewerAccess", func(obj *content.Page) *viewer.AccessTo { return &obj.ViewerAccess }, s29, exec.NonNull)
+	exec.Plain(tPage, "viewerAccess", func(obj *content.Page) *viewer.AccessTo { return &obj.ViewerAccess }, s32, exec.NonNull)
 	exec.Leaf(tPage, "publishedAt", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Page).PublishedAt
 		if v == nil {
@@ -1415,16 +1618,16 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPage, "blocks", func(ctx context.Context, objs []*content.Page) ([][]content.Block, error) {
 		return resolvers.Page().Blocks(ctx, objs)
-	}, s55)
+	}, s63)
 	exec.Edge(tPage, "breadcrumbs", func(ctx context.Context, objs []*content.Page) ([][]*content.Breadcrumb, error) {
 		return resolvers.Page().Breadcrumbs(ctx, objs)
-	}, s57, exec.NonNull)
+	}, s65, exec.NonNull)
 	exec.Edge(tPage, "parent", func(ctx context.Context, objs []*content.Page) ([]*content.Page, error) {
 		return resolvers.Page().Parent(ctx, objs)
-	}, s58)
+	}, s66)
 	exec.Edge(tPage, "children", func(ctx context.Context, objs []*content.Page) ([][]*content.Page, error) {
 		return resolvers.Page().Children(ctx, objs)
-	}, s60, exec.NonNull)
+	}, s68, exec.NonNull)
 
 	// PageInfo
 	exec.Leaf(tPageInfo, "hasNextPage", func(dst []byte, obj any) []byte {
@@ -1457,17 +1660,17 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPageRoute, "content", func(ctx context.Context, objs []*content.PageRoute) ([]union.RouteContent, error) {
 		return resolvers.PageRoute().Content(ctx, objs)
-	}, s61, exec.NonNull)
+	}, s69, exec.NonNull)
 	exec.Edge(tPageRoute, "page", func(ctx context.Context, objs []*content.PageRoute) ([]*content.Page, error) {
 		return resolvers.PageRoute().Page(ctx, objs)
-	}, s58)
+	}, s66)
 	exec.Edge(tPageRoute, "breadcrumbs", func(ctx context.Context, objs []*content.PageRoute) ([][]*content.Breadcrumb, error) {
 		return resolvers.PageRoute().Breadcrumbs(ctx, objs)
-	}, s57, exec.NonNull)
+	}, s65, exec.NonNull)
 	exec.Edge(tPageRoute, "trail", func(ctx context.Context, objs []*content.PageRoute) ([][]*nav.Item, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.PageRoute().Trail(ctx, objs, fc.Args["menu"].(string))
-	}, s47, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
+	}, s55, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
 
 	// PartnerApplication
 	exec.Leaf(tPartnerApplication, "id", func(dst []byte, obj any) []byte {
@@ -1495,7 +1698,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPartnerApplication, "keys", func(ctx context.Context, objs []*identity.PartnerApplication) ([][]*identity.Key, error) {
 		return resolvers.PartnerApplication().Keys(ctx, objs)
-	}, s64, exec.NonNull)
+	}, s72, exec.NonNull)
 
 	// PartnerApplicationName
 	exec.Leaf(tPartnerApplicationName, "name", func(dst []byte, obj any) []byte {
@@ -1505,8 +1708,8 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Plain(tPartnerApplicationName, "scopes", func(obj *identity.KeyHolder) []identity.Scope { return obj.Scopes }, s4, exec.NonNull)
 
 	// PartnerApplicationPayload
-	exec.Plain(tPartnerApplicationPayload, "application", func(obj *PartnerApplicationPayload) *identity.PartnerApplication { return obj.Application }, s65)
-	exec.Plain(tPartnerApplicationPayload, "userErrors", func(obj *PartnerApplicationPayload) []*union.UserError { return obj.UserErrors }, s28, exec.NonNull)
+	exec.Plain(tPartnerApplicationPayload, "application", func(obj *PartnerApplicationPayload) *identity.PartnerApplication { return obj.Application }, s73)
+	exec.Plain(tPartnerApplicationPayload, "userErrors", func(obj *PartnerApplicationPayload) []*union.UserError { return obj.UserErrors }, s30, exec.NonNull)
 
 	// Post
 	exec.Leaf(tPost, "id", func(dst []byte, obj any) []byte {
@@ -1523,14 +1726,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tPost, "holders", func(ctx context.Context, objs []*unit.Post) ([][]*unit.Term, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Post().Holders(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s41, exec.NonNull, exec.WithArgs(args_field_Post_holders_args))
+	}, s47, exec.NonNull, exec.WithArgs(args_field_Post_holders_args))
 	exec.Edge(tPost, "vacant", func(ctx context.Context, objs []*unit.Post) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Post().Vacant(ctx, objs, fc.Args["asOf"].(*time.Time))
 	}, s23, exec.NonNull, exec.WithArgs(args_field_Post_vacant_args))
 	exec.Edge(tPost, "committee", func(ctx context.Context, objs []*unit.Post) ([]*unit.Committee, error) {
 		return resolvers.Post().Committee(ctx, objs)
-	}, s68)
+	}, s76)
 
 	// RateLimit
 	exec.Leaf(tRateLimit, "cost", func(dst []byte, obj any) []byte {
@@ -1584,21 +1787,21 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*unit.Region).Nation
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s70, exec.NonNull)
+	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s78, exec.NonNull)
 	exec.Leaf(tRegion, "status", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Region).Status
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
 	exec.Edge(tRegion, "page", func(ctx context.Context, objs []*unit.Region) ([]*content.Page, error) {
 		return resolvers.Region().Page(ctx, objs)
-	}, s59, exec.NonNull)
+	}, s67, exec.NonNull)
 	exec.Edge(tRegion, "subPages", func(ctx context.Context, objs []*unit.Region) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s60, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
+	}, s68, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
 	exec.Edge(tRegion, "committee", func(ctx context.Context, objs []*unit.Region) ([]*unit.Committee, error) {
 		return resolvers.Region().Committee(ctx, objs)
-	}, s68)
+	}, s76)
 	exec.Edge(tRegion, "memberCount", func(ctx context.Context, objs []*unit.Region) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
@@ -1606,18 +1809,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tRegion, "members", func(ctx context.Context, objs []*unit.Region) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s74, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
+	}, s82, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
 
 	// RequestPasswordResetPayload
 	exec.Leaf(tRequestPasswordResetPayload, "mailed", func(dst []byte, obj any) []byte {
 		v := obj.(*RequestPasswordResetPayload).Mailed
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tRequestPasswordResetPayload, "userErrors", func(obj *RequestPasswordResetPayload) []*union.UserError { return obj.UserErrors }, s28, exec.NonNull)
+	exec.Plain(tRequestPasswordResetPayload, "userErrors", func(obj *RequestPasswordResetPayload) []*union.UserError { return obj.UserErrors }, s30, exec.NonNull)
 
 	// RevokeKeyPayload
-	exec.Plain(tRevokeKeyPayload, "key", func(obj *RevokeKeyPayload) *identity.Key { return obj.Key }, s26)
-	exec.Plain(tRevokeKeyPayload, "userErrors", func(obj *RevokeKeyPayload) []*union.UserError { return obj.UserErrors }, s28, exec.NonNull)
+	exec.Plain(tRevokeKeyPayload, "key", func(obj *RevokeKeyPayload) *identity.Key { return obj.Key }, s31)
+	exec.Plain(tRevokeKeyPayload, "userErrors", func(obj *RevokeKeyPayload) []*union.UserError { return obj.UserErrors }, s30, exec.NonNull)
 
 	// RichTextBlock
 	exec.Leaf(tRichTextBlock, "html", func(dst []byte, obj any) []byte {
@@ -1630,10 +1833,10 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// SearchConnection
-	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s76, exec.NonNull)
+	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s84, exec.NonNull)
 	exec.Method(tSearchConnection, "nodes", func(ctx context.Context, obj *search.Connection) (v []*search.Hit, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s78, exec.NonNull, exec.Guarded)
+	}, s86, exec.NonNull, exec.Guarded)
 	exec.Plain(tSearchConnection, "pageInfo", func(obj *search.Connection) *page.Info { return &obj.PageInfo }, s10, exec.NonNull)
 	exec.Leaf(tSearchConnection, "totalCount", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).TotalCount
@@ -1643,7 +1846,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*search.Connection).IsCapped
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s80, exec.NonNull)
+	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s88, exec.NonNull)
 	exec.Leaf(tSearchConnection, "didYouMean", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).DidYouMean
 		if v == nil {
@@ -1656,7 +1859,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tSearchEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*search.Hit]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s77, exec.NonNull)
+	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s85, exec.NonNull)
 
 	// SearchFacet
 	exec.Leaf(tSearchFacet, "kind", func(dst []byte, obj any) []byte {
@@ -1692,13 +1895,13 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s81, exec.NonNull)
+	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s89, exec.NonNull)
 	exec.Edge(tSearchHit, "target", func(ctx context.Context, objs []*search.Hit) ([]union.RouteContent, error) {
 		return resolvers.SearchHit().Target(ctx, objs)
-	}, s61, exec.NonNull)
+	}, s69, exec.NonNull)
 
 	// SignInPayload
-	exec.Plain(tSignInPayload, "viewer", func(obj *SignInPayload) *union.Viewer { return obj.Viewer }, s82)
+	exec.Plain(tSignInPayload, "viewer", func(obj *SignInPayload) *union.Viewer { return obj.Viewer }, s90)
 	exec.Leaf(tSignInPayload, "expiresAt", func(dst []byte, obj any) []byte {
 		v := obj.(*SignInPayload).ExpiresAt
 		if v == nil {
@@ -1706,14 +1909,14 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return scalar.AppendDateTime(dst, *v)
 	})
-	exec.Plain(tSignInPayload, "userErrors", func(obj *SignInPayload) []*union.UserError { return obj.UserErrors }, s28, exec.NonNull)
+	exec.Plain(tSignInPayload, "userErrors", func(obj *SignInPayload) []*union.UserError { return obj.UserErrors }, s30, exec.NonNull)
 
 	// SignOutPayload
 	exec.Leaf(tSignOutPayload, "signedOut", func(dst []byte, obj any) []byte {
 		v := obj.(*SignOutPayload).SignedOut
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tSignOutPayload, "userErrors", func(obj *SignOutPayload) []*union.UserError { return obj.UserErrors }, s28, exec.NonNull)
+	exec.Plain(tSignOutPayload, "userErrors", func(obj *SignOutPayload) []*union.UserError { return obj.UserErrors }, s30, exec.NonNull)
 
 	// SpecialistSection
 	exec.Leaf(tSpecialistSection, "id", func(dst []byte, obj any) []byte {
@@ -1754,14 +1957,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, s18)
 	exec.Edge(tSpecialistSection, "page", func(ctx context.Context, objs []*unit.Section) ([]*content.Page, error) {
 		return resolvers.SpecialistSection().Page(ctx, objs)
-	}, s59, exec.NonNull)
+	}, s67, exec.NonNull)
 	exec.Edge(tSpecialistSection, "subPages", func(ctx context.Context, objs []*unit.Section) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s60, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
+	}, s68, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
 	exec.Edge(tSpecialistSection, "committee", func(ctx context.Context, objs []*unit.Section) ([]*unit.Committee, error) {
 		return resolvers.SpecialistSection().Committee(ctx, objs)
-	}, s68)
+	}, s76)
 	exec.Edge(tSpecialistSection, "memberCount", func(ctx context.Context, objs []*unit.Section) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
@@ -1769,7 +1972,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tSpecialistSection, "members", func(ctx context.Context, objs []*unit.Section) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s74, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
+	}, s82, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
 
 	// Suggestion
 	exec.Leaf(tSuggestion, "title", func(dst []byte, obj any) []byte {
@@ -1812,16 +2015,22 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*union.UserError).Code
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tUserError, "field", func(obj *union.UserError) []string { return obj.Field }, s86)
+	exec.Plain(tUserError, "field", func(obj *union.UserError) []string { return obj.Field }, s94)
 	exec.Leaf(tUserError, "message", func(dst []byte, obj any) []byte {
 		v := obj.(*union.UserError).Message
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
 
 	// Viewer
-	exec.Plain(tViewer, "account", func(obj *union.Viewer) *identity.Account { return obj.Account }, s87)
-	exec.Plain(tViewer, "application", func(obj *union.Viewer) *identity.KeyHolder { return obj.Application }, s88)
-	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s90, exec.NonNull)
+	exec.Plain(tViewer, "account", func(obj *union.Viewer) *identity.Account { return obj.Account }, s95)
+	exec.Plain(tViewer, "application", func(obj *union.Viewer) *identity.KeyHolder { return obj.Application }, s96)
+	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s98, exec.NonNull)
+	exec.Edge(tViewer, "consents", func(ctx context.Context, objs []*union.Viewer) ([][]*privacy.Consent, error) {
+		return resolvers.Viewer().Consents(ctx, objs)
+	}, s49)
+	exec.Edge(tViewer, "erasure", func(ctx context.Context, objs []*union.Viewer) ([]*privacy.Erasure, error) {
+		return resolvers.Viewer().Erasure(ctx, objs)
+	}, s39)
 
 	// ViewerAccess
 	exec.Leaf(tViewerAccess, "canRead", func(dst []byte, obj any) []byte {
@@ -1883,17 +2092,17 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "node", func(ctx context.Context) (union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Node(ctx, fc.Args["id"].(string))
-	}, s91, exec.WithArgs(args_field_Query_node_args))
+	}, s99, exec.WithArgs(args_field_Query_node_args))
 	exec.Root(table, "Query", "nodes", func(ctx context.Context) ([]union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Nodes(ctx, fc.Args["ids"].([]string))
-	}, s93, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
+	}, s101, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
 	exec.Root(table, "Query", "rateLimit", func(ctx context.Context) (*union.RateLimit, error) {
 		return resolvers.Query().RateLimit(ctx)
-	}, s95, exec.NonNull)
+	}, s103, exec.NonNull)
 	exec.Root(table, "Query", "viewer", func(ctx context.Context) (*union.Viewer, error) {
 		return resolvers.Query().Viewer(ctx)
-	}, s96, exec.NonNull)
+	}, s104, exec.NonNull)
 	exec.Root(table, "Query", "caseStudy", func(ctx context.Context) (*career.CaseStudy, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudy(ctx, fc.Args["slug"].(string))
@@ -1901,22 +2110,22 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "caseStudies", func(ctx context.Context) (*career.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudies(ctx, fc.Args["filter"].(*career.Filter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s98, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
+	}, s106, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
 	exec.Root(table, "Query", "careerLevels", func(ctx context.Context) ([]*career.CareerLevel, error) {
 		return resolvers.Query().CareerLevels(ctx)
-	}, s101, exec.NonNull)
+	}, s109, exec.NonNull)
 	exec.Root(table, "Query", "route", func(ctx context.Context) (content.Route, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Route(ctx, fc.Args["path"].(string))
-	}, s102, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
+	}, s110, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
 	exec.Root(table, "Query", "page", func(ctx context.Context) (*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Page(ctx, fc.Args["path"].(string))
-	}, s58, exec.WithArgs(args_field_Query_page_args))
+	}, s66, exec.WithArgs(args_field_Query_page_args))
 	exec.Root(table, "Query", "documents", func(ctx context.Context) (*page.Connection[*content.Document], error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Documents(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s105, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
+	}, s113, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
 	exec.Root(table, "Query", "member", func(ctx context.Context) (*member.Member, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Member(ctx, fc.Args["id"].(string))
@@ -1924,32 +2133,40 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "members", func(ctx context.Context) (*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Members(ctx, fc.Args["filter"].(*member.Filter), fc.Args["orderBy"].(*member.Order), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s74, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
+	}, s82, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
 	exec.Root(table, "Query", "menu", func(ctx context.Context) (*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menu(ctx, fc.Args["handle"].(string))
-	}, s51, exec.WithArgs(args_field_Query_menu_args))
+	}, s59, exec.WithArgs(args_field_Query_menu_args))
 	exec.Root(table, "Query", "menus", func(ctx context.Context) ([]*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menus(ctx, fc.Args["handles"].([]string))
-	}, s111, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
+	}, s119, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
 	exec.Root(table, "Query", "navigationContext", func(ctx context.Context) (*nav.Context, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().NavigationContext(ctx, fc.Args["path"].(string), fc.Args["menu"].(string))
-	}, s113, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
+	}, s121, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
 	exec.Root(table, "Query", "organisation", func(ctx context.Context) (*content.Organisation, error) {
 		return resolvers.Query().Organisation(ctx)
-	}, s115, exec.NonNull)
-	exec.Root(table, "Query", "partnerApplications", nil, s116)
-	exec.Root(table, "Query", "auditTrail", nil, s117, exec.WithArgs(args_field_Query_auditTrail_args))
+	}, s123, exec.NonNull)
+	exec.Root(table, "Query", "partnerApplications", nil, s124)
+	exec.Root(table, "Query", "auditTrail", nil, s125, exec.WithArgs(args_field_Query_auditTrail_args))
+	exec.Root(table, "Query", "consentTexts", func(ctx context.Context) ([]*privacy.ConsentText, error) {
+		return resolvers.Query().ConsentTexts(ctx)
+	}, s128, exec.NonNull)
+	exec.Root(table, "Query", "exportMyData", nil, s129)
+	exec.Root(table, "Query", "erasureCertificate", func(ctx context.Context) (*privacy.Certificate, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.Query().ErasureCertificate(ctx, fc.Args["id"].(string))
+	}, s130, exec.WithArgs(args_field_Query_erasureCertificate_args))
 	exec.Root(table, "Query", "search", func(ctx context.Context) (*search.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Search(ctx, fc.Args["query"].(string), fc.Args["kinds"].([]search.Kind), fc.Args["first"].(*int), fc.Args["after"].(*string))
-	}, s119, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
+	}, s132, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
 	exec.Root(table, "Query", "suggest", func(ctx context.Context) ([]*search.Suggestion, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Suggest(ctx, fc.Args["prefix"].(string), fc.Args["first"].(*int))
-	}, s122, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
+	}, s135, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
 	exec.Root(table, "Query", "specialistSection", func(ctx context.Context) (*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSection(ctx, fc.Args["slug"].(string))
@@ -1957,7 +2174,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "specialistSections", func(ctx context.Context) ([]*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSections(ctx, fc.Args["status"].(*unit.Status))
-	}, s125, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
+	}, s138, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
 	exec.Root(table, "Query", "region", func(ctx context.Context) (*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Region(ctx, fc.Args["slug"].(string))
@@ -1965,25 +2182,30 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "regions", func(ctx context.Context) ([]*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Regions(ctx, fc.Args["nation"].(*unit.Nation))
-	}, s129, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
+	}, s142, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
 	exec.Root(table, "Query", "committee", func(ctx context.Context) (*unit.Committee, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Committee(ctx, fc.Args["slug"].(string))
-	}, s68, exec.WithArgs(args_field_Query_committee_args))
+	}, s76, exec.WithArgs(args_field_Query_committee_args))
 	exec.Root(table, "Query", "committees", func(ctx context.Context) ([]*unit.Committee, error) {
 		return resolvers.Query().Committees(ctx)
-	}, s133, exec.NonNull)
-	exec.Root(table, "Mutation", "join", nil, s134, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
-	exec.Root(table, "Mutation", "setPassword", nil, s136, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
-	exec.Root(table, "Mutation", "signIn", nil, s136, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
-	exec.Root(table, "Mutation", "signOut", nil, s139, exec.NonNull)
-	exec.Root(table, "Mutation", "signOutEverywhere", nil, s139, exec.NonNull)
-	exec.Root(table, "Mutation", "requestPasswordReset", nil, s140, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
-	exec.Root(table, "Mutation", "changePassword", nil, s136, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
-	exec.Root(table, "Mutation", "createPartnerApplication", nil, s143, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
-	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s143, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
-	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s143, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
-	exec.Root(table, "Mutation", "createKey", nil, s147, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
-	exec.Root(table, "Mutation", "revokeKey", nil, s149, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
+	}, s146, exec.NonNull)
+	exec.Root(table, "Mutation", "join", nil, s147, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
+	exec.Root(table, "Mutation", "setPassword", nil, s149, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
+	exec.Root(table, "Mutation", "signIn", nil, s149, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
+	exec.Root(table, "Mutation", "signOut", nil, s152, exec.NonNull)
+	exec.Root(table, "Mutation", "signOutEverywhere", nil, s152, exec.NonNull)
+	exec.Root(table, "Mutation", "requestPasswordReset", nil, s153, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
+	exec.Root(table, "Mutation", "changePassword", nil, s149, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
+	exec.Root(table, "Mutation", "createPartnerApplication", nil, s156, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
+	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s156, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
+	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s156, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
+	exec.Root(table, "Mutation", "createKey", nil, s160, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
+	exec.Root(table, "Mutation", "revokeKey", nil, s162, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
+	exec.Root(table, "Mutation", "giveConsent", nil, s164, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
+	exec.Root(table, "Mutation", "withdrawConsent", nil, s164, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
+	exec.Root(table, "Mutation", "eraseMember", nil, s167, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
+	exec.Root(table, "Mutation", "cancelErasure", nil, s167, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
+	exec.Root(table, "Mutation", "executeErasure", nil, s167, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
 	return table
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/collegium/collegium/internal/career"
 	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/page"
+	"github.com/collegium/collegium/internal/privacy"
 	"github.com/collegium/collegium/internal/unit"
 	"github.com/vektah/gqlparser/v2/ast"
 )
@@ -25,6 +26,7 @@ type MemberResolver interface {
 	Sections(ctx context.Context, objs []*member.Member) ([][]*unit.Section, error)
 	Roles(ctx context.Context, objs []*member.Member) ([][]*unit.Term, error)
 	CaseStudies(ctx context.Context, objs []*member.Member) ([][]*career.CaseStudy, error)
+	Consents(ctx context.Context, objs []*member.Member) ([][]*privacy.Consent, error)
 }
 type MemberConnectionResolver interface {
 	TotalCount(ctx context.Context, objs []*member.Connection) ([]int, error)
@@ -416,6 +418,61 @@ func (ec *executionContext) resolveBatch_Member_caseStudies(ctx context.Context,
 		results,
 		err,
 		"Member.caseStudies",
+	)
+}
+
+func _Member_consents(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *member.Member) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Member_consents(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.resolveBatch_Member_consents(ctx, field, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*privacy.Consent) graphql.Marshaler {
+			return marshalOConsent2ᚕᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋprivacyᚐConsentᚄ(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Member_consents(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Member",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Consent(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+func (ec *executionContext) resolveBatch_Member_consents(ctx context.Context, field graphql.CollectedField, obj *member.Member) (any, error) {
+	resolver := ec.Resolvers.Member()
+	if batch, ok := graphql.BatchParentsFor[*member.Member](ctx, "Member"); ok {
+		result := batch.FieldResult(field, func() (any, error) {
+			return resolver.Consents(ctx, batch.Parents)
+		})
+		return graphql.ResolveBatchGroupResult[[]*privacy.Consent](
+			ctx,
+			batch.Index,
+			len(batch.Parents),
+			result,
+			"Member.consents",
+			batch.IndexMap,
+		)
+	}
+	results, err := resolver.Consents(ctx, []*member.Member{obj})
+	return graphql.ResolveBatchSingleResult[[]*privacy.Consent](
+		ctx,
+		results,
+		err,
+		"Member.consents",
 	)
 }
 
@@ -851,6 +908,44 @@ func _Member(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 				}()
 				res = _Member_caseStudies(ctx, ec, field, obj)
 				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "consents":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Member_consents(ctx, ec, field, obj)
+				if res == graphql.RequiredNull {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
 				return res

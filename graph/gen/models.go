@@ -8,6 +8,7 @@ import (
 	"github.com/collegium/collegium/graph/union"
 	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/member"
+	"github.com/collegium/collegium/internal/privacy"
 )
 
 // The old and the new password.
@@ -16,6 +17,14 @@ type ChangePasswordInput struct {
 	CurrentPassword string `json:"currentPassword"`
 	// 12 to 200 characters, of any kind.
 	NewPassword string `json:"newPassword"`
+}
+
+// What became of a decision.
+type ConsentPayload struct {
+	// What is decided now; null if it was not changed.
+	Consent *privacy.Consent `json:"consent,omitempty"`
+	// Why it was not changed.
+	UserErrors []*union.UserError `json:"userErrors"`
 }
 
 // What key to make.
@@ -48,6 +57,34 @@ type CreatePartnerApplicationInput struct {
 	Name string `json:"name"`
 	// Whom to write to about it.
 	ContactEmail string `json:"contactEmail"`
+}
+
+// Who is to be erased.
+type EraseMemberInput struct {
+	// The member; you if left out.
+	Member *string `json:"member,omitempty"`
+}
+
+// Which erasure.
+type ErasureInput struct {
+	// Its ID.
+	ID string `json:"id"`
+}
+
+// What became of an erasure.
+type ErasurePayload struct {
+	// The erasure as it stands; null if it was not changed.
+	Erasure *privacy.Erasure `json:"erasure,omitempty"`
+	// Why it was not changed.
+	UserErrors []*union.UserError `json:"userErrors"`
+}
+
+// To what somebody agrees.
+type GiveConsentInput struct {
+	// A purpose of consentTexts.
+	Purpose string `json:"purpose"`
+	// The version of the words that were shown.
+	Version int `json:"version"`
 }
 
 // What somebody who wants to become a member tells of themselves.
@@ -150,4 +187,10 @@ type SignOutPayload struct {
 type SuspendPartnerApplicationInput struct {
 	// The ID of the application.
 	ID string `json:"id"`
+}
+
+// To what somebody no longer agrees.
+type WithdrawConsentInput struct {
+	// A purpose of consentTexts.
+	Purpose string `json:"purpose"`
 }

@@ -51,6 +51,7 @@ type ResolverRoot interface {
 	SearchHit() SearchHitResolver
 	SpecialistSection() SpecialistSectionResolver
 	Term() TermResolver
+	Viewer() ViewerResolver
 }
 
 type DirectiveRoot struct {
@@ -179,10 +180,44 @@ type ComplexityRoot struct {
 		Unit   func(childComplexity int) int
 	}
 
+	Consent struct {
+		Decisions func(childComplexity int) int
+		Given     func(childComplexity int) int
+		Purpose   func(childComplexity int) int
+		Text      func(childComplexity int) int
+		Title     func(childComplexity int) int
+		UpToDate  func(childComplexity int) int
+		Version   func(childComplexity int) int
+	}
+
+	ConsentDecision struct {
+		DecidedAt func(childComplexity int) int
+		Given     func(childComplexity int) int
+		Version   func(childComplexity int) int
+	}
+
+	ConsentPayload struct {
+		Consent    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	ConsentText struct {
+		PublishedAt func(childComplexity int) int
+		Purpose     func(childComplexity int) int
+		Text        func(childComplexity int) int
+		Title       func(childComplexity int) int
+		Version     func(childComplexity int) int
+	}
+
 	CreateKeyPayload struct {
 		Key        func(childComplexity int) int
 		Secret     func(childComplexity int) int
 		UserErrors func(childComplexity int) int
+	}
+
+	DataExport struct {
+		JSON   func(childComplexity int) int
+		Schema func(childComplexity int) int
 	}
 
 	Document struct {
@@ -210,6 +245,36 @@ type ComplexityRoot struct {
 	DocumentEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	Erasure struct {
+		ByStaff     func(childComplexity int) int
+		DueAt       func(childComplexity int) int
+		NodeID      func(childComplexity int) int
+		RequestedAt func(childComplexity int) int
+		Status      func(childComplexity int) int
+	}
+
+	ErasureCertificate struct {
+		ByStaff     func(childComplexity int) int
+		Erased      func(childComplexity int) int
+		ExecutedAt  func(childComplexity int) int
+		Kept        func(childComplexity int) int
+		NodeID      func(childComplexity int) int
+		RequestedAt func(childComplexity int) int
+	}
+
+	ErasurePart struct {
+		Reason func(childComplexity int) int
+		Rows   func(childComplexity int) int
+		Rule   func(childComplexity int) int
+		Table  func(childComplexity int) int
+		Until  func(childComplexity int) int
+	}
+
+	ErasurePayload struct {
+		Erasure    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	ExternalLink struct {
@@ -261,6 +326,7 @@ type ComplexityRoot struct {
 	Member struct {
 		Bio         func(childComplexity int) int
 		CaseStudies func(childComplexity int) int
+		Consents    func(childComplexity int) int
 		DisplayName func(childComplexity int) int
 		Grade       func(childComplexity int) int
 		Headline    func(childComplexity int) int
@@ -313,9 +379,13 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
+		CancelErasure               func(childComplexity int, input ErasureInput) int
 		ChangePassword              func(childComplexity int, input ChangePasswordInput) int
 		CreateKey                   func(childComplexity int, input CreateKeyInput) int
 		CreatePartnerApplication    func(childComplexity int, input CreatePartnerApplicationInput) int
+		EraseMember                 func(childComplexity int, input EraseMemberInput) int
+		ExecuteErasure              func(childComplexity int, input ErasureInput) int
+		GiveConsent                 func(childComplexity int, input GiveConsentInput) int
 		Join                        func(childComplexity int, input JoinInput) int
 		ReinstatePartnerApplication func(childComplexity int, input SuspendPartnerApplicationInput) int
 		RequestPasswordReset        func(childComplexity int, input RequestPasswordResetInput) int
@@ -325,6 +395,7 @@ type ComplexityRoot struct {
 		SignOut                     func(childComplexity int) int
 		SignOutEverywhere           func(childComplexity int) int
 		SuspendPartnerApplication   func(childComplexity int, input SuspendPartnerApplicationInput) int
+		WithdrawConsent             func(childComplexity int, input WithdrawConsentInput) int
 	}
 
 	NavigationContext struct {
@@ -436,7 +507,10 @@ type ComplexityRoot struct {
 		CaseStudy           func(childComplexity int, slug string) int
 		Committee           func(childComplexity int, slug string) int
 		Committees          func(childComplexity int) int
+		ConsentTexts        func(childComplexity int) int
 		Documents           func(childComplexity int, first *int, after *string, last *int, before *string) int
+		ErasureCertificate  func(childComplexity int, id string) int
+		ExportMyData        func(childComplexity int) int
 		Member              func(childComplexity int, id string) int
 		Members             func(childComplexity int, filter *member.Filter, orderBy *member.Order, first *int, after *string, last *int, before *string) int
 		Menu                func(childComplexity int, handle string) int
@@ -581,6 +655,8 @@ type ComplexityRoot struct {
 		Account     func(childComplexity int) int
 		Application func(childComplexity int) int
 		Can         func(childComplexity int) int
+		Consents    func(childComplexity int) int
+		Erasure     func(childComplexity int) int
 	}
 
 	ViewerAccess struct {
@@ -1102,6 +1178,112 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Committee.Unit(childComplexity), true
 
+	case "Consent.decisions":
+		if e.ComplexityRoot.Consent.Decisions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Consent.Decisions(childComplexity), true
+	case "Consent.given":
+		if e.ComplexityRoot.Consent.Given == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Consent.Given(childComplexity), true
+	case "Consent.purpose":
+		if e.ComplexityRoot.Consent.Purpose == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Consent.Purpose(childComplexity), true
+	case "Consent.text":
+		if e.ComplexityRoot.Consent.Text == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Consent.Text(childComplexity), true
+	case "Consent.title":
+		if e.ComplexityRoot.Consent.Title == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Consent.Title(childComplexity), true
+	case "Consent.upToDate":
+		if e.ComplexityRoot.Consent.UpToDate == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Consent.UpToDate(childComplexity), true
+	case "Consent.version":
+		if e.ComplexityRoot.Consent.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Consent.Version(childComplexity), true
+
+	case "ConsentDecision.decidedAt":
+		if e.ComplexityRoot.ConsentDecision.DecidedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsentDecision.DecidedAt(childComplexity), true
+	case "ConsentDecision.given":
+		if e.ComplexityRoot.ConsentDecision.Given == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsentDecision.Given(childComplexity), true
+	case "ConsentDecision.version":
+		if e.ComplexityRoot.ConsentDecision.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsentDecision.Version(childComplexity), true
+
+	case "ConsentPayload.consent":
+		if e.ComplexityRoot.ConsentPayload.Consent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsentPayload.Consent(childComplexity), true
+	case "ConsentPayload.userErrors":
+		if e.ComplexityRoot.ConsentPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsentPayload.UserErrors(childComplexity), true
+
+	case "ConsentText.publishedAt":
+		if e.ComplexityRoot.ConsentText.PublishedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsentText.PublishedAt(childComplexity), true
+	case "ConsentText.purpose":
+		if e.ComplexityRoot.ConsentText.Purpose == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsentText.Purpose(childComplexity), true
+	case "ConsentText.text":
+		if e.ComplexityRoot.ConsentText.Text == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsentText.Text(childComplexity), true
+	case "ConsentText.title":
+		if e.ComplexityRoot.ConsentText.Title == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsentText.Title(childComplexity), true
+	case "ConsentText.version":
+		if e.ComplexityRoot.ConsentText.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsentText.Version(childComplexity), true
+
 	case "CreateKeyPayload.key":
 		if e.ComplexityRoot.CreateKeyPayload.Key == nil {
 			break
@@ -1120,6 +1302,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CreateKeyPayload.UserErrors(childComplexity), true
+
+	case "DataExport.json":
+		if e.ComplexityRoot.DataExport.JSON == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DataExport.JSON(childComplexity), true
+	case "DataExport.schema":
+		if e.ComplexityRoot.DataExport.Schema == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DataExport.Schema(childComplexity), true
 
 	case "Document.access":
 		if e.ComplexityRoot.Document.Access == nil {
@@ -1231,6 +1426,118 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DocumentEdge.Node(childComplexity), true
+
+	case "Erasure.byStaff":
+		if e.ComplexityRoot.Erasure.ByStaff == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Erasure.ByStaff(childComplexity), true
+	case "Erasure.dueAt":
+		if e.ComplexityRoot.Erasure.DueAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Erasure.DueAt(childComplexity), true
+	case "Erasure.id":
+		if e.ComplexityRoot.Erasure.NodeID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Erasure.NodeID(childComplexity), true
+	case "Erasure.requestedAt":
+		if e.ComplexityRoot.Erasure.RequestedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Erasure.RequestedAt(childComplexity), true
+	case "Erasure.status":
+		if e.ComplexityRoot.Erasure.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Erasure.Status(childComplexity), true
+
+	case "ErasureCertificate.byStaff":
+		if e.ComplexityRoot.ErasureCertificate.ByStaff == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErasureCertificate.ByStaff(childComplexity), true
+	case "ErasureCertificate.erased":
+		if e.ComplexityRoot.ErasureCertificate.Erased == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErasureCertificate.Erased(childComplexity), true
+	case "ErasureCertificate.executedAt":
+		if e.ComplexityRoot.ErasureCertificate.ExecutedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErasureCertificate.ExecutedAt(childComplexity), true
+	case "ErasureCertificate.kept":
+		if e.ComplexityRoot.ErasureCertificate.Kept == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErasureCertificate.Kept(childComplexity), true
+	case "ErasureCertificate.id":
+		if e.ComplexityRoot.ErasureCertificate.NodeID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErasureCertificate.NodeID(childComplexity), true
+	case "ErasureCertificate.requestedAt":
+		if e.ComplexityRoot.ErasureCertificate.RequestedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErasureCertificate.RequestedAt(childComplexity), true
+
+	case "ErasurePart.reason":
+		if e.ComplexityRoot.ErasurePart.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErasurePart.Reason(childComplexity), true
+	case "ErasurePart.rows":
+		if e.ComplexityRoot.ErasurePart.Rows == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErasurePart.Rows(childComplexity), true
+	case "ErasurePart.rule":
+		if e.ComplexityRoot.ErasurePart.Rule == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErasurePart.Rule(childComplexity), true
+	case "ErasurePart.table":
+		if e.ComplexityRoot.ErasurePart.Table == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErasurePart.Table(childComplexity), true
+	case "ErasurePart.keptUntil":
+		if e.ComplexityRoot.ErasurePart.Until == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErasurePart.Until(childComplexity), true
+
+	case "ErasurePayload.erasure":
+		if e.ComplexityRoot.ErasurePayload.Erasure == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErasurePayload.Erasure(childComplexity), true
+	case "ErasurePayload.userErrors":
+		if e.ComplexityRoot.ErasurePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErasurePayload.UserErrors(childComplexity), true
 
 	case "ExternalLink.label":
 		if e.ComplexityRoot.ExternalLink.Label == nil {
@@ -1367,6 +1674,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Member.CaseStudies(childComplexity), true
+	case "Member.consents":
+		if e.ComplexityRoot.Member.Consents == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Member.Consents(childComplexity), true
 	case "Member.displayName":
 		if e.ComplexityRoot.Member.DisplayName == nil {
 			break
@@ -1599,6 +1912,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.MenuItem.Target(childComplexity), true
 
+	case "Mutation.cancelErasure":
+		if e.ComplexityRoot.Mutation.CancelErasure == nil {
+			break
+		}
+
+		args, err := field_Mutation_cancelErasure_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CancelErasure(childComplexity, args["input"].(ErasureInput)), true
 	case "Mutation.changePassword":
 		if e.ComplexityRoot.Mutation.ChangePassword == nil {
 			break
@@ -1632,6 +1956,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreatePartnerApplication(childComplexity, args["input"].(CreatePartnerApplicationInput)), true
+	case "Mutation.eraseMember":
+		if e.ComplexityRoot.Mutation.EraseMember == nil {
+			break
+		}
+
+		args, err := field_Mutation_eraseMember_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.EraseMember(childComplexity, args["input"].(EraseMemberInput)), true
+	case "Mutation.executeErasure":
+		if e.ComplexityRoot.Mutation.ExecuteErasure == nil {
+			break
+		}
+
+		args, err := field_Mutation_executeErasure_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ExecuteErasure(childComplexity, args["input"].(ErasureInput)), true
+	case "Mutation.giveConsent":
+		if e.ComplexityRoot.Mutation.GiveConsent == nil {
+			break
+		}
+
+		args, err := field_Mutation_giveConsent_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.GiveConsent(childComplexity, args["input"].(GiveConsentInput)), true
 	case "Mutation.join":
 		if e.ComplexityRoot.Mutation.Join == nil {
 			break
@@ -1721,6 +2078,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SuspendPartnerApplication(childComplexity, args["input"].(SuspendPartnerApplicationInput)), true
+	case "Mutation.withdrawConsent":
+		if e.ComplexityRoot.Mutation.WithdrawConsent == nil {
+			break
+		}
+
+		args, err := field_Mutation_withdrawConsent_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.WithdrawConsent(childComplexity, args["input"].(WithdrawConsentInput)), true
 
 	case "NavigationContext.children":
 		if e.ComplexityRoot.NavigationContext.Children == nil {
@@ -2201,6 +2569,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Committees(childComplexity), true
+	case "Query.consentTexts":
+		if e.ComplexityRoot.Query.ConsentTexts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.ConsentTexts(childComplexity), true
 	case "Query.documents":
 		if e.ComplexityRoot.Query.Documents == nil {
 			break
@@ -2212,6 +2586,23 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Documents(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.erasureCertificate":
+		if e.ComplexityRoot.Query.ErasureCertificate == nil {
+			break
+		}
+
+		args, err := field_Query_erasureCertificate_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.ErasureCertificate(childComplexity, args["id"].(string)), true
+	case "Query.exportMyData":
+		if e.ComplexityRoot.Query.ExportMyData == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.ExportMyData(childComplexity), true
 
 	case "Query.member":
 		if e.ComplexityRoot.Query.Member == nil {
@@ -2893,6 +3284,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Viewer.Can(childComplexity), true
+	case "Viewer.consents":
+		if e.ComplexityRoot.Viewer.Consents == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Viewer.Consents(childComplexity), true
+	case "Viewer.erasure":
+		if e.ComplexityRoot.Viewer.Erasure == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Viewer.Erasure(childComplexity), true
 
 	case "ViewerAccess.canRead":
 		if e.ComplexityRoot.ViewerAccess.CanRead == nil {
@@ -2969,6 +3372,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputChangePasswordInput,
 		unmarshalInputCreateKeyInput,
 		unmarshalInputCreatePartnerApplicationInput,
+		unmarshalInputEraseMemberInput,
+		unmarshalInputErasureInput,
+		unmarshalInputGiveConsentInput,
 		unmarshalInputJoinInput,
 		unmarshalInputMemberFilter,
 		unmarshalInputRequestPasswordResetInput,
@@ -2976,6 +3382,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputSetPasswordInput,
 		unmarshalInputSignInInput,
 		unmarshalInputSuspendPartnerApplicationInput,
+		unmarshalInputWithdrawConsentInput,
 	)
 	first := true
 
@@ -3245,6 +3652,12 @@ enum UserErrorCode {
   LINK_ENDED
   "It changed at the same time."
   CONFLICT
+  "It can't be done yet."
+  NOT_YET
+  "It was done or taken back already."
+  ENDED
+  "The text has changed; read the newer one first."
+  OLD_TEXT
   "Nobody is signed in."
   NOT_SIGNED_IN
   "There is no such thing, or none that you may know of."
@@ -4132,6 +4545,183 @@ type RevokeKeyPayload {
 	{Name: "../privacy.graphqls", Input: `extend type Query {
   "What was written, the newest first: by whom, to which table, when and in which request. It holds no values, and of people who were erased only a pseudonym."
   auditTrail("Which entries; all if left out." filter: AuditFilter, "The page size, 1 to 100." first: Int, "The cursor before the page." after: String): AuditConnection @requires(permission: READ_AUDIT) @cacheControl(scope: PRIVATE) @listSize(assumedSize: 20, slicingArguments: ["first"])
+  "What members can agree to, in the words of today."
+  consentTexts: [ConsentText!]! @cacheControl(scope: PRIVATE) @listSize(assumedSize: 5)
+  "Everything that is held about you, as JSON with its schema: also for an account without a member."
+  exportMyData: DataExport @requires(permission: MANAGE_OWN_ACCOUNT) @cacheControl(scope: PRIVATE) @cost(weight: 100)
+  "What an erasure did; null if there is none with this ID, or if it waits. Whoever has the ID, which can't be guessed, may read it."
+  erasureCertificate("The ID of the erasure." id: ID!): ErasureCertificate @cacheControl(scope: PRIVATE)
+}
+
+extend type Mutation {
+  "Agree to a text, which must be that of today. Agreeing again changes nothing."
+  giveConsent("To what." input: GiveConsentInput!): ConsentPayload! @requires(permission: EDIT_OWN_PROFILE) @cost(weight: 10)
+  "No longer agree to something, whichever version it was."
+  withdrawConsent("To what." input: WithdrawConsentInput!): ConsentPayload! @requires(permission: EDIT_OWN_PROFILE) @cost(weight: 10)
+  "Ask that you are erased, or, as who keeps the register, a member. It waits first, and can be taken back as long as it waits. Asking again returns the request there is."
+  eraseMember("Whom." input: EraseMemberInput!): ErasurePayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 10)
+  "Take back a request to erase you, or, as who keeps the register, anybody's."
+  cancelErasure("Which." input: ErasureInput!): ErasurePayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 10)
+  "Erase somebody whose wait is over, now and not with the next sweep."
+  executeErasure("Which." input: ErasureInput!): ErasurePayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 100)
+}
+
+extend type Viewer {
+  "What you agreed to: each purpose once, also those you never decided on; null if you are no member."
+  consents: [Consent!] @listSize(assumedSize: 5)
+  "The request to erase you that waits; null if none does."
+  erasure: Erasure
+}
+
+extend type Member {
+  "What they agreed to, for themselves and for who may read the register; null to others."
+  consents: [Consent!] @listSize(assumedSize: 5)
+}
+
+"What members can agree to."
+type ConsentText {
+  "What it is for, as a name that stays."
+  purpose: String!
+  "Which version of the words this is, from 1."
+  version: Int!
+  "What it is called."
+  title: String!
+  "The words."
+  text: String!
+  "Since when these are the words."
+  publishedAt: DateTime!
+}
+
+"What a member decided about a purpose."
+type Consent @cacheControl(scope: PRIVATE) {
+  "What it is for, as a name that stays."
+  purpose: String!
+  "The version of the words of today."
+  version: Int!
+  "What it is called today."
+  title: String!
+  "The words of today."
+  text: String!
+  "Whether the member agrees, to the words of today or to earlier ones."
+  given: Boolean!
+  "Whether the member agrees to the words of today."
+  upToDate: Boolean!
+  "All that was decided, the newest first."
+  decisions: [ConsentDecision!]! @listSize(assumedSize: 3)
+}
+
+"What was decided at one time."
+type ConsentDecision {
+  "Whether the member agreed; if not, they took it back."
+  given: Boolean!
+  "The version of the words."
+  version: Int!
+  "When."
+  decidedAt: DateTime!
+}
+
+"To what somebody agrees."
+input GiveConsentInput {
+  "A purpose of consentTexts."
+  purpose: String!
+  "The version of the words that were shown."
+  version: Int!
+}
+
+"To what somebody no longer agrees."
+input WithdrawConsentInput {
+  "A purpose of consentTexts."
+  purpose: String!
+}
+
+"What became of a decision."
+type ConsentPayload {
+  "What is decided now; null if it was not changed."
+  consent: Consent
+  "Why it was not changed."
+  userErrors: [UserError!]!
+}
+
+"Everything that is held about a person."
+type DataExport {
+  "A JSON object with a list for each kind of row, whose fields are named as in the database."
+  json: String!
+  "The JSON Schema (draft 2020-12) of it, which says what each list is."
+  schema: String!
+}
+
+"Who is to be erased."
+input EraseMemberInput {
+  "The member; you if left out."
+  member: ID
+}
+
+"Which erasure."
+input ErasureInput {
+  "Its ID."
+  id: ID!
+}
+
+"What became of an erasure."
+type ErasurePayload {
+  "The erasure as it stands; null if it was not changed."
+  erasure: Erasure
+  "Why it was not changed."
+  userErrors: [UserError!]!
+}
+
+"A request to erase somebody."
+type Erasure @cacheControl(scope: PRIVATE) {
+  "Opaque. Keep it: erasureCertificate takes it when all is done."
+  id: ID!
+  "How it stands."
+  status: ErasureStatus!
+  "When it was asked for."
+  requestedAt: DateTime!
+  "When it is executed, unless it is taken back."
+  dueAt: DateTime!
+  "Whether who keeps the register asked for it."
+  byStaff: Boolean!
+}
+
+"How an erasure stands."
+enum ErasureStatus {
+  "It waits, and can be taken back."
+  WAITING
+  "It was taken back."
+  CANCELLED
+  "It was done."
+  DONE
+}
+
+"What an erasure did. It names nobody."
+type ErasureCertificate {
+  "Opaque: that of the erasure."
+  id: ID!
+  "When it was asked for."
+  requestedAt: DateTime!
+  "When it was done."
+  executedAt: DateTime!
+  "Whether who keeps the register asked for it."
+  byStaff: Boolean!
+  "What was removed, or no longer says whom it is about."
+  erased: [ErasurePart!]! @listSize(assumedSize: 20)
+  "What is kept without a name, by which rule and until when."
+  kept: [ErasurePart!]! @listSize(assumedSize: 5)
+}
+
+"What an erasure did with a table."
+type ErasurePart {
+  "The table of the database."
+  table: String!
+  "How many rows."
+  rows: Int!
+  "The rule by which they are kept; null if they are not."
+  rule: String
+  "Why they are kept; null if they are not."
+  reason: String
+  "Until when they are kept; null if they are not, or for good."
+  keptUntil: Date
 }
 
 "Which entries of the audit. All conditions must hold."
@@ -4671,6 +5261,64 @@ func childFields_Committee(ctx context.Context, ec *executionContext, field grap
 	return nil, fmt.Errorf("no field named %q was found under type Committee", field.Name)
 }
 
+func childFields_Consent(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "purpose":
+		return fieldContext_Consent_purpose(ctx, ec, field)
+	case "version":
+		return fieldContext_Consent_version(ctx, ec, field)
+	case "title":
+		return fieldContext_Consent_title(ctx, ec, field)
+	case "text":
+		return fieldContext_Consent_text(ctx, ec, field)
+	case "given":
+		return fieldContext_Consent_given(ctx, ec, field)
+	case "upToDate":
+		return fieldContext_Consent_upToDate(ctx, ec, field)
+	case "decisions":
+		return fieldContext_Consent_decisions(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Consent", field.Name)
+}
+
+func childFields_ConsentDecision(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "given":
+		return fieldContext_ConsentDecision_given(ctx, ec, field)
+	case "version":
+		return fieldContext_ConsentDecision_version(ctx, ec, field)
+	case "decidedAt":
+		return fieldContext_ConsentDecision_decidedAt(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConsentDecision", field.Name)
+}
+
+func childFields_ConsentPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "consent":
+		return fieldContext_ConsentPayload_consent(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_ConsentPayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConsentPayload", field.Name)
+}
+
+func childFields_ConsentText(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "purpose":
+		return fieldContext_ConsentText_purpose(ctx, ec, field)
+	case "version":
+		return fieldContext_ConsentText_version(ctx, ec, field)
+	case "title":
+		return fieldContext_ConsentText_title(ctx, ec, field)
+	case "text":
+		return fieldContext_ConsentText_text(ctx, ec, field)
+	case "publishedAt":
+		return fieldContext_ConsentText_publishedAt(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConsentText", field.Name)
+}
+
 func childFields_CreateKeyPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "key":
@@ -4681,6 +5329,16 @@ func childFields_CreateKeyPayload(ctx context.Context, ec *executionContext, fie
 		return fieldContext_CreateKeyPayload_userErrors(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CreateKeyPayload", field.Name)
+}
+
+func childFields_DataExport(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "json":
+		return fieldContext_DataExport_json(ctx, ec, field)
+	case "schema":
+		return fieldContext_DataExport_schema(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DataExport", field.Name)
 }
 
 func childFields_Document(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4735,6 +5393,66 @@ func childFields_DocumentEdge(ctx context.Context, ec *executionContext, field g
 		return fieldContext_DocumentEdge_node(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DocumentEdge", field.Name)
+}
+
+func childFields_Erasure(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_Erasure_id(ctx, ec, field)
+	case "status":
+		return fieldContext_Erasure_status(ctx, ec, field)
+	case "requestedAt":
+		return fieldContext_Erasure_requestedAt(ctx, ec, field)
+	case "dueAt":
+		return fieldContext_Erasure_dueAt(ctx, ec, field)
+	case "byStaff":
+		return fieldContext_Erasure_byStaff(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Erasure", field.Name)
+}
+
+func childFields_ErasureCertificate(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_ErasureCertificate_id(ctx, ec, field)
+	case "requestedAt":
+		return fieldContext_ErasureCertificate_requestedAt(ctx, ec, field)
+	case "executedAt":
+		return fieldContext_ErasureCertificate_executedAt(ctx, ec, field)
+	case "byStaff":
+		return fieldContext_ErasureCertificate_byStaff(ctx, ec, field)
+	case "erased":
+		return fieldContext_ErasureCertificate_erased(ctx, ec, field)
+	case "kept":
+		return fieldContext_ErasureCertificate_kept(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ErasureCertificate", field.Name)
+}
+
+func childFields_ErasurePart(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "table":
+		return fieldContext_ErasurePart_table(ctx, ec, field)
+	case "rows":
+		return fieldContext_ErasurePart_rows(ctx, ec, field)
+	case "rule":
+		return fieldContext_ErasurePart_rule(ctx, ec, field)
+	case "reason":
+		return fieldContext_ErasurePart_reason(ctx, ec, field)
+	case "keptUntil":
+		return fieldContext_ErasurePart_keptUntil(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ErasurePart", field.Name)
+}
+
+func childFields_ErasurePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "erasure":
+		return fieldContext_ErasurePayload_erasure(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_ErasurePayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ErasurePayload", field.Name)
 }
 
 func childFields_FaqItem(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4801,6 +5519,8 @@ func childFields_Member(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Member_roles(ctx, ec, field)
 	case "caseStudies":
 		return fieldContext_Member_caseStudies(ctx, ec, field)
+	case "consents":
+		return fieldContext_Member_consents(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Member", field.Name)
 }
@@ -5287,6 +6007,10 @@ func childFields_Viewer(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Viewer_application(ctx, ec, field)
 	case "can":
 		return fieldContext_Viewer_can(ctx, ec, field)
+	case "consents":
+		return fieldContext_Viewer_consents(ctx, ec, field)
+	case "erasure":
+		return fieldContext_Viewer_erasure(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Viewer", field.Name)
 }

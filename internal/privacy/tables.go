@@ -1,0 +1,133 @@
+package privacy
+
+import "strings"
+
+// Table is a table with data about people: which rows are whose, what of them is
+// given to the person, and what becomes of them when the person is erased. A test
+// wants every table that leads to members or accounts to be among Tables, or to be
+// in that test with a reason.
+type Table struct {
+	// Name is that of the table, with its schema if it isn't ours, and its name in the
+	// export.
+	Name string
+	// About says, in the export, what the rows are.
+	About string
+	// Whose is the condition under which the row t is about the person: of @member and
+	// @account, which are NULL if the person has none.
+	Whose string
+	// Hidden are columns that are not given away: secrets, and who else had a hand in
+	// it. If Only isn't empty, no others are.
+	Hidden, Only []string
+	Fate         Fate
+}
+
+// Fate is what an erasure does with the rows of a table. Statements run in the order
+// of Tables and of SQL; the rows that the last one touches are counted. @former is the
+// id of the nameless record that a member leaves.
+type Fate struct {
+	SQL []string
+	// Rule is that of retention_rules by which the rows are kept, "" if they are not.
+	Rule string
+}
+
+// erased removes the rows.
+var erased = Fate{}
+
+// unlinked keeps rows that are of others too, without the person.
+func unlinked(column string) Fate {
+	return Fate{SQL: []string{`UPDATE ` + target + ` SET ` + column + ` = NULL WHERE ` + whose}}
+}
+
+// kept keeps rows by a rule, after the statements took away what says whose they were.
+func kept(rule string, sql ...string) Fate { return Fate{SQL: sql, Rule: rule} }
+
+// In the statements of a fate these stand for the table as t, and for Whose.
+const (
+	target = "{table}"
+	whose  = "{whose}"
+)
+
+// The usual answers to whose a row is.
+const (
+	byMember  = `t.member_id = @member`
+	byAccount = `t.account_id = @account`
+)
+
+// Tables are all tables with data about people, in the order in which they are erased:
+// what hangs on a row comes before it. One line says all about most of them.
+var Tables = []Table{
+	{Name: "sessions", About: "where you are signed in", Whose: byAccount, Hidden: []string{"token_sha256"}, Fate: erased},
+	{Name: "account_links", About: "links that were mailed to you and still work", Whose: byAccount, Hidden: []string{"token_sha256"}, Fate: erased},
+	{Name: "account_roles", About: "your roles", Whose: byAccount, Fate: erased},
+	{
+		Name: "sign_in_failures", About: "how often it was tried in vain to sign in, join or reset with your address",
+		Whose: `t.key IN (
+			SELECT sha256(convert_to(p.prefix || a.email_folded, 'UTF8'))
+			FROM accounts a
+			CROSS JOIN unnest(ARRAY['address:', 'address:join:', 'address:reset:']) AS p (prefix)
+			WHERE a.id = @account)`,
+		Hidden: []string{"key"}, Fate: erased,
+	},
+	{
+		Name: "river.river_job", About: "mails to you that wait to be sent, or were sent in the last minutes",
+		Whose: `EXISTS (
+			SELECT FROM unnest(ARRAY[(SELECT a.email FROM accounts a WHERE a.id = @account), @account::uuid::text, @member::uuid::text]) AS n (name)
+			WHERE position(lower(n.name) IN lower(concat_ws(' ', t.args, t.metadata, t.errors::text))) > 0)`,
+		Only: []string{"kind", "args", "state", "created_at"}, Fate: erased,
+	},
+	{
+		Name: "membership_applications", About: "your applications to become a member",
+		Whose: byAccount, Hidden: []string{"decided_by"}, Fate: erased,
+	},
+	{Name: "consents", About: "what you agreed to and withdrew, with the version of the text", Whose: byMember, Fate: erased},
+	{Name: "section_memberships", About: "the sections you belong and belonged to", Whose: byMember, Hidden: []string{"sort_name"}, Fate: erased},
+	{Name: "case_studies", About: "case studies about you", Whose: byMember, Fate: unlinked("member_id")},
+	{
+		Name: "terms", About: "the posts you hold and held", Whose: byMember,
+		Fate: kept("POSTS_HELD",
+			`DELETE FROM terms t WHERE `+byMember+` AND t.starts_on >= CURRENT_DATE`,
+			`UPDATE terms t SET member_id = @former, key = 'former-' || t.id, ends_on = LEAST(COALESCE(t.ends_on, CURRENT_DATE), CURRENT_DATE)
+			WHERE `+byMember),
+	},
+	{
+		Name: "erasures", About: "your requests to be erased",
+		Whose: `(t.member_id = @member OR t.account_id = @account)`,
+		// The one that runs ends as the certificate; those that were taken back go.
+		Fate: Fate{SQL: []string{`UPDATE erasures SET member_id = NULL, account_id = NULL, executed_at = now() WHERE id = @erasure`, `DELETE FROM erasures t WHERE t.id <> @erasure AND (t.member_id = @member OR t.account_id = @account)`}},
+	},
+	{
+		Name: "accounts", About: "your account", Whose: `(t.id = @account OR t.member_id = @member)`,
+		Hidden: []string{"password_hash", "email_folded"}, Fate: erased,
+	},
+	{Name: "members", About: "your record and profile, and who sees what of it", Whose: `t.id = @member`, Fate: erased},
+	{
+		Name: "former_members", About: "nothing: a record without a name is nobody's", Whose: `false`,
+		Fate: kept("MEMBERSHIP_EXISTED", `SELECT FROM former_members t WHERE t.member_id = @former`),
+	},
+	{
+		Name: "audit_entries", About: "what was written about you or by you: when and what, without values",
+		Whose: `EXISTS (
+			SELECT FROM audit_people p
+			WHERE p.person_id IN (@member, @account) AND p.pseudonym IN (t.subject, t.actor))`,
+		Only: []string{"written_at", "operation", "table_name", "columns", "program", "request_id"},
+		Fate: kept("AUDIT", `SELECT FROM {table} WHERE {whose}`),
+	},
+	// The last: what came before is written in the audit too.
+	{
+		Name: "audit_people", About: "the pseudonyms under which you stand in the audit",
+		Whose: `t.person_id IN (@member, @account)`, Fate: erased,
+	},
+}
+
+// statements returns what an erasure does with the table.
+func (t *Table) statements() []string {
+	sql := t.Fate.SQL
+	if len(sql) == 0 {
+		sql = []string{`DELETE FROM ` + target + ` WHERE ` + whose}
+	}
+	filled := make([]string, len(sql))
+	for i, s := range sql {
+		filled[i] = strings.NewReplacer(target, t.Name+` t`, whose, t.Whose).Replace(s)
+	}
+	return filled
+}
