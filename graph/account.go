@@ -39,7 +39,10 @@ type signedKey struct{}
 func signedIn(ctx context.Context, s *identity.Signed) context.Context {
 	standing := viewer.SignedIn
 	if s.MemberID != nil {
-		standing |= viewer.HasRecord | viewer.CurrentMember
+		standing |= viewer.HasRecord
+	}
+	if s.CurrentMember {
+		standing |= viewer.CurrentMember
 	}
 	if len(s.Officer) > 0 {
 		standing |= viewer.SectionOfficer

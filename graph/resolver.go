@@ -10,6 +10,7 @@ import (
 	"github.com/collegium/collegium/internal/content"
 	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/member"
+	"github.com/collegium/collegium/internal/membership"
 	"github.com/collegium/collegium/internal/nav"
 	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/privacy"
@@ -31,14 +32,15 @@ type Resolver struct {
 
 // stores are the features in the database.
 type stores struct {
-	nav     nav.Store
-	content content.Store
-	units   unit.Store
-	career  career.Store
-	members member.Store
-	search  search.Store
-	audit   audit.Store
-	privacy privacy.Store
+	nav      nav.Store
+	content  content.Store
+	units    unit.Store
+	career   career.Store
+	members  member.Store
+	register membership.Store
+	search   search.Store
+	audit    audit.Store
+	privacy  privacy.Store
 }
 
 // NewResolver returns the resolvers over a database and its accounts.
@@ -49,13 +51,14 @@ func NewResolver(pool *pgxpool.Pool, accounts *identity.Store) *Resolver {
 		own = accounts.DB
 	}
 	return &Resolver{accounts: accounts, db: stores{
-		nav:     nav.Store{DB: db},
-		content: content.Store{DB: db},
-		units:   unit.Store{DB: db},
-		career:  career.Store{DB: db},
-		members: member.Store{DB: db},
-		search:  search.Store{DB: db},
-		audit:   audit.Store{DB: db},
-		privacy: privacy.Store{DB: db, Own: own},
+		nav:      nav.Store{DB: db},
+		content:  content.Store{DB: db},
+		units:    unit.Store{DB: db},
+		career:   career.Store{DB: db},
+		members:  member.Store{DB: db},
+		register: membership.Store{DB: db, Jobs: accounts.Jobs},
+		search:   search.Store{DB: db},
+		audit:    audit.Store{DB: db},
+		privacy:  privacy.Store{DB: db, Own: own},
 	}}
 }

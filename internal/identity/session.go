@@ -32,6 +32,8 @@ type Signed struct {
 	// Officer holds the sections and regions on whose committees the member serves
 	// today.
 	Officer []uuid.UUID
+	// CurrentMember is whether the member has the rights of one today.
+	CurrentMember bool
 }
 
 const accountColumns = `
@@ -124,7 +126,11 @@ func (s *Store) Signed(ctx context.Context, token string) (_ *Signed, err error)
 					AND c.unit_id IS NOT NULL
 					AND t.starts_on <= CURRENT_DATE
 					AND (t.ends_on IS NULL OR t.ends_on >= CURRENT_DATE)
-			) AS officer
+			) AS officer,
+			EXISTS (
+				SELECT FROM membership_statuses(CURRENT_DATE) m
+				WHERE m.member_id = a.member_id AND m.status IN ('CURRENT', 'GRACE')
+			) AS current_member
 		FROM sessions s
 		JOIN accounts a ON a.id = s.account_id AND a.epoch = s.epoch
 		WHERE s.token_sha256 = @token AND s.expires_at > now() AND a.suspended_at IS NULL`,
