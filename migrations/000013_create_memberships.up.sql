@@ -105,7 +105,11 @@ BEGIN
 END
 $$;
 
-CREATE TRIGGER membership_periods_chain BEFORE INSERT OR UPDATE OF member_id, starts_on ON membership_periods
+-- The first periods of new members need nothing of it: there may be many at once.
+CREATE TRIGGER membership_periods_chain BEFORE INSERT ON membership_periods
+    FOR EACH ROW WHEN (pg_trigger_depth() = 0)
+    EXECUTE FUNCTION membership_periods_chain();
+CREATE TRIGGER membership_periods_move BEFORE UPDATE OF member_id, starts_on ON membership_periods
     FOR EACH ROW EXECUTE FUNCTION membership_periods_chain();
 CREATE TRIGGER membership_periods_unchain AFTER DELETE ON membership_periods
     FOR EACH ROW EXECUTE FUNCTION membership_periods_chain();
@@ -220,8 +224,8 @@ $$;
 CREATE FUNCTION members_open_periods() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO membership_periods (member_id, grade, starts_on)
-    SELECT m.id, m.grade, m.joined_on FROM inserted m;
+    INSERT INTO membership_periods (member_id, grade, starts_on, governs_on)
+    SELECT m.id, m.grade, m.joined_on, least(m.joined_on, CURRENT_DATE) FROM inserted m;
     INSERT INTO membership_events (member_id, kind, happened_on, grade)
     SELECT m.id, 'JOINED', m.joined_on, m.grade FROM inserted m;
     RETURN NULL;
