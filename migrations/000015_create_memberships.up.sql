@@ -374,6 +374,11 @@ BEGIN
 END
 $$;
 
+SELECT audit_watch(t::regclass)
+FROM unnest(ARRAY[
+    'membership_rules', 'membership_periods', 'membership_suspensions', 'membership_events', 'registrations', 'indemnity_insurances'
+]) t;
+
 INSERT INTO membership_rules (grade, since, grace_days, renewal_days, period_months, practises)
 VALUES
     ('PROFESSIONAL', '0001-01-01', 30, 60, 12, true),
