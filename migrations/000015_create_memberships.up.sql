@@ -374,6 +374,21 @@ BEGIN
 END
 $$;
 
+-- Whose memberships they are, and staff; the keys of partners only read.
+DO $$
+DECLARE
+    t text;
+BEGIN
+    FOREACH t IN ARRAY ARRAY['membership_periods', 'membership_suspensions', 'membership_events', 'registrations', 'indemnity_insurances'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+        EXECUTE format('CREATE POLICY %1$s_own ON %1$I TO collegium_graph '
+            'USING (member_id = (SELECT acting_member()) OR (SELECT acting_may(''MANAGE_REGISTER'')))', t);
+        EXECUTE format('CREATE POLICY %1$s_register ON %1$I FOR SELECT TO collegium_graph '
+            'USING ((SELECT acting_may(''READ_REGISTER'')))', t);
+    END LOOP;
+END
+$$;
+
 SELECT audit_watch(t::regclass)
 FROM unnest(ARRAY[
     'membership_rules', 'membership_periods', 'membership_suspensions', 'membership_events', 'registrations', 'indemnity_insurances'
