@@ -15,6 +15,7 @@ import (
 	"github.com/collegium/collegium/internal/content"
 	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/member"
+	"github.com/collegium/collegium/internal/membership"
 	"github.com/collegium/collegium/internal/nav"
 	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/privacy"
@@ -72,6 +73,8 @@ func NewExecTable(cfg Config) *exec.Table {
 	tMember := table.Object("Member", "Node")
 	tMemberConnection := table.Object("MemberConnection")
 	tMemberEdge := table.Object("MemberEdge")
+	tMembership := table.Object("Membership")
+	tMembershipEvent := table.Object("MembershipEvent")
 	tMenu := table.Object("Menu", "Node")
 	tMenuItem := table.Object("MenuItem", "Node")
 	tNavigationContext := table.Object("NavigationContext")
@@ -177,19 +180,31 @@ func NewExecTable(cfg Config) *exec.Table {
 	s45 := exec.List(s44, false, false)
 	s46 := exec.Pointer[unit.Term](tTerm, true)
 	s47 := exec.List(s46, true, false)
-	s48 := exec.Pointer[privacy.Consent](tConsent, true)
-	s49 := exec.List(s48, false, false)
-	s50 := exec.Pointer[page.Edge[*member.Member]](tMemberEdge, true)
-	s51 := exec.Values(s50, true)
-	s52 := exec.Pointer[member.Member](tMember, true)
-	s53 := exec.List(s52, true, false)
-	s54 := exec.Pointer[nav.Item](tMenuItem, true)
-	s55 := exec.List(s54, true, false)
+	s48 := exec.Pointer[membership.Membership](tMembership, false)
+	s49 := exec.Pointer[privacy.Consent](tConsent, true)
+	s50 := exec.List(s49, false, false)
+	s51 := exec.Pointer[page.Edge[*member.Member]](tMemberEdge, true)
+	s52 := exec.Values(s51, true)
+	s53 := exec.Pointer[member.Member](tMember, true)
+	s54 := exec.List(s53, true, false)
+	args_field_Membership_statusAsOf_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Membership_statusAsOf_args(ctx, ec, raw)
+	}
+	s56 := exec.Scalar(false, false, func(dst []byte, v *membership.Status) []byte {
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, string(*v))
+	})
+	s57 := exec.Pointer[membership.Event](tMembershipEvent, true)
+	s58 := exec.List(s57, true, false)
+	s59 := exec.Pointer[nav.Item](tMenuItem, true)
+	s60 := exec.List(s59, true, false)
 	args_field_Menu_items_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Menu_items_args(ctx, ec, raw)
 	}
-	s57 := exec.Pointer[nav.Item](tMenuItem, false)
-	s58 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
+	s62 := exec.Pointer[nav.Item](tMenuItem, false)
+	s63 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -243,10 +258,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s59 := exec.Pointer[nav.Menu](tMenu, false)
-	s60 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
-	s61 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
-	s62 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
+	s64 := exec.Pointer[nav.Menu](tMenu, false)
+	s65 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
+	s66 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
+	s67 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.WebinarBlock:
 			if v == nil {
@@ -286,13 +301,13 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s63 := exec.List(s62, false, false)
-	s64 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
-	s65 := exec.List(s64, true, false)
-	s66 := exec.Pointer[content.Page](tPage, false)
-	s67 := exec.Pointer[content.Page](tPage, true)
-	s68 := exec.List(s67, true, false)
-	s69 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
+	s68 := exec.List(s67, false, false)
+	s69 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
+	s70 := exec.List(s69, true, false)
+	s71 := exec.Pointer[content.Page](tPage, false)
+	s72 := exec.Pointer[content.Page](tPage, true)
+	s73 := exec.List(s72, true, false)
+	s74 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -335,18 +350,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_PageRoute_trail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_PageRoute_trail_args(ctx, ec, raw)
 	}
-	s71 := exec.Pointer[identity.Key](tApplicationKey, true)
-	s72 := exec.List(s71, true, false)
-	s73 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, false)
+	s76 := exec.Pointer[identity.Key](tApplicationKey, true)
+	s77 := exec.List(s76, true, false)
+	s78 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, false)
 	args_field_Post_holders_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Post_holders_args(ctx, ec, raw)
 	}
 	args_field_Post_vacant_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Post_vacant_args(ctx, ec, raw)
 	}
-	s76 := exec.Pointer[unit.Committee](tCommittee, false)
-	s77 := exec.Pointer[unit.LocalName](tLocalName, true)
-	s78 := exec.List(s77, true, false)
+	s81 := exec.Pointer[unit.Committee](tCommittee, false)
+	s82 := exec.Pointer[unit.LocalName](tLocalName, true)
+	s83 := exec.List(s82, true, false)
 	args_field_Region_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_subPages_args(ctx, ec, raw)
 	}
@@ -356,15 +371,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Region_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_members_args(ctx, ec, raw)
 	}
-	s82 := exec.Pointer[member.Connection](tMemberConnection, true)
-	s83 := exec.Pointer[search.Edge](tSearchEdge, true)
-	s84 := exec.Values(s83, true)
-	s85 := exec.Pointer[search.Hit](tSearchHit, true)
-	s86 := exec.List(s85, true, false)
-	s87 := exec.Pointer[search.Facet](tSearchFacet, true)
-	s88 := exec.List(s87, true, false)
-	s89 := exec.Float(true)
-	s90 := exec.Pointer[union.Viewer](tViewer, false)
+	s87 := exec.Pointer[member.Connection](tMemberConnection, true)
+	s88 := exec.Pointer[search.Edge](tSearchEdge, true)
+	s89 := exec.Values(s88, true)
+	s90 := exec.Pointer[search.Hit](tSearchHit, true)
+	s91 := exec.List(s90, true, false)
+	s92 := exec.Pointer[search.Facet](tSearchFacet, true)
+	s93 := exec.List(s92, true, false)
+	s94 := exec.Float(true)
+	s95 := exec.Pointer[union.Viewer](tViewer, false)
 	args_field_SpecialistSection_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_subPages_args(ctx, ec, raw)
 	}
@@ -374,14 +389,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_SpecialistSection_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_members_args(ctx, ec, raw)
 	}
-	s94 := exec.List(s11, false, true)
-	s95 := exec.Pointer[identity.Account](tAccount, false)
-	s96 := exec.Pointer[identity.KeyHolder](tPartnerApplicationName, false)
-	s97 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
+	s99 := exec.List(s11, false, true)
+	s100 := exec.Pointer[identity.Account](tAccount, false)
+	s101 := exec.Pointer[identity.KeyHolder](tPartnerApplicationName, false)
+	s102 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
 		return exec.AppendString(dst, string(v))
 	})
-	s98 := exec.List(s97, true, false)
-	s99 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
+	s103 := exec.List(s102, true, false)
+	s104 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *unit.Section:
 			if v == nil {
@@ -454,22 +469,22 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_node_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_node_args(ctx, ec, raw)
 	}
-	s101 := exec.List(s99, true, false)
+	s106 := exec.List(s104, true, false)
 	args_field_Query_nodes_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_nodes_args(ctx, ec, raw)
 	}
-	s103 := exec.Pointer[union.RateLimit](tRateLimit, true)
-	s104 := exec.Pointer[union.Viewer](tViewer, true)
+	s108 := exec.Pointer[union.RateLimit](tRateLimit, true)
+	s109 := exec.Pointer[union.Viewer](tViewer, true)
 	args_field_Query_caseStudy_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudy_args(ctx, ec, raw)
 	}
-	s106 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
+	s111 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
 	args_field_Query_caseStudies_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudies_args(ctx, ec, raw)
 	}
-	s108 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
-	s109 := exec.List(s108, true, false)
-	s110 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
+	s113 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
+	s114 := exec.List(s113, true, false)
+	s115 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.RedirectRoute:
 			if v == nil {
@@ -500,7 +515,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_page_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_page_args(ctx, ec, raw)
 	}
-	s113 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
+	s118 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
 	args_field_Query_documents_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_documents_args(ctx, ec, raw)
 	}
@@ -513,77 +528,77 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_menu_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menu_args(ctx, ec, raw)
 	}
-	s118 := exec.Pointer[nav.Menu](tMenu, true)
-	s119 := exec.List(s118, true, false)
+	s123 := exec.Pointer[nav.Menu](tMenu, true)
+	s124 := exec.List(s123, true, false)
 	args_field_Query_menus_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menus_args(ctx, ec, raw)
 	}
-	s121 := exec.Pointer[nav.Context](tNavigationContext, true)
+	s126 := exec.Pointer[nav.Context](tNavigationContext, true)
 	args_field_Query_navigationContext_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_navigationContext_args(ctx, ec, raw)
 	}
-	s123 := exec.Pointer[content.Organisation](tOrganisation, true)
-	s124 := exec.List(s2, false, false)
-	s125 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
+	s128 := exec.Pointer[content.Organisation](tOrganisation, true)
+	s129 := exec.List(s2, false, false)
+	s130 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
 	args_field_Query_auditTrail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_auditTrail_args(ctx, ec, raw)
 	}
-	s127 := exec.Pointer[privacy.ConsentText](tConsentText, true)
-	s128 := exec.List(s127, true, false)
-	s129 := exec.Pointer[privacy.Export](tDataExport, false)
-	s130 := exec.Pointer[privacy.Certificate](tErasureCertificate, false)
+	s132 := exec.Pointer[privacy.ConsentText](tConsentText, true)
+	s133 := exec.List(s132, true, false)
+	s134 := exec.Pointer[privacy.Export](tDataExport, false)
+	s135 := exec.Pointer[privacy.Certificate](tErasureCertificate, false)
 	args_field_Query_erasureCertificate_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_erasureCertificate_args(ctx, ec, raw)
 	}
-	s132 := exec.Pointer[search.Connection](tSearchConnection, true)
+	s137 := exec.Pointer[search.Connection](tSearchConnection, true)
 	args_field_Query_search_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_search_args(ctx, ec, raw)
 	}
-	s134 := exec.Pointer[search.Suggestion](tSuggestion, true)
-	s135 := exec.List(s134, true, false)
+	s139 := exec.Pointer[search.Suggestion](tSuggestion, true)
+	s140 := exec.List(s139, true, false)
 	args_field_Query_suggest_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_suggest_args(ctx, ec, raw)
 	}
 	args_field_Query_specialistSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSection_args(ctx, ec, raw)
 	}
-	s138 := exec.List(s44, true, false)
+	s143 := exec.List(s44, true, false)
 	args_field_Query_specialistSections_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSections_args(ctx, ec, raw)
 	}
 	args_field_Query_region_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_region_args(ctx, ec, raw)
 	}
-	s141 := exec.Pointer[unit.Region](tRegion, true)
-	s142 := exec.List(s141, true, false)
+	s146 := exec.Pointer[unit.Region](tRegion, true)
+	s147 := exec.List(s146, true, false)
 	args_field_Query_regions_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_regions_args(ctx, ec, raw)
 	}
 	args_field_Query_committee_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_committee_args(ctx, ec, raw)
 	}
-	s145 := exec.Pointer[unit.Committee](tCommittee, true)
-	s146 := exec.List(s145, true, false)
-	s147 := exec.Pointer[JoinPayload](tJoinPayload, true)
+	s150 := exec.Pointer[unit.Committee](tCommittee, true)
+	s151 := exec.List(s150, true, false)
+	s152 := exec.Pointer[JoinPayload](tJoinPayload, true)
 	args_field_Mutation_join_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_join_args(ctx, ec, raw)
 	}
-	s149 := exec.Pointer[SignInPayload](tSignInPayload, true)
+	s154 := exec.Pointer[SignInPayload](tSignInPayload, true)
 	args_field_Mutation_setPassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setPassword_args(ctx, ec, raw)
 	}
 	args_field_Mutation_signIn_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signIn_args(ctx, ec, raw)
 	}
-	s152 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
-	s153 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
+	s157 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
+	s158 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
 	args_field_Mutation_requestPasswordReset_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_requestPasswordReset_args(ctx, ec, raw)
 	}
 	args_field_Mutation_changePassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_changePassword_args(ctx, ec, raw)
 	}
-	s156 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
+	s161 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
 	args_field_Mutation_createPartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createPartnerApplication_args(ctx, ec, raw)
 	}
@@ -593,22 +608,22 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstatePartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstatePartnerApplication_args(ctx, ec, raw)
 	}
-	s160 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
+	s165 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
 	args_field_Mutation_createKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createKey_args(ctx, ec, raw)
 	}
-	s162 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
+	s167 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
 	args_field_Mutation_revokeKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_revokeKey_args(ctx, ec, raw)
 	}
-	s164 := exec.Pointer[ConsentPayload](tConsentPayload, true)
+	s169 := exec.Pointer[ConsentPayload](tConsentPayload, true)
 	args_field_Mutation_giveConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_giveConsent_args(ctx, ec, raw)
 	}
 	args_field_Mutation_withdrawConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_withdrawConsent_args(ctx, ec, raw)
 	}
-	s167 := exec.Pointer[ErasurePayload](tErasurePayload, true)
+	s172 := exec.Pointer[ErasurePayload](tErasurePayload, true)
 	args_field_Mutation_eraseMember_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_eraseMember_args(ctx, ec, raw)
 	}
@@ -1356,15 +1371,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tMember, "caseStudies", func(ctx context.Context, objs []*member.Member) ([][]*career.CaseStudy, error) {
 		return resolvers.Member().CaseStudies(ctx, objs)
 	}, s14, exec.NonNull)
+	exec.Edge(tMember, "membership", func(ctx context.Context, objs []*member.Member) ([]*membership.Membership, error) {
+		return resolvers.Member().Membership(ctx, objs)
+	}, s48)
 	exec.Edge(tMember, "consents", func(ctx context.Context, objs []*member.Member) ([][]*privacy.Consent, error) {
 		return resolvers.Member().Consents(ctx, objs)
-	}, s49)
+	}, s50)
 
 	// MemberConnection
-	exec.Plain(tMemberConnection, "edges", func(obj *member.Connection) []page.Edge[*member.Member] { return obj.Edges }, s51, exec.NonNull)
+	exec.Plain(tMemberConnection, "edges", func(obj *member.Connection) []page.Edge[*member.Member] { return obj.Edges }, s52, exec.NonNull)
 	exec.Method(tMemberConnection, "nodes", func(ctx context.Context, obj *member.Connection) (v []*member.Member, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s53, exec.NonNull, exec.Guarded)
+	}, s54, exec.NonNull, exec.Guarded)
 	exec.Method(tMemberConnection, "pageInfo", func(ctx context.Context, obj *member.Connection) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s10, exec.NonNull, exec.Guarded)
@@ -1376,7 +1394,92 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tMemberEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*member.Member]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s52, exec.NonNull)
+	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s53, exec.NonNull)
+
+	// Membership
+	exec.Leaf(tMembership, "grade", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Membership).Grade
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tMembership, "status", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Membership).Status
+		return exec.AppendString(dst, string(v))
+	}, exec.NonNull)
+	exec.Leaf(tMembership, "statusReason", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Membership).StatusReason()
+		return exec.AppendString(dst, v)
+	}, exec.NonNull, exec.Guarded)
+	exec.Edge(tMembership, "statusAsOf", func(ctx context.Context, objs []*membership.Membership) ([]*membership.Status, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.Membership().StatusAsOf(ctx, objs, fc.Args["on"].(time.Time))
+	}, s56, exec.WithArgs(args_field_Membership_statusAsOf_args))
+	exec.Leaf(tMembership, "joinedOn", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Membership).JoinedOn
+		return scalar.AppendDate(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tMembership, "startsOn", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Membership).StartsOn
+		return scalar.AppendDate(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tMembership, "endsOn", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Membership).EndsOn
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendDate(dst, *v)
+	})
+	exec.Leaf(tMembership, "graceEndsOn", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Membership).GraceEndsOn
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendDate(dst, *v)
+	})
+	exec.Leaf(tMembership, "renewableFrom", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Membership).RenewableFrom
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendDate(dst, *v)
+	})
+	exec.Edge(tMembership, "history", func(ctx context.Context, objs []*membership.Membership) ([][]*membership.Event, error) {
+		return resolvers.Membership().History(ctx, objs)
+	}, s58, exec.NonNull)
+
+	// MembershipEvent
+	exec.Leaf(tMembershipEvent, "kind", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Event).Kind
+		return exec.AppendString(dst, string(v))
+	}, exec.NonNull)
+	exec.Leaf(tMembershipEvent, "happenedOn", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Event).HappenedOn
+		return scalar.AppendDate(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tMembershipEvent, "grade", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Event).Grade
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
+	exec.Leaf(tMembershipEvent, "endsOn", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Event).EndsOn
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendDate(dst, *v)
+	})
+	exec.Leaf(tMembershipEvent, "reason", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Event).Reason
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
+	exec.Leaf(tMembershipEvent, "recordedAt", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Event).RecordedAt
+		return scalar.AppendDateTime(dst, v)
+	}, exec.NonNull)
 
 	// Menu
 	exec.Leaf(tMenu, "id", func(dst []byte, obj any) []byte {
@@ -1398,12 +1501,12 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Menu).ItemCount()
 		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s55, exec.NonNull)
+	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s60, exec.NonNull)
 	exec.Method(tMenu, "items", func(ctx context.Context, obj *nav.Menu) (v []*nav.Item, ok bool, err error) {
 		fc := graphql.GetFieldContext(ctx)
 		v, err = obj.Items(fc.Args["maxDepth"].(*int), fc.Args["rootId"].(*string))
 		return v, true, err
-	}, s55, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
+	}, s60, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
 
 	// MenuItem
 	exec.Leaf(tMenuItem, "id", func(dst []byte, obj any) []byte {
@@ -1424,11 +1527,11 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tMenuItem, "parentId", func(dst []byte, obj any) []byte {
 		return obj.(*nav.Item).AppendParentID(dst)
 	}, exec.Guarded)
-	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s57)
-	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s55, exec.NonNull)
+	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s62)
+	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s60, exec.NonNull)
 	exec.Method(tMenuItem, "ancestors", func(ctx context.Context, obj *nav.Item) (v []*nav.Item, ok bool, err error) {
 		return obj.Ancestors(), true, nil
-	}, s55, exec.NonNull, exec.Guarded)
+	}, s60, exec.NonNull, exec.Guarded)
 	exec.Leaf(tMenuItem, "descendantCount", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).DescendantCount
 		return scalar.AppendInt(dst, v)
@@ -1446,14 +1549,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMenuItem, "target", func(ctx context.Context, objs []*nav.Item) ([]union.MenuTarget, error) {
 		return resolvers.MenuItem().Target(ctx, objs)
-	}, s58)
+	}, s63)
 	exec.Leaf(tMenuItem, "isCanonical", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).IsCanonical
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
 	exec.Edge(tMenuItem, "alsoAt", func(ctx context.Context, objs []*nav.Item) ([][]*nav.Item, error) {
 		return resolvers.MenuItem().AlsoAt(ctx, objs)
-	}, s55, exec.NonNull)
+	}, s60, exec.NonNull)
 	exec.Leaf(tMenuItem, "access", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).Access
 		return exec.AppendString(dst, string(v))
@@ -1464,16 +1567,16 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Context).Path
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s59)
-	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s57)
-	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s55, exec.NonNull)
-	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s55, exec.NonNull)
-	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s55, exec.NonNull)
-	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s57)
-	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s57)
+	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s64)
+	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s62)
+	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s60, exec.NonNull)
+	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s60, exec.NonNull)
+	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s60, exec.NonNull)
+	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s62)
+	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s62)
 	exec.Edge(tNavigationContext, "otherPlacements", func(ctx context.Context, objs []*nav.Context) ([][]*nav.Item, error) {
 		return resolvers.NavigationContext().OtherPlacements(ctx, objs)
-	}, s55, exec.NonNull)
+	}, s60, exec.NonNull)
 
 	// NotFoundRoute
 	exec.Leaf(tNotFoundRoute, "path", func(dst []byte, obj any) []byte {
@@ -1491,8 +1594,8 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Organisation).ShortName
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s60, exec.NonNull)
-	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s61, exec.NonNull)
+	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s65, exec.NonNull)
+	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s66, exec.NonNull)
 	exec.Leaf(tOrganisation, "joinCallToAction", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Organisation).JoinCallToAction
 		if v == nil {
@@ -1618,16 +1721,16 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPage, "blocks", func(ctx context.Context, objs []*content.Page) ([][]content.Block, error) {
 		return resolvers.Page().Blocks(ctx, objs)
-	}, s63)
+	}, s68)
 	exec.Edge(tPage, "breadcrumbs", func(ctx context.Context, objs []*content.Page) ([][]*content.Breadcrumb, error) {
 		return resolvers.Page().Breadcrumbs(ctx, objs)
-	}, s65, exec.NonNull)
+	}, s70, exec.NonNull)
 	exec.Edge(tPage, "parent", func(ctx context.Context, objs []*content.Page) ([]*content.Page, error) {
 		return resolvers.Page().Parent(ctx, objs)
-	}, s66)
+	}, s71)
 	exec.Edge(tPage, "children", func(ctx context.Context, objs []*content.Page) ([][]*content.Page, error) {
 		return resolvers.Page().Children(ctx, objs)
-	}, s68, exec.NonNull)
+	}, s73, exec.NonNull)
 
 	// PageInfo
 	exec.Leaf(tPageInfo, "hasNextPage", func(dst []byte, obj any) []byte {
@@ -1660,17 +1763,17 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPageRoute, "content", func(ctx context.Context, objs []*content.PageRoute) ([]union.RouteContent, error) {
 		return resolvers.PageRoute().Content(ctx, objs)
-	}, s69, exec.NonNull)
+	}, s74, exec.NonNull)
 	exec.Edge(tPageRoute, "page", func(ctx context.Context, objs []*content.PageRoute) ([]*content.Page, error) {
 		return resolvers.PageRoute().Page(ctx, objs)
-	}, s66)
+	}, s71)
 	exec.Edge(tPageRoute, "breadcrumbs", func(ctx context.Context, objs []*content.PageRoute) ([][]*content.Breadcrumb, error) {
 		return resolvers.PageRoute().Breadcrumbs(ctx, objs)
-	}, s65, exec.NonNull)
+	}, s70, exec.NonNull)
 	exec.Edge(tPageRoute, "trail", func(ctx context.Context, objs []*content.PageRoute) ([][]*nav.Item, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.PageRoute().Trail(ctx, objs, fc.Args["menu"].(string))
-	}, s55, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
+	}, s60, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
 
 	// PartnerApplication
 	exec.Leaf(tPartnerApplication, "id", func(dst []byte, obj any) []byte {
@@ -1698,7 +1801,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPartnerApplication, "keys", func(ctx context.Context, objs []*identity.PartnerApplication) ([][]*identity.Key, error) {
 		return resolvers.PartnerApplication().Keys(ctx, objs)
-	}, s72, exec.NonNull)
+	}, s77, exec.NonNull)
 
 	// PartnerApplicationName
 	exec.Leaf(tPartnerApplicationName, "name", func(dst []byte, obj any) []byte {
@@ -1708,7 +1811,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Plain(tPartnerApplicationName, "scopes", func(obj *identity.KeyHolder) []identity.Scope { return obj.Scopes }, s4, exec.NonNull)
 
 	// PartnerApplicationPayload
-	exec.Plain(tPartnerApplicationPayload, "application", func(obj *PartnerApplicationPayload) *identity.PartnerApplication { return obj.Application }, s73)
+	exec.Plain(tPartnerApplicationPayload, "application", func(obj *PartnerApplicationPayload) *identity.PartnerApplication { return obj.Application }, s78)
 	exec.Plain(tPartnerApplicationPayload, "userErrors", func(obj *PartnerApplicationPayload) []*union.UserError { return obj.UserErrors }, s30, exec.NonNull)
 
 	// Post
@@ -1733,7 +1836,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, s23, exec.NonNull, exec.WithArgs(args_field_Post_vacant_args))
 	exec.Edge(tPost, "committee", func(ctx context.Context, objs []*unit.Post) ([]*unit.Committee, error) {
 		return resolvers.Post().Committee(ctx, objs)
-	}, s76)
+	}, s81)
 
 	// RateLimit
 	exec.Leaf(tRateLimit, "cost", func(dst []byte, obj any) []byte {
@@ -1787,21 +1890,21 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*unit.Region).Nation
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s78, exec.NonNull)
+	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s83, exec.NonNull)
 	exec.Leaf(tRegion, "status", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Region).Status
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
 	exec.Edge(tRegion, "page", func(ctx context.Context, objs []*unit.Region) ([]*content.Page, error) {
 		return resolvers.Region().Page(ctx, objs)
-	}, s67, exec.NonNull)
+	}, s72, exec.NonNull)
 	exec.Edge(tRegion, "subPages", func(ctx context.Context, objs []*unit.Region) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s68, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
+	}, s73, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
 	exec.Edge(tRegion, "committee", func(ctx context.Context, objs []*unit.Region) ([]*unit.Committee, error) {
 		return resolvers.Region().Committee(ctx, objs)
-	}, s76)
+	}, s81)
 	exec.Edge(tRegion, "memberCount", func(ctx context.Context, objs []*unit.Region) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
@@ -1809,7 +1912,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tRegion, "members", func(ctx context.Context, objs []*unit.Region) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s82, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
+	}, s87, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
 
 	// RequestPasswordResetPayload
 	exec.Leaf(tRequestPasswordResetPayload, "mailed", func(dst []byte, obj any) []byte {
@@ -1833,10 +1936,10 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// SearchConnection
-	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s84, exec.NonNull)
+	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s89, exec.NonNull)
 	exec.Method(tSearchConnection, "nodes", func(ctx context.Context, obj *search.Connection) (v []*search.Hit, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s86, exec.NonNull, exec.Guarded)
+	}, s91, exec.NonNull, exec.Guarded)
 	exec.Plain(tSearchConnection, "pageInfo", func(obj *search.Connection) *page.Info { return &obj.PageInfo }, s10, exec.NonNull)
 	exec.Leaf(tSearchConnection, "totalCount", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).TotalCount
@@ -1846,7 +1949,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*search.Connection).IsCapped
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s88, exec.NonNull)
+	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s93, exec.NonNull)
 	exec.Leaf(tSearchConnection, "didYouMean", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).DidYouMean
 		if v == nil {
@@ -1859,7 +1962,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tSearchEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*search.Hit]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s85, exec.NonNull)
+	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s90, exec.NonNull)
 
 	// SearchFacet
 	exec.Leaf(tSearchFacet, "kind", func(dst []byte, obj any) []byte {
@@ -1895,13 +1998,13 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s89, exec.NonNull)
+	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s94, exec.NonNull)
 	exec.Edge(tSearchHit, "target", func(ctx context.Context, objs []*search.Hit) ([]union.RouteContent, error) {
 		return resolvers.SearchHit().Target(ctx, objs)
-	}, s69, exec.NonNull)
+	}, s74, exec.NonNull)
 
 	// SignInPayload
-	exec.Plain(tSignInPayload, "viewer", func(obj *SignInPayload) *union.Viewer { return obj.Viewer }, s90)
+	exec.Plain(tSignInPayload, "viewer", func(obj *SignInPayload) *union.Viewer { return obj.Viewer }, s95)
 	exec.Leaf(tSignInPayload, "expiresAt", func(dst []byte, obj any) []byte {
 		v := obj.(*SignInPayload).ExpiresAt
 		if v == nil {
@@ -1957,14 +2060,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, s18)
 	exec.Edge(tSpecialistSection, "page", func(ctx context.Context, objs []*unit.Section) ([]*content.Page, error) {
 		return resolvers.SpecialistSection().Page(ctx, objs)
-	}, s67, exec.NonNull)
+	}, s72, exec.NonNull)
 	exec.Edge(tSpecialistSection, "subPages", func(ctx context.Context, objs []*unit.Section) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s68, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
+	}, s73, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
 	exec.Edge(tSpecialistSection, "committee", func(ctx context.Context, objs []*unit.Section) ([]*unit.Committee, error) {
 		return resolvers.SpecialistSection().Committee(ctx, objs)
-	}, s76)
+	}, s81)
 	exec.Edge(tSpecialistSection, "memberCount", func(ctx context.Context, objs []*unit.Section) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
@@ -1972,7 +2075,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tSpecialistSection, "members", func(ctx context.Context, objs []*unit.Section) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s82, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
+	}, s87, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
 
 	// Suggestion
 	exec.Leaf(tSuggestion, "title", func(dst []byte, obj any) []byte {
@@ -2015,19 +2118,19 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*union.UserError).Code
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tUserError, "field", func(obj *union.UserError) []string { return obj.Field }, s94)
+	exec.Plain(tUserError, "field", func(obj *union.UserError) []string { return obj.Field }, s99)
 	exec.Leaf(tUserError, "message", func(dst []byte, obj any) []byte {
 		v := obj.(*union.UserError).Message
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
 
 	// Viewer
-	exec.Plain(tViewer, "account", func(obj *union.Viewer) *identity.Account { return obj.Account }, s95)
-	exec.Plain(tViewer, "application", func(obj *union.Viewer) *identity.KeyHolder { return obj.Application }, s96)
-	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s98, exec.NonNull)
+	exec.Plain(tViewer, "account", func(obj *union.Viewer) *identity.Account { return obj.Account }, s100)
+	exec.Plain(tViewer, "application", func(obj *union.Viewer) *identity.KeyHolder { return obj.Application }, s101)
+	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s103, exec.NonNull)
 	exec.Edge(tViewer, "consents", func(ctx context.Context, objs []*union.Viewer) ([][]*privacy.Consent, error) {
 		return resolvers.Viewer().Consents(ctx, objs)
-	}, s49)
+	}, s50)
 	exec.Edge(tViewer, "erasure", func(ctx context.Context, objs []*union.Viewer) ([]*privacy.Erasure, error) {
 		return resolvers.Viewer().Erasure(ctx, objs)
 	}, s39)
@@ -2092,17 +2195,17 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "node", func(ctx context.Context) (union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Node(ctx, fc.Args["id"].(string))
-	}, s99, exec.WithArgs(args_field_Query_node_args))
+	}, s104, exec.WithArgs(args_field_Query_node_args))
 	exec.Root(table, "Query", "nodes", func(ctx context.Context) ([]union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Nodes(ctx, fc.Args["ids"].([]string))
-	}, s101, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
+	}, s106, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
 	exec.Root(table, "Query", "rateLimit", func(ctx context.Context) (*union.RateLimit, error) {
 		return resolvers.Query().RateLimit(ctx)
-	}, s103, exec.NonNull)
+	}, s108, exec.NonNull)
 	exec.Root(table, "Query", "viewer", func(ctx context.Context) (*union.Viewer, error) {
 		return resolvers.Query().Viewer(ctx)
-	}, s104, exec.NonNull)
+	}, s109, exec.NonNull)
 	exec.Root(table, "Query", "caseStudy", func(ctx context.Context) (*career.CaseStudy, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudy(ctx, fc.Args["slug"].(string))
@@ -2110,22 +2213,22 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "caseStudies", func(ctx context.Context) (*career.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudies(ctx, fc.Args["filter"].(*career.Filter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s106, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
+	}, s111, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
 	exec.Root(table, "Query", "careerLevels", func(ctx context.Context) ([]*career.CareerLevel, error) {
 		return resolvers.Query().CareerLevels(ctx)
-	}, s109, exec.NonNull)
+	}, s114, exec.NonNull)
 	exec.Root(table, "Query", "route", func(ctx context.Context) (content.Route, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Route(ctx, fc.Args["path"].(string))
-	}, s110, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
+	}, s115, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
 	exec.Root(table, "Query", "page", func(ctx context.Context) (*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Page(ctx, fc.Args["path"].(string))
-	}, s66, exec.WithArgs(args_field_Query_page_args))
+	}, s71, exec.WithArgs(args_field_Query_page_args))
 	exec.Root(table, "Query", "documents", func(ctx context.Context) (*page.Connection[*content.Document], error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Documents(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s113, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
+	}, s118, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
 	exec.Root(table, "Query", "member", func(ctx context.Context) (*member.Member, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Member(ctx, fc.Args["id"].(string))
@@ -2133,40 +2236,40 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "members", func(ctx context.Context) (*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Members(ctx, fc.Args["filter"].(*member.Filter), fc.Args["orderBy"].(*member.Order), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s82, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
+	}, s87, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
 	exec.Root(table, "Query", "menu", func(ctx context.Context) (*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menu(ctx, fc.Args["handle"].(string))
-	}, s59, exec.WithArgs(args_field_Query_menu_args))
+	}, s64, exec.WithArgs(args_field_Query_menu_args))
 	exec.Root(table, "Query", "menus", func(ctx context.Context) ([]*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menus(ctx, fc.Args["handles"].([]string))
-	}, s119, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
+	}, s124, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
 	exec.Root(table, "Query", "navigationContext", func(ctx context.Context) (*nav.Context, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().NavigationContext(ctx, fc.Args["path"].(string), fc.Args["menu"].(string))
-	}, s121, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
+	}, s126, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
 	exec.Root(table, "Query", "organisation", func(ctx context.Context) (*content.Organisation, error) {
 		return resolvers.Query().Organisation(ctx)
-	}, s123, exec.NonNull)
-	exec.Root(table, "Query", "partnerApplications", nil, s124)
-	exec.Root(table, "Query", "auditTrail", nil, s125, exec.WithArgs(args_field_Query_auditTrail_args))
+	}, s128, exec.NonNull)
+	exec.Root(table, "Query", "partnerApplications", nil, s129)
+	exec.Root(table, "Query", "auditTrail", nil, s130, exec.WithArgs(args_field_Query_auditTrail_args))
 	exec.Root(table, "Query", "consentTexts", func(ctx context.Context) ([]*privacy.ConsentText, error) {
 		return resolvers.Query().ConsentTexts(ctx)
-	}, s128, exec.NonNull)
-	exec.Root(table, "Query", "exportMyData", nil, s129)
+	}, s133, exec.NonNull)
+	exec.Root(table, "Query", "exportMyData", nil, s134)
 	exec.Root(table, "Query", "erasureCertificate", func(ctx context.Context) (*privacy.Certificate, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().ErasureCertificate(ctx, fc.Args["id"].(string))
-	}, s130, exec.WithArgs(args_field_Query_erasureCertificate_args))
+	}, s135, exec.WithArgs(args_field_Query_erasureCertificate_args))
 	exec.Root(table, "Query", "search", func(ctx context.Context) (*search.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Search(ctx, fc.Args["query"].(string), fc.Args["kinds"].([]search.Kind), fc.Args["first"].(*int), fc.Args["after"].(*string))
-	}, s132, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
+	}, s137, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
 	exec.Root(table, "Query", "suggest", func(ctx context.Context) ([]*search.Suggestion, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Suggest(ctx, fc.Args["prefix"].(string), fc.Args["first"].(*int))
-	}, s135, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
+	}, s140, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
 	exec.Root(table, "Query", "specialistSection", func(ctx context.Context) (*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSection(ctx, fc.Args["slug"].(string))
@@ -2174,7 +2277,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "specialistSections", func(ctx context.Context) ([]*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSections(ctx, fc.Args["status"].(*unit.Status))
-	}, s138, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
+	}, s143, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
 	exec.Root(table, "Query", "region", func(ctx context.Context) (*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Region(ctx, fc.Args["slug"].(string))
@@ -2182,30 +2285,30 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "regions", func(ctx context.Context) ([]*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Regions(ctx, fc.Args["nation"].(*unit.Nation))
-	}, s142, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
+	}, s147, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
 	exec.Root(table, "Query", "committee", func(ctx context.Context) (*unit.Committee, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Committee(ctx, fc.Args["slug"].(string))
-	}, s76, exec.WithArgs(args_field_Query_committee_args))
+	}, s81, exec.WithArgs(args_field_Query_committee_args))
 	exec.Root(table, "Query", "committees", func(ctx context.Context) ([]*unit.Committee, error) {
 		return resolvers.Query().Committees(ctx)
-	}, s146, exec.NonNull)
-	exec.Root(table, "Mutation", "join", nil, s147, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
-	exec.Root(table, "Mutation", "setPassword", nil, s149, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
-	exec.Root(table, "Mutation", "signIn", nil, s149, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
-	exec.Root(table, "Mutation", "signOut", nil, s152, exec.NonNull)
-	exec.Root(table, "Mutation", "signOutEverywhere", nil, s152, exec.NonNull)
-	exec.Root(table, "Mutation", "requestPasswordReset", nil, s153, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
-	exec.Root(table, "Mutation", "changePassword", nil, s149, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
-	exec.Root(table, "Mutation", "createPartnerApplication", nil, s156, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
-	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s156, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
-	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s156, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
-	exec.Root(table, "Mutation", "createKey", nil, s160, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
-	exec.Root(table, "Mutation", "revokeKey", nil, s162, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
-	exec.Root(table, "Mutation", "giveConsent", nil, s164, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
-	exec.Root(table, "Mutation", "withdrawConsent", nil, s164, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
-	exec.Root(table, "Mutation", "eraseMember", nil, s167, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
-	exec.Root(table, "Mutation", "cancelErasure", nil, s167, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
-	exec.Root(table, "Mutation", "executeErasure", nil, s167, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
+	}, s151, exec.NonNull)
+	exec.Root(table, "Mutation", "join", nil, s152, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
+	exec.Root(table, "Mutation", "setPassword", nil, s154, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
+	exec.Root(table, "Mutation", "signIn", nil, s154, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
+	exec.Root(table, "Mutation", "signOut", nil, s157, exec.NonNull)
+	exec.Root(table, "Mutation", "signOutEverywhere", nil, s157, exec.NonNull)
+	exec.Root(table, "Mutation", "requestPasswordReset", nil, s158, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
+	exec.Root(table, "Mutation", "changePassword", nil, s154, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
+	exec.Root(table, "Mutation", "createPartnerApplication", nil, s161, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
+	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s161, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
+	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s161, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
+	exec.Root(table, "Mutation", "createKey", nil, s165, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
+	exec.Root(table, "Mutation", "revokeKey", nil, s167, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
+	exec.Root(table, "Mutation", "giveConsent", nil, s169, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
+	exec.Root(table, "Mutation", "withdrawConsent", nil, s169, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
+	exec.Root(table, "Mutation", "eraseMember", nil, s172, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
+	exec.Root(table, "Mutation", "cancelErasure", nil, s172, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
+	exec.Root(table, "Mutation", "executeErasure", nil, s172, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
 	return table
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/collegium/collegium/internal/career"
 	"github.com/collegium/collegium/internal/member"
+	"github.com/collegium/collegium/internal/membership"
 	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/privacy"
 	"github.com/collegium/collegium/internal/unit"
@@ -26,6 +27,7 @@ type MemberResolver interface {
 	Sections(ctx context.Context, objs []*member.Member) ([][]*unit.Section, error)
 	Roles(ctx context.Context, objs []*member.Member) ([][]*unit.Term, error)
 	CaseStudies(ctx context.Context, objs []*member.Member) ([][]*career.CaseStudy, error)
+	Membership(ctx context.Context, objs []*member.Member) ([]*membership.Membership, error)
 	Consents(ctx context.Context, objs []*member.Member) ([][]*privacy.Consent, error)
 }
 type MemberConnectionResolver interface {
@@ -418,6 +420,61 @@ func (ec *executionContext) resolveBatch_Member_caseStudies(ctx context.Context,
 		results,
 		err,
 		"Member.caseStudies",
+	)
+}
+
+func _Member_membership(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *member.Member) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Member_membership(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.resolveBatch_Member_membership(ctx, field, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *membership.Membership) graphql.Marshaler {
+			return marshalOMembership2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐMembership(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Member_membership(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Member",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Membership(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+func (ec *executionContext) resolveBatch_Member_membership(ctx context.Context, field graphql.CollectedField, obj *member.Member) (any, error) {
+	resolver := ec.Resolvers.Member()
+	if batch, ok := graphql.BatchParentsFor[*member.Member](ctx, "Member"); ok {
+		result := batch.FieldResult(field, func() (any, error) {
+			return resolver.Membership(ctx, batch.Parents)
+		})
+		return graphql.ResolveBatchGroupResult[*membership.Membership](
+			ctx,
+			batch.Index,
+			len(batch.Parents),
+			result,
+			"Member.membership",
+			batch.IndexMap,
+		)
+	}
+	results, err := resolver.Membership(ctx, []*member.Member{obj})
+	return graphql.ResolveBatchSingleResult[*membership.Membership](
+		ctx,
+		results,
+		err,
+		"Member.membership",
 	)
 }
 
@@ -935,6 +992,44 @@ func _Member(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "membership":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Member_membership(ctx, ec, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "consents":
 			field := field
 
@@ -1201,6 +1296,22 @@ func marshalNMemberGrade2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembe
 	return res
 }
 
+func unmarshalNMemberGrade2string(ctx context.Context, ec *executionContext, v any) (string, error) {
+	res, err := graphql.UnmarshalString(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNMemberGrade2string(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v string) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(v)
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
 func marshalOMember2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmemberᚐMember(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *member.Member) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -1232,6 +1343,24 @@ func marshalOMemberGrade2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋme
 	_ = sel
 	_ = ctx
 	res := graphql.MarshalString(string(*v))
+	return res
+}
+
+func unmarshalOMemberGrade2ᚖstring(ctx context.Context, ec *executionContext, v any) (*string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := graphql.UnmarshalString(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOMemberGrade2ᚖstring(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *string) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(*v)
 	return res
 }
 

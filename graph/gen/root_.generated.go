@@ -39,6 +39,7 @@ type ResolverRoot interface {
 	DocumentConnection() DocumentConnectionResolver
 	Member() MemberResolver
 	MemberConnection() MemberConnectionResolver
+	Membership() MembershipResolver
 	MenuItem() MenuItemResolver
 	Mutation() MutationResolver
 	NavigationContext() NavigationContextResolver
@@ -331,6 +332,7 @@ type ComplexityRoot struct {
 		Grade       func(childComplexity int) int
 		Headline    func(childComplexity int) int
 		JoinedOn    func(childComplexity int) int
+		Membership  func(childComplexity int) int
 		NodeID      func(childComplexity int) int
 		Pronouns    func(childComplexity int) int
 		Region      func(childComplexity int) int
@@ -348,6 +350,28 @@ type ComplexityRoot struct {
 	MemberEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	Membership struct {
+		EndsOn        func(childComplexity int) int
+		GraceEndsOn   func(childComplexity int) int
+		Grade         func(childComplexity int) int
+		History       func(childComplexity int) int
+		JoinedOn      func(childComplexity int) int
+		RenewableFrom func(childComplexity int) int
+		StartsOn      func(childComplexity int) int
+		Status        func(childComplexity int) int
+		StatusAsOf    func(childComplexity int, on time.Time) int
+		StatusReason  func(childComplexity int) int
+	}
+
+	MembershipEvent struct {
+		EndsOn     func(childComplexity int) int
+		Grade      func(childComplexity int) int
+		HappenedOn func(childComplexity int) int
+		Kind       func(childComplexity int) int
+		Reason     func(childComplexity int) int
+		RecordedAt func(childComplexity int) int
 	}
 
 	Menu struct {
@@ -1704,6 +1728,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Member.JoinedOn(childComplexity), true
+	case "Member.membership":
+		if e.ComplexityRoot.Member.Membership == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Member.Membership(childComplexity), true
 	case "Member.id":
 		if e.ComplexityRoot.Member.NodeID == nil {
 			break
@@ -1772,6 +1802,109 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.MemberEdge.Node(childComplexity), true
+
+	case "Membership.endsOn":
+		if e.ComplexityRoot.Membership.EndsOn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Membership.EndsOn(childComplexity), true
+	case "Membership.graceEndsOn":
+		if e.ComplexityRoot.Membership.GraceEndsOn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Membership.GraceEndsOn(childComplexity), true
+	case "Membership.grade":
+		if e.ComplexityRoot.Membership.Grade == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Membership.Grade(childComplexity), true
+	case "Membership.history":
+		if e.ComplexityRoot.Membership.History == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Membership.History(childComplexity), true
+	case "Membership.joinedOn":
+		if e.ComplexityRoot.Membership.JoinedOn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Membership.JoinedOn(childComplexity), true
+	case "Membership.renewableFrom":
+		if e.ComplexityRoot.Membership.RenewableFrom == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Membership.RenewableFrom(childComplexity), true
+	case "Membership.startsOn":
+		if e.ComplexityRoot.Membership.StartsOn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Membership.StartsOn(childComplexity), true
+	case "Membership.status":
+		if e.ComplexityRoot.Membership.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Membership.Status(childComplexity), true
+	case "Membership.statusAsOf":
+		if e.ComplexityRoot.Membership.StatusAsOf == nil {
+			break
+		}
+
+		args, err := field_Membership_statusAsOf_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Membership.StatusAsOf(childComplexity, args["on"].(time.Time)), true
+	case "Membership.statusReason":
+		if e.ComplexityRoot.Membership.StatusReason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Membership.StatusReason(childComplexity), true
+
+	case "MembershipEvent.endsOn":
+		if e.ComplexityRoot.MembershipEvent.EndsOn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipEvent.EndsOn(childComplexity), true
+	case "MembershipEvent.grade":
+		if e.ComplexityRoot.MembershipEvent.Grade == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipEvent.Grade(childComplexity), true
+	case "MembershipEvent.happenedOn":
+		if e.ComplexityRoot.MembershipEvent.HappenedOn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipEvent.HappenedOn(childComplexity), true
+	case "MembershipEvent.kind":
+		if e.ComplexityRoot.MembershipEvent.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipEvent.Kind(childComplexity), true
+	case "MembershipEvent.reason":
+		if e.ComplexityRoot.MembershipEvent.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipEvent.Reason(childComplexity), true
+	case "MembershipEvent.recordedAt":
+		if e.ComplexityRoot.MembershipEvent.RecordedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipEvent.RecordedAt(childComplexity), true
 
 	case "Menu.handle":
 		if e.ComplexityRoot.Menu.Handle == nil {
@@ -4231,6 +4364,95 @@ type MemberEdge {
   node: Member!
 }
 `, BuiltIn: false},
+	{Name: "../membership.graphqls", Input: `extend type Member {
+  "What they are to the body, and by what; null for everyone but themselves and who may read the register."
+  membership: Membership @cacheControl(scope: PRIVATE)
+}
+
+"What somebody is to the body today, and by what. The status is computed for the day that is asked for, by rules that are kept as data."
+type Membership @cacheControl(scope: PRIVATE) {
+  "The grade of the period that counts today."
+  grade: MemberGrade!
+  "The status today."
+  status: MembershipStatus!
+  "Why it is that, in a sentence."
+  statusReason: String!
+  "The status on another day; null if they were no member then and were not known to become one."
+  statusAsOf("The day." on: Date!): MembershipStatus @cacheControl(scope: PRIVATE) @cost(weight: 1)
+  "The first day of the first period."
+  joinedOn: Date!
+  "The first day of the period that counts today."
+  startsOn: Date!
+  "Its last day; null if it has no end."
+  endsOn: Date
+  "Until when the membership can be renewed and lasts meanwhile; null if it has no end, or has ended."
+  graceEndsOn: Date
+  "From when the member may renew; null if there is nothing to renew."
+  renewableFrom: Date
+  "What happened, the oldest first."
+  history: [MembershipEvent!]! @listSize(assumedSize: 5)
+}
+
+"What somebody can be to the body."
+enum MembershipStatus {
+  "The membership begins on a later day."
+  PENDING
+  "A member."
+  CURRENT
+  "What was paid for has run out. They are a member for some days more, in which they can renew."
+  GRACE
+  "It was not renewed in time."
+  LAPSED
+  "For now they have no rights."
+  SUSPENDED
+  "They retired, and are a member no more."
+  RETIRED
+  "They resigned."
+  RESIGNED
+  "They died."
+  DECEASED
+  "They were removed from the register."
+  REMOVED
+}
+
+"Something that happened to a membership."
+type MembershipEvent @cacheControl(scope: PRIVATE) {
+  "What."
+  kind: MembershipEventKind!
+  "From which day it counts. If a membership ended, that is its last day."
+  happenedOn: Date!
+  "The grade after it, if it was about that."
+  grade: MemberGrade
+  "The last day paid for after it, if it was about that."
+  endsOn: Date
+  "Why, if that was recorded."
+  reason: String
+  "When it was recorded."
+  recordedAt: DateTime!
+}
+
+"What can happen to a membership."
+enum MembershipEventKind {
+  "They joined, or joined again."
+  JOINED
+  "They renewed."
+  RENEWED
+  "The grade changed."
+  GRADE_CHANGED
+  "They were suspended."
+  SUSPENDED
+  "A suspension ended."
+  REINSTATED
+  "They resigned."
+  RESIGNED
+  "They retired."
+  RETIRED
+  "They died."
+  DECEASED
+  "They were removed from the register."
+  REMOVED
+}
+`, BuiltIn: false},
 	{Name: "../nav.graphqls", Input: `extend type Query {
   "The menu with this handle: on this site main, utility, footer or social. Null if there is none."
   menu("The name of the menu in code." handle: String!): Menu @cacheControl(scope: PUBLIC)
@@ -5519,6 +5741,8 @@ func childFields_Member(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Member_roles(ctx, ec, field)
 	case "caseStudies":
 		return fieldContext_Member_caseStudies(ctx, ec, field)
+	case "membership":
+		return fieldContext_Member_membership(ctx, ec, field)
 	case "consents":
 		return fieldContext_Member_consents(ctx, ec, field)
 	}
@@ -5547,6 +5771,50 @@ func childFields_MemberEdge(ctx context.Context, ec *executionContext, field gra
 		return fieldContext_MemberEdge_node(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type MemberEdge", field.Name)
+}
+
+func childFields_Membership(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "grade":
+		return fieldContext_Membership_grade(ctx, ec, field)
+	case "status":
+		return fieldContext_Membership_status(ctx, ec, field)
+	case "statusReason":
+		return fieldContext_Membership_statusReason(ctx, ec, field)
+	case "statusAsOf":
+		return fieldContext_Membership_statusAsOf(ctx, ec, field)
+	case "joinedOn":
+		return fieldContext_Membership_joinedOn(ctx, ec, field)
+	case "startsOn":
+		return fieldContext_Membership_startsOn(ctx, ec, field)
+	case "endsOn":
+		return fieldContext_Membership_endsOn(ctx, ec, field)
+	case "graceEndsOn":
+		return fieldContext_Membership_graceEndsOn(ctx, ec, field)
+	case "renewableFrom":
+		return fieldContext_Membership_renewableFrom(ctx, ec, field)
+	case "history":
+		return fieldContext_Membership_history(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Membership", field.Name)
+}
+
+func childFields_MembershipEvent(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return fieldContext_MembershipEvent_kind(ctx, ec, field)
+	case "happenedOn":
+		return fieldContext_MembershipEvent_happenedOn(ctx, ec, field)
+	case "grade":
+		return fieldContext_MembershipEvent_grade(ctx, ec, field)
+	case "endsOn":
+		return fieldContext_MembershipEvent_endsOn(ctx, ec, field)
+	case "reason":
+		return fieldContext_MembershipEvent_reason(ctx, ec, field)
+	case "recordedAt":
+		return fieldContext_MembershipEvent_recordedAt(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MembershipEvent", field.Name)
 }
 
 func childFields_Menu(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
