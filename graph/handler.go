@@ -115,7 +115,10 @@ func newHandler(root gen.ResolverRoot, store trusted.Store, c Config) (*Handler,
 		watcher:   c.Watcher,
 		accounts:  c.Accounts,
 	}
-	var err error
+	err := checkAccess(schema.Schema())
+	if err != nil {
+		return nil, err
+	}
 	if h.checker, err = newChecker(schema.Schema(), c.Limits); err != nil {
 		return nil, err
 	}
