@@ -25,7 +25,7 @@ func (r *mutationResolver) SetPassword(ctx context.Context, input gen.SetPasswor
 
 // SignIn is the resolver for the signIn field.
 func (r *mutationResolver) SignIn(ctx context.Context, input gen.SignInInput) (*gen.SignInPayload, error) {
-	session, err := r.accounts.SignIn(ctx, input.Email, input.Password, client(ctx))
+	session, err := r.accounts.SignIn(ctx, input.Email, input.Password, input.Code, client(ctx))
 	return r.signIn(ctx, session, err)
 }
 
@@ -47,7 +47,7 @@ func (r *mutationResolver) RequestPasswordReset(ctx context.Context, input gen.R
 
 // ChangePassword is the resolver for the changePassword field.
 func (r *mutationResolver) ChangePassword(ctx context.Context, input gen.ChangePasswordInput) (*gen.SignInPayload, error) {
-	session, err := r.accounts.ChangePassword(ctx, viewer.From(ctx).Account, input.CurrentPassword, input.NewPassword, client(ctx))
+	session, err := r.accounts.ChangePassword(ctx, viewer.From(ctx).Account, input.CurrentPassword, input.NewPassword)
 	return r.signIn(ctx, session, err)
 }
 

@@ -56,7 +56,7 @@ func signedIn(t testing.TB, h *graph.Handler, db *pgxpool.Pool, role string) con
 		return t.Context()
 	}
 	accounts := identity.Store{DB: db, Passwords: passwords}
-	session, err := accounts.SignIn(t.Context(), role+"@example.org", demoPassword, "192.0.2.1")
+	session, err := accounts.SignIn(t.Context(), role+"@example.org", demoPassword, "", "192.0.2.1")
 	if err != nil {
 		t.Fatalf("sign in as %s: %v", role, err)
 	}

@@ -55,6 +55,8 @@ func (r *Resolver) nodes(ctx context.Context, arg string, opaque []string) ([]un
 			err = addNodes(ctx, v, ids, r.career(ctx).ByID, add)
 		case "Member":
 			err = addNodes(ctx, v, ids, r.db.members.ByID, add)
+		case "Account":
+			err = addNodes(ctx, v, ids, r.accounts.AccountsByID, add)
 		case "PartnerApplication":
 			err = addNodes(ctx, v, ids, r.accounts.PartnerApplicationsByID, add)
 		case "ApplicationKey":

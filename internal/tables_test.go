@@ -31,6 +31,8 @@ var unaudited = map[string]string{
 	"trusted_documents_revision": "counts the changes of the trusted documents, which are audited",
 	"sessions":                   "written at each sign-in, not by people; ends by itself",
 	"account_links":              "links that were mailed; end by themselves",
+	"account_totp":               "written at each sign-in; that an account has one is a column of accounts, which is audited",
+	"account_recovery_codes":     "the same",
 	"application_key_uses":       "when a key was last used",
 	"sign_in_failures":           "how often something was tried in vain; ends by itself",
 }

@@ -98,37 +98,22 @@ func (s *Store) Account(ctx context.Context, id uuid.UUID) (_ *Account, err erro
 
 // ChangePassword sets a new password for who is signed in and knows the current
 // one. It ends all sessions of the account and returns a new one in their place. A
-// wrong current password is ErrWrongCredentials and counts as an attempt.
-func (s *Store) ChangePassword(ctx context.Context, account uuid.UUID, current, next, network string) (_ *Session, err error) {
+// wrong current password is ErrWrongCredentials and counts as an attempt: one of
+// those who are signed in, so nobody else's attempts stand in the way.
+func (s *Store) ChangePassword(ctx context.Context, account uuid.UUID, current, next string) (_ *Session, err error) {
 	defer errs.Wrap(&err, "identity.ChangePassword")
-	type row struct {
-		Email        string
-		PasswordHash *string
-	}
-	before, err := pg.One[row](ctx, s.DB, `SELECT a.email, a.password_hash FROM accounts a WHERE a.id = @id`,
-		pgx.StrictNamedArgs{"id": account})
+	before, err := s.credentials(ctx, account)
 	if err != nil {
 		return nil, err
 	}
 	if err := checkPassword("input.newPassword", next, before.Email); err != nil {
 		return nil, err
 	}
-	a := newAttempt(before.Email, network)
-	if err := s.begin(ctx, a); err != nil {
+	if err := s.check(ctx, account, before, current); err != nil {
 		return nil, err
-	}
-	ok, err := s.Passwords.matches(ctx, current, before.PasswordHash)
-	if err != nil {
-		return nil, err
-	}
-	if !ok {
-		return nil, ErrWrongCredentials
 	}
 	hash, err := s.Passwords.hash(ctx, next)
 	if err != nil {
-		return nil, err
-	}
-	if err := s.succeed(ctx, s.DB, a); err != nil {
 		return nil, err
 	}
 	epoch, err := pg.Scalar[int](ctx, s.DB, `
@@ -143,4 +128,46 @@ func (s *Store) ChangePassword(ctx context.Context, account uuid.UUID, current, 
 		return nil, err
 	}
 	return s.open(ctx, s.DB, account, epoch)
+}
+
+// credentials are what somebody who is signed in is asked for again.
+type credentials struct {
+	Email        string
+	PasswordHash *string
+}
+
+func (s *Store) credentials(ctx context.Context, account uuid.UUID) (*credentials, error) {
+	return pg.One[credentials](ctx, s.DB, `
+		SELECT
+			a.email,
+			a.password_hash
+		FROM accounts a
+		WHERE a.id = @id`,
+		pgx.StrictNamedArgs{"id": account})
+}
+
+// check asks somebody who is signed in for the password. It is ErrWrongCredentials if
+// it is another, or if there is none.
+func (s *Store) check(ctx context.Context, account uuid.UUID, c *credentials, password string) error {
+	a := ownAttempt(account)
+	if err := s.begin(ctx, a); err != nil {
+		return err
+	}
+	ok, err := s.Passwords.matches(ctx, password, c.PasswordHash)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return ErrWrongCredentials
+	}
+	return s.succeed(ctx, s.DB, a)
+}
+
+// prove is check for who wants the address too.
+func (s *Store) prove(ctx context.Context, account uuid.UUID, password string) (email string, err error) {
+	c, err := s.credentials(ctx, account)
+	if err != nil {
+		return "", err
+	}
+	return c.Email, s.check(ctx, account, c, password)
 }

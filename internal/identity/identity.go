@@ -20,6 +20,8 @@ type Store struct {
 	Passwords *Passwords
 	// Jobs takes the mails that are to be sent.
 	Jobs *pg.Queue
+	// Now is the clock by which codes are checked; nil: that of the machine.
+	Now func() time.Time
 }
 
 // Role is what an account may do beyond what every member may.
@@ -51,7 +53,16 @@ type Account struct {
 	MemberID        *uuid.UUID
 	SuspendedAt     *time.Time
 	CreatedAt       time.Time
-	Roles           []Role
+	// HasTOTP says whether a code is asked for besides the password.
+	HasTOTP bool
+	Roles   []Role
+}
+
+func (s *Store) now() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+	return time.Now()
 }
 
 // NodeID returns the opaque ID in the graph.

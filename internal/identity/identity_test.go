@@ -148,7 +148,7 @@ func TestJoinVerifySignInSignOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	token := b.token(t)
-	_, err := b.SignIn(t.Context(), ada, password, "n")
+	_, err := b.SignIn(t.Context(), ada, password, "", "n")
 	wantErr(t, "before the address is verified", err, identity.ErrWrongCredentials)
 
 	var invalid *errs.Invalid
@@ -162,7 +162,7 @@ func TestJoinVerifySignInSignOut(t *testing.T) {
 	_, err = b.SetPassword(t.Context(), token, password)
 	wantErr(t, "the link a second time", err, identity.ErrLinkEnded)
 
-	second, err := b.SignIn(t.Context(), " ADA@EXAMPLE.ORG ", password, "n")
+	second, err := b.SignIn(t.Context(), " ADA@EXAMPLE.ORG ", password, "", "n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func TestEverythingEndsSessions(t *testing.T) {
 			wantErr(t, "sign out", b.SignOutEverywhere(t.Context(), s.AccountID), nil)
 		},
 		"a new password": func(t *testing.T, b *body, s *identity.Session) {
-			next, err := b.ChangePassword(t.Context(), s.AccountID, password, "four green herons", "n")
+			next, err := b.ChangePassword(t.Context(), s.AccountID, password, "four green herons")
 			wantErr(t, "change", err, nil)
 			if !b.signedIn(t, next) {
 				t.Error("who changes the password is signed out")
@@ -206,7 +206,7 @@ func TestEverythingEndsSessions(t *testing.T) {
 		"a suspension, by whatever program": func(t *testing.T, b *body, _ *identity.Session) {
 			_, err := b.db.Exec(t.Context(), `UPDATE accounts SET suspended_at = now()`)
 			wantErr(t, "suspend", err, nil)
-			_, err = b.SignIn(t.Context(), ada, password, "n")
+			_, err = b.SignIn(t.Context(), ada, password, "", "n")
 			wantErr(t, "sign in", err, identity.ErrSuspended)
 		},
 		"a suspension that is lifted": func(t *testing.T, b *body, _ *identity.Session) {
@@ -242,7 +242,7 @@ func TestALinkEndsWithTheEpoch(t *testing.T) {
 	b, s := joined(t)
 	wantErr(t, "request", b.RequestReset(t.Context(), ada, "n"), nil)
 	token := b.token(t)
-	_, err := b.ChangePassword(t.Context(), s.AccountID, password, "four green herons", "n")
+	_, err := b.ChangePassword(t.Context(), s.AccountID, password, "four green herons")
 	wantErr(t, "change", err, nil)
 	_, err = b.SetPassword(t.Context(), token, "five red herons!!")
 	wantErr(t, "the old link", err, identity.ErrLinkEnded)
@@ -284,7 +284,7 @@ func TestAttemptsAreCounted(t *testing.T) {
 			var all sync.WaitGroup
 			for range 40 {
 				all.Go(func() {
-					switch _, err := b.SignIn(t.Context(), address, "wrong password", "n"); {
+					switch _, err := b.SignIn(t.Context(), address, "wrong password", "", "n"); {
 					case errors.Is(err, identity.ErrWrongCredentials):
 						wrong.Add(1)
 					case errors.Is(err, identity.ErrTooManyAttempts):
@@ -305,7 +305,7 @@ func TestAttemptsAreCounted(t *testing.T) {
 			wantErr(t, "reset", b.RequestReset(t.Context(), ada, "n"), nil)
 			_, err := b.SetPassword(t.Context(), b.token(t), "four green herons")
 			wantErr(t, "set", err, nil)
-			_, err = b.SignIn(t.Context(), ada, "four green herons", "n")
+			_, err = b.SignIn(t.Context(), ada, "four green herons", "", "n")
 			wantErr(t, "sign in", err, nil)
 		})
 	}

@@ -39,32 +39,33 @@ func (s *Store) Join(ctx context.Context, a Application, network string) (err er
 	if err := s.begin(ctx, newAttempt("join:"+a.Email, "join:"+network)); err != nil {
 		return err
 	}
-	return pgx.BeginFunc(ctx, s.DB, func(tx pgx.Tx) error {
-		// An application that was never confirmed may be written anew by its author, and
-		// by nobody who has an account.
-		_, err := tx.Exec(ctx, `
-			WITH account AS (
-				INSERT INTO accounts (id, email)
-				VALUES (@account, @email)
-				ON CONFLICT (email_folded) DO UPDATE SET email = excluded.email
-				WHERE accounts.email_verified_at IS NULL AND accounts.password_hash IS NULL
-				RETURNING id
-			)
-			INSERT INTO membership_applications AS m (id, account_id, display_name, grade)
-			SELECT @id, account.id, @name, @grade
-			FROM account
-			ON CONFLICT (account_id) WHERE decision IS NULL DO UPDATE SET
-				display_name = excluded.display_name,
-				grade = excluded.grade,
-				submitted_at = now()`,
-			pgx.StrictNamedArgs{
-				"account": newID(), "email": a.Email, "id": newID(), "name": a.DisplayName, "grade": a.Grade,
-			})
-		if err != nil {
-			return err
-		}
-		return s.enqueue(ctx, tx, joinMail, a.Email)
-	})
+	// Nothing of it is written before the job runs: whether there is an account must not
+	// show in the time that this takes.
+	return s.enqueue(ctx, MailArgs{Mail: joinMail, Email: a.Email, Application: &a})
+}
+
+// apply writes an application. One that was never confirmed may be written anew by its
+// author, and by nobody who has an account.
+func (s *Store) apply(ctx context.Context, a *Application) error {
+	_, err := s.DB.Exec(ctx, `
+		WITH account AS (
+			INSERT INTO accounts (id, email)
+			VALUES (@account, @email)
+			ON CONFLICT (email_folded) DO UPDATE SET email = excluded.email
+			WHERE accounts.email_verified_at IS NULL AND accounts.password_hash IS NULL
+			RETURNING id
+		)
+		INSERT INTO membership_applications AS m (id, account_id, display_name, grade)
+		SELECT @id, account.id, @name, @grade
+		FROM account
+		ON CONFLICT (account_id) WHERE decision IS NULL DO UPDATE SET
+			display_name = excluded.display_name,
+			grade = excluded.grade,
+			submitted_at = now()`,
+		pgx.StrictNamedArgs{
+			"account": newID(), "email": a.Email, "id": newID(), "name": a.DisplayName, "grade": a.Grade,
+		})
+	return err
 }
 
 // RequestReset mails a link for a new password, if the address has an account.
@@ -77,7 +78,7 @@ func (s *Store) RequestReset(ctx context.Context, email, network string) (err er
 	if err := s.begin(ctx, newAttempt("reset:"+email, "reset:"+network)); err != nil {
 		return err
 	}
-	return pgx.BeginFunc(ctx, s.DB, func(tx pgx.Tx) error { return s.enqueue(ctx, tx, resetMail, email) })
+	return s.enqueue(ctx, MailArgs{Mail: resetMail, Email: email})
 }
 
 // SetPassword follows a mailed link: it proves that the address is the person's,
@@ -121,12 +122,14 @@ func (s *Store) SetPassword(ctx context.Context, token, password string) (sessio
 	return session, err
 }
 
-// enqueue has a mail sent once the transaction is committed. Every request writes
-// one job, whether the address has an account or not: what the mail says, and
-// whether there is one, is decided when it is sent.
-func (s *Store) enqueue(ctx context.Context, tx pgx.Tx, k mailKind, email string) error {
-	_, err := s.Jobs.InsertTx(ctx, tx, MailArgs{Mail: k, Email: email}, &river.InsertOpts{MaxAttempts: 10})
-	return err
+// enqueue has a mail sent. Every request writes one job, whether the address has an
+// account or not: what the mail says, and whether there is one, is decided when it is
+// sent.
+func (s *Store) enqueue(ctx context.Context, args MailArgs) error {
+	return pgx.BeginFunc(ctx, s.DB, func(tx pgx.Tx) error {
+		_, err := s.Jobs.InsertTx(ctx, tx, args, &river.InsertOpts{MaxAttempts: 10})
+		return err
+	})
 }
 
 // accountFor returns the account that a mail is for.

@@ -25,6 +25,8 @@ const (
 type MailArgs struct {
 	Mail  mailKind `json:"mail"`
 	Email string   `json:"email"`
+	// Application is what is written before the mail is sent, if somebody joins.
+	Application *Application `json:"application,omitempty"`
 }
 
 // Kind names the job in the queue.
@@ -44,6 +46,11 @@ type MailWorker struct {
 
 // Work sends one mail.
 func (w *MailWorker) Work(ctx context.Context, job *river.Job[MailArgs]) error {
+	if job.Args.Application != nil {
+		if err := w.Store.apply(ctx, job.Args.Application); err != nil {
+			return err
+		}
+	}
 	account, err := w.Store.accountFor(ctx, job.Args.Email)
 	if errors.Is(err, errs.NotFound) || err == nil && account.Suspended {
 		return nil

@@ -43,13 +43,16 @@ const accountColumns = `
 	a.member_id,
 	a.suspended_at,
 	a.created_at,
+	a.has_totp,
 	ARRAY(SELECT r.role FROM account_roles r WHERE r.account_id = a.id ORDER BY r.role) AS roles`
 
 // SignIn begins a session for whoever knows an address and its password. network is
 // where the attempt comes from. Its errors are those of this package; with
 // ErrWrongCredentials and ErrTooManyAttempts nobody learns whether there is such an
-// account, also not by the time it takes.
-func (s *Store) SignIn(ctx context.Context, email, password, network string) (_ *Session, err error) {
+// account, also not by the time it takes. code is that of the second factor, empty if
+// there is none; if the account has one, it is ErrTOTPRequired or ErrTOTPWrong
+// without the right one.
+func (s *Store) SignIn(ctx context.Context, email, password, code, network string) (_ *Session, err error) {
 	defer errs.Wrap(&err, "identity.SignIn")
 	a := newAttempt(email, network)
 	if err := s.begin(ctx, a); err != nil {
@@ -61,6 +64,7 @@ func (s *Store) SignIn(ctx context.Context, email, password, network string) (_ 
 		PasswordHash *string
 		Verified     bool
 		Suspended    bool
+		HasTOTP      bool
 	}
 	account, err := pg.One[row](ctx, s.DB, `
 		SELECT
@@ -68,7 +72,8 @@ func (s *Store) SignIn(ctx context.Context, email, password, network string) (_ 
 			a.epoch,
 			a.password_hash,
 			a.email_verified_at IS NOT NULL AS verified,
-			a.suspended_at IS NOT NULL AS suspended
+			a.suspended_at IS NOT NULL AS suspended,
+			a.has_totp
 		FROM accounts a
 		WHERE a.email_folded = lower(@email COLLATE "und-x-icu")`,
 		pgx.StrictNamedArgs{"email": fold(email)})
@@ -87,6 +92,11 @@ func (s *Store) SignIn(ctx context.Context, email, password, network string) (_ 
 		return nil, ErrSuspended
 	case !account.Verified:
 		return nil, ErrNotVerified
+	}
+	if account.HasTOTP {
+		if err := s.useCode(ctx, account.ID, code); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.succeed(ctx, s.DB, a); err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/collegium/collegium/internal/pg"
@@ -27,6 +28,12 @@ type attempt struct {
 func newAttempt(email, network string) attempt {
 	a, n := sha256.Sum256([]byte("address:"+fold(email))), sha256.Sum256([]byte("network:"+network))
 	return attempt{a[:], n[:]}
+}
+
+// ownAttempt is one try of somebody who is signed in. It is counted by the account
+// alone, apart from the attempts to sign in: those of others can't use it up.
+func ownAttempt(account uuid.UUID) attempt {
+	return newAttempt("own:"+account.String(), "own:"+account.String())
 }
 
 // fold returns what makes two addresses the same, as the table of accounts does.

@@ -1,0 +1,51 @@
+package graph
+
+import (
+	"context"
+
+	"github.com/collegium/collegium/graph/gen"
+	"github.com/collegium/collegium/internal/identity"
+	"github.com/collegium/collegium/internal/viewer"
+	"github.com/google/uuid"
+)
+
+// GrantRole is the resolver for the grantRole field.
+func (r *mutationResolver) GrantRole(ctx context.Context, input gen.RoleInput) (*gen.AccountPayload, error) {
+	return onAccount(input.Account, func(id uuid.UUID) (*identity.Account, error) { return r.accounts.GrantRole(ctx, id, input.Role) })
+}
+
+// RevokeRole is the resolver for the revokeRole field.
+func (r *mutationResolver) RevokeRole(ctx context.Context, input gen.RoleInput) (*gen.AccountPayload, error) {
+	return onAccount(input.Account, func(id uuid.UUID) (*identity.Account, error) { return r.accounts.RevokeRole(ctx, id, input.Role) })
+}
+
+// SuspendAccount is the resolver for the suspendAccount field.
+func (r *mutationResolver) SuspendAccount(ctx context.Context, input gen.SuspendAccountInput) (*gen.AccountPayload, error) {
+	return onAccount(input.Account, func(id uuid.UUID) (*identity.Account, error) { return r.accounts.Suspend(ctx, id, true) })
+}
+
+// ReinstateAccount is the resolver for the reinstateAccount field.
+func (r *mutationResolver) ReinstateAccount(ctx context.Context, input gen.SuspendAccountInput) (*gen.AccountPayload, error) {
+	return onAccount(input.Account, func(id uuid.UUID) (*identity.Account, error) { return r.accounts.Suspend(ctx, id, false) })
+}
+
+// BeginTotp is the resolver for the beginTotp field.
+func (r *mutationResolver) BeginTotp(ctx context.Context, input gen.PasswordInput) (*gen.BeginTotpPayload, error) {
+	return r.beginTOTP(ctx, input.CurrentPassword)
+}
+
+// ConfirmTotp is the resolver for the confirmTotp field.
+func (r *mutationResolver) ConfirmTotp(ctx context.Context, input gen.ConfirmTotpInput) (*gen.ConfirmTotpPayload, error) {
+	return r.confirmTOTP(ctx, input.Code)
+}
+
+// DisableTotp is the resolver for the disableTotp field.
+func (r *mutationResolver) DisableTotp(ctx context.Context, input gen.PasswordInput) (*gen.SignInPayload, error) {
+	session, err := r.accounts.DisableTOTP(ctx, viewer.From(ctx).Account, input.CurrentPassword)
+	return r.signIn(ctx, session, err)
+}
+
+// Accounts is the resolver for the accounts field.
+func (r *queryResolver) Accounts(ctx context.Context, search string, first int) ([]*identity.Account, error) {
+	return r.accounts.Accounts(ctx, viewer.From(ctx), search, first)
+}

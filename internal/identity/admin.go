@@ -1,0 +1,115 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/collegium/collegium/internal/errs"
+	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/viewer"
+)
+
+// ErrLastAdministrator says that nobody could manage accounts any more.
+var ErrLastAdministrator = errors.New("this is the last administrator; make another account one first")
+
+// MaxAccounts is how many accounts one search answers.
+const MaxAccounts = 100
+
+// Accounts returns the accounts in whose address a text stands, by address, for who
+// manages accounts. An empty text finds all.
+func (s *Store) Accounts(ctx context.Context, v viewer.Viewer, text string, first int) (_ []*Account, err error) {
+	defer errs.Wrap(&err, "identity.Accounts")
+	if first < 1 || first > MaxAccounts {
+		return nil, errs.Invalidf("first", "%d is out of range; ask for 1 to %d", first, MaxAccounts)
+	}
+	if len(text) > 254 || strings.ContainsRune(text, 0) {
+		return nil, errs.Invalidf("search", "no address is so long")
+	}
+	return pg.All[Account](ctx, s.DB, `
+		SELECT`+accountColumns+`
+		FROM accounts a
+		WHERE @may AND strpos(a.email_folded, lower(@text COLLATE "und-x-icu")) > 0
+		ORDER BY a.email_folded
+		LIMIT @first`,
+		pgx.StrictNamedArgs{"may": v.May(viewer.ManageAccounts), "text": strings.TrimSpace(text), "first": first})
+}
+
+// AccountsByID returns accounts by their IDs: one's own, and all for who manages
+// accounts.
+func (s *Store) AccountsByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (_ map[uuid.UUID]*Account, err error) {
+	defer errs.Wrap(&err, "identity.AccountsByID")
+	rows, err := pg.All[Account](ctx, s.DB, `
+		SELECT`+accountColumns+`
+		FROM accounts a
+		WHERE a.id = ANY(@ids) AND (@may OR a.id = @own)`,
+		pgx.StrictNamedArgs{"ids": ids, "may": v.May(viewer.ManageAccounts), "own": v.Account})
+	return pg.ByKey(rows, func(a *Account) uuid.UUID { return a.ID }), err
+}
+
+// GrantRole gives an account a role, and ends its sessions if it had not got it
+// before. errs.NotFound if there is no such account.
+func (s *Store) GrantRole(ctx context.Context, account uuid.UUID, role Role) (_ *Account, err error) {
+	defer errs.Wrap(&err, "identity.GrantRole(%s, %s)", account, role)
+	_, err = s.DB.Exec(ctx, `
+		WITH granted AS (
+			INSERT INTO account_roles (account_id, role)
+			SELECT a.id, @role
+			FROM accounts a
+			WHERE a.id = @account
+			ON CONFLICT DO NOTHING
+			RETURNING account_id
+		)
+		UPDATE accounts a
+		SET epoch = a.epoch + 1
+		FROM granted g
+		WHERE a.id = g.account_id`,
+		pgx.StrictNamedArgs{"account": account, "role": role})
+	return s.written(ctx, account, err)
+}
+
+// RevokeRole takes a role from an account, and ends its sessions if it had it.
+// ErrLastAdministrator if nobody could manage accounts any more; errs.NotFound if
+// there is no such account.
+func (s *Store) RevokeRole(ctx context.Context, account uuid.UUID, role Role) (_ *Account, err error) {
+	defer errs.Wrap(&err, "identity.RevokeRole(%s, %s)", account, role)
+	_, err = s.DB.Exec(ctx, `
+		WITH revoked AS (
+			DELETE FROM account_roles
+			WHERE account_id = @account AND role = @role
+			RETURNING account_id
+		)
+		UPDATE accounts a
+		SET epoch = a.epoch + 1
+		FROM revoked r
+		WHERE a.id = r.account_id`,
+		pgx.StrictNamedArgs{"account": account, "role": role})
+	return s.written(ctx, account, err)
+}
+
+// Suspend ends all sessions of an account and lets it begin none. With suspended
+// false it may sign in again. ErrLastAdministrator if nobody could manage accounts
+// any more; errs.NotFound if there is no such account.
+func (s *Store) Suspend(ctx context.Context, account uuid.UUID, suspended bool) (_ *Account, err error) {
+	defer errs.Wrap(&err, "identity.Suspend(%s)", account)
+	_, err = s.DB.Exec(ctx, `
+		UPDATE accounts
+		SET suspended_at = CASE WHEN @suspended THEN COALESCE(suspended_at, now()) END
+		WHERE id = @account AND (suspended_at IS NULL) = @suspended`,
+		pgx.StrictNamedArgs{"account": account, "suspended": suspended})
+	return s.written(ctx, account, err)
+}
+
+// written returns an account that was written to.
+func (s *Store) written(ctx context.Context, account uuid.UUID, err error) (*Account, error) {
+	switch {
+	case pg.Constraint(err) == "accounts_one_administrator":
+		return nil, ErrLastAdministrator
+	case err != nil:
+		return nil, err
+	}
+	return s.Account(ctx, account)
+}
