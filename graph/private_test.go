@@ -103,7 +103,7 @@ func plant(t *testing.T, others []string) *planted {
 	if _, err := accounts.Create(ctx, identity.NewAccount{Email: "victim@example.org", Password: demoPassword, Verified: true, MemberID: &victims[0]}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := accounts.SignIn(ctx, "victim@example.org", demoPassword, "192.0.2.1"); err != nil {
+	if _, err := accounts.SignIn(ctx, "victim@example.org", demoPassword, "", "192.0.2.1"); err != nil {
 		t.Fatal(err)
 	}
 	levels := []string{forMembers, forSection, forCommittee, forStaff, forNobody}

@@ -11,12 +11,46 @@ import (
 	"github.com/collegium/collegium/internal/privacy"
 )
 
+// What became of an account.
+type AccountPayload struct {
+	// The account as it is now; null if nothing was changed.
+	Account *identity.Account `json:"account,omitempty"`
+	// Why nothing was changed.
+	UserErrors []*union.UserError `json:"userErrors"`
+}
+
+// A secret for an authenticator.
+type BeginTotpPayload struct {
+	// The secret in base32, for who types it; null if none was made.
+	Secret *string `json:"secret,omitempty"`
+	// The same as an otpauth address, to be shown as a QR code; null if none was made.
+	URI *string `json:"uri,omitempty"`
+	// Why none was made.
+	UserErrors []*union.UserError `json:"userErrors"`
+}
+
 // The old and the new password.
 type ChangePasswordInput struct {
 	// The password until now.
 	CurrentPassword string `json:"currentPassword"`
 	// 12 to 200 characters, of any kind.
 	NewPassword string `json:"newPassword"`
+}
+
+// A first code.
+type ConfirmTotpInput struct {
+	// The six digits that the authenticator shows.
+	Code string `json:"code"`
+}
+
+// What became of turning the second factor on.
+type ConfirmTotpPayload struct {
+	// Codes for who has lost the authenticator. Each works once, and none can be read again; null if it was not turned on.
+	RecoveryCodes []string `json:"recoveryCodes,omitempty"`
+	// Who is signed in now; null if it was not turned on.
+	Viewer *union.Viewer `json:"viewer,omitempty"`
+	// Why it was not turned on.
+	UserErrors []*union.UserError `json:"userErrors"`
 }
 
 // What became of a decision.
@@ -117,6 +151,12 @@ type PartnerApplicationPayload struct {
 	UserErrors []*union.UserError `json:"userErrors"`
 }
 
+// The password of who is signed in, asked for again.
+type PasswordInput struct {
+	// The password.
+	CurrentPassword string `json:"currentPassword"`
+}
+
 // The opening page of the graph: what can be asked. Every field is public unless its description says otherwise.
 type Query struct {
 }
@@ -149,6 +189,14 @@ type RevokeKeyPayload struct {
 	UserErrors []*union.UserError `json:"userErrors"`
 }
 
+// A role of an account.
+type RoleInput struct {
+	// The ID of the account.
+	Account string `json:"account"`
+	// The role.
+	Role identity.Role `json:"role"`
+}
+
 // A link from a mail, and a password.
 type SetPasswordInput struct {
 	// What stands after token= in the link.
@@ -163,6 +211,8 @@ type SignInInput struct {
 	Email string `json:"email"`
 	// The password.
 	Password string `json:"password"`
+	// The code of the second factor, or a recovery code. Leave it out at first: TOTP_REQUIRED asks for it.
+	Code string `json:"code"`
 }
 
 // What became of signing in.
@@ -181,6 +231,12 @@ type SignOutPayload struct {
 	SignedOut bool `json:"signedOut"`
 	// Why it failed.
 	UserErrors []*union.UserError `json:"userErrors"`
+}
+
+// Which account.
+type SuspendAccountInput struct {
+	// The ID of the account.
+	Account string `json:"account"`
 }
 
 // Which application of a partner.

@@ -58,6 +58,8 @@ const (
 var Tables = []Table{
 	{Name: "sessions", About: "where you are signed in", Whose: byAccount, Hidden: []string{"token_sha256"}, Fate: erased},
 	{Name: "account_links", About: "links that were mailed to you and still work", Whose: byAccount, Hidden: []string{"token_sha256"}, Fate: erased},
+	{Name: "account_totp", About: "your authenticator", Whose: byAccount, Hidden: []string{"secret", "last_step"}, Fate: erased},
+	{Name: "account_recovery_codes", About: "your recovery codes that were not used", Whose: byAccount, Hidden: []string{"code_sha256"}, Fate: erased},
 	{Name: "account_roles", About: "your roles", Whose: byAccount, Fate: erased},
 	{
 		Name: "sign_in_failures", About: "how often it was tried in vain to sign in, join or reset with your address",
