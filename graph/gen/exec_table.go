@@ -35,11 +35,13 @@ func NewExecTable(cfg Config) *exec.Table {
 
 	// The object types, with the interfaces and unions they belong to.
 	tAccount := table.Object("Account", "Node")
+	tAccountPayload := table.Object("AccountPayload")
 	tAction := table.Object("Action", "MenuTarget")
 	tApplicationKey := table.Object("ApplicationKey", "Node")
 	tAuditConnection := table.Object("AuditConnection")
 	tAuditEdge := table.Object("AuditEdge")
 	tAuditEntry := table.Object("AuditEntry")
+	tBeginTotpPayload := table.Object("BeginTotpPayload")
 	tBreadcrumb := table.Object("Breadcrumb")
 	tCalloutBlock := table.Object("CalloutBlock", "Block")
 	tCareerLevel := table.Object("CareerLevel")
@@ -48,6 +50,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	tCaseStudyEdge := table.Object("CaseStudyEdge")
 	tCaseStudyListBlock := table.Object("CaseStudyListBlock", "Block")
 	tCommittee := table.Object("Committee", "Node")
+	tConfirmTotpPayload := table.Object("ConfirmTotpPayload")
 	tConsent := table.Object("Consent")
 	tConsentDecision := table.Object("ConsentDecision")
 	tConsentPayload := table.Object("ConsentPayload")
@@ -114,12 +117,15 @@ func NewExecTable(cfg Config) *exec.Table {
 		return exec.AppendString(dst, string(v))
 	})
 	s1 := exec.List(s0, true, false)
-	s2 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, true)
-	s3 := exec.Scalar(true, false, func(dst []byte, v identity.Scope) []byte {
+	s2 := exec.Pointer[identity.Account](tAccount, false)
+	s3 := exec.Pointer[union.UserError](tUserError, true)
+	s4 := exec.List(s3, true, false)
+	s5 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, true)
+	s6 := exec.Scalar(true, false, func(dst []byte, v identity.Scope) []byte {
 		return exec.AppendString(dst, string(v))
 	})
-	s4 := exec.List(s3, true, false)
-	s5 := exec.Interface("Unit", false, func(v unit.Unit) (*exec.Type, any) {
+	s7 := exec.List(s6, true, false)
+	s8 := exec.Interface("Unit", false, func(v unit.Unit) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *unit.Section:
 			if v == nil {
@@ -134,77 +140,77 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s6 := exec.Pointer[page.Edge[*audit.Entry]](tAuditEdge, true)
-	s7 := exec.Values(s6, true)
-	s8 := exec.Pointer[audit.Entry](tAuditEntry, true)
-	s9 := exec.List(s8, true, false)
-	s10 := exec.Pointer[page.Info](tPageInfo, true)
-	s11 := exec.Scalar(true, false, func(dst []byte, v string) []byte {
+	s9 := exec.Pointer[page.Edge[*audit.Entry]](tAuditEdge, true)
+	s10 := exec.Values(s9, true)
+	s11 := exec.Pointer[audit.Entry](tAuditEntry, true)
+	s12 := exec.List(s11, true, false)
+	s13 := exec.Pointer[page.Info](tPageInfo, true)
+	s14 := exec.Scalar(true, false, func(dst []byte, v string) []byte {
 		return exec.AppendString(dst, v)
 	})
-	s12 := exec.List(s11, true, true)
-	s13 := exec.Pointer[career.CaseStudy](tCaseStudy, true)
-	s14 := exec.List(s13, true, false)
-	s15 := exec.Pointer[career.CareerLevel](tCareerLevel, false)
-	s16 := exec.Pointer[content.Document](tDocument, false)
-	s17 := exec.Pointer[member.Member](tMember, false)
-	s18 := exec.Pointer[unit.Section](tSpecialistSection, false)
-	s19 := exec.Pointer[unit.Region](tRegion, false)
-	s20 := exec.Pointer[career.CaseStudy](tCaseStudy, false)
-	s21 := exec.Pointer[page.Edge[*career.CaseStudy]](tCaseStudyEdge, true)
-	s22 := exec.Values(s21, true)
-	s23 := exec.Scalar(true, false, func(dst []byte, v int) []byte {
+	s15 := exec.List(s14, true, true)
+	s16 := exec.Pointer[career.CaseStudy](tCaseStudy, true)
+	s17 := exec.List(s16, true, false)
+	s18 := exec.Pointer[career.CareerLevel](tCareerLevel, false)
+	s19 := exec.Pointer[content.Document](tDocument, false)
+	s20 := exec.Pointer[member.Member](tMember, false)
+	s21 := exec.Pointer[unit.Section](tSpecialistSection, false)
+	s22 := exec.Pointer[unit.Region](tRegion, false)
+	s23 := exec.Pointer[career.CaseStudy](tCaseStudy, false)
+	s24 := exec.Pointer[page.Edge[*career.CaseStudy]](tCaseStudyEdge, true)
+	s25 := exec.Values(s24, true)
+	s26 := exec.Scalar(true, false, func(dst []byte, v int) []byte {
 		return scalar.AppendInt(dst, v)
 	})
-	s24 := exec.Pointer[unit.Post](tPost, true)
-	s25 := exec.List(s24, true, false)
-	s26 := exec.Pointer[privacy.Decision](tConsentDecision, true)
-	s27 := exec.List(s26, true, false)
-	s28 := exec.Pointer[privacy.Consent](tConsent, false)
-	s29 := exec.Pointer[union.UserError](tUserError, true)
-	s30 := exec.List(s29, true, false)
-	s31 := exec.Pointer[identity.Key](tApplicationKey, false)
-	s32 := exec.Pointer[viewer.AccessTo](tViewerAccess, true)
-	s33 := exec.Pointer[content.Document](tDocument, true)
-	s34 := exec.List(s33, true, false)
-	s35 := exec.Pointer[page.Edge[*content.Document]](tDocumentEdge, true)
-	s36 := exec.Values(s35, true)
-	s37 := exec.Pointer[privacy.Part](tErasurePart, true)
-	s38 := exec.List(s37, true, false)
-	s39 := exec.Pointer[privacy.Erasure](tErasure, false)
-	s40 := exec.Pointer[content.FaqItem](tFaqItem, true)
+	s27 := exec.Pointer[unit.Post](tPost, true)
+	s28 := exec.List(s27, true, false)
+	s29 := exec.List(s14, false, true)
+	s30 := exec.Pointer[union.Viewer](tViewer, false)
+	s31 := exec.Pointer[privacy.Decision](tConsentDecision, true)
+	s32 := exec.List(s31, true, false)
+	s33 := exec.Pointer[privacy.Consent](tConsent, false)
+	s34 := exec.Pointer[identity.Key](tApplicationKey, false)
+	s35 := exec.Pointer[viewer.AccessTo](tViewerAccess, true)
+	s36 := exec.Pointer[content.Document](tDocument, true)
+	s37 := exec.List(s36, true, false)
+	s38 := exec.Pointer[page.Edge[*content.Document]](tDocumentEdge, true)
+	s39 := exec.Values(s38, true)
+	s40 := exec.Pointer[privacy.Part](tErasurePart, true)
 	s41 := exec.List(s40, true, false)
-	s42 := exec.Pointer[content.Link](tLink, true)
-	s43 := exec.List(s42, true, false)
-	s44 := exec.Pointer[unit.Section](tSpecialistSection, true)
-	s45 := exec.List(s44, false, false)
-	s46 := exec.Pointer[unit.Term](tTerm, true)
-	s47 := exec.List(s46, true, false)
-	s48 := exec.Pointer[membership.Membership](tMembership, false)
-	s49 := exec.Pointer[privacy.Consent](tConsent, true)
-	s50 := exec.List(s49, false, false)
-	s51 := exec.Pointer[page.Edge[*member.Member]](tMemberEdge, true)
-	s52 := exec.Values(s51, true)
-	s53 := exec.Pointer[member.Member](tMember, true)
-	s54 := exec.List(s53, true, false)
+	s42 := exec.Pointer[privacy.Erasure](tErasure, false)
+	s43 := exec.Pointer[content.FaqItem](tFaqItem, true)
+	s44 := exec.List(s43, true, false)
+	s45 := exec.Pointer[content.Link](tLink, true)
+	s46 := exec.List(s45, true, false)
+	s47 := exec.Pointer[unit.Section](tSpecialistSection, true)
+	s48 := exec.List(s47, false, false)
+	s49 := exec.Pointer[unit.Term](tTerm, true)
+	s50 := exec.List(s49, true, false)
+	s51 := exec.Pointer[membership.Membership](tMembership, false)
+	s52 := exec.Pointer[privacy.Consent](tConsent, true)
+	s53 := exec.List(s52, false, false)
+	s54 := exec.Pointer[page.Edge[*member.Member]](tMemberEdge, true)
+	s55 := exec.Values(s54, true)
+	s56 := exec.Pointer[member.Member](tMember, true)
+	s57 := exec.List(s56, true, false)
 	args_field_Membership_statusAsOf_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Membership_statusAsOf_args(ctx, ec, raw)
 	}
-	s56 := exec.Scalar(false, false, func(dst []byte, v *membership.Status) []byte {
+	s59 := exec.Scalar(false, false, func(dst []byte, v *membership.Status) []byte {
 		if v == nil {
 			return dst
 		}
 		return exec.AppendString(dst, string(*v))
 	})
-	s57 := exec.Pointer[membership.Event](tMembershipEvent, true)
-	s58 := exec.List(s57, true, false)
-	s59 := exec.Pointer[nav.Item](tMenuItem, true)
-	s60 := exec.List(s59, true, false)
+	s60 := exec.Pointer[membership.Event](tMembershipEvent, true)
+	s61 := exec.List(s60, true, false)
+	s62 := exec.Pointer[nav.Item](tMenuItem, true)
+	s63 := exec.List(s62, true, false)
 	args_field_Menu_items_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Menu_items_args(ctx, ec, raw)
 	}
-	s62 := exec.Pointer[nav.Item](tMenuItem, false)
-	s63 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
+	s65 := exec.Pointer[nav.Item](tMenuItem, false)
+	s66 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -258,10 +264,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s64 := exec.Pointer[nav.Menu](tMenu, false)
-	s65 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
-	s66 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
-	s67 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
+	s67 := exec.Pointer[nav.Menu](tMenu, false)
+	s68 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
+	s69 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
+	s70 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.WebinarBlock:
 			if v == nil {
@@ -301,13 +307,13 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s68 := exec.List(s67, false, false)
-	s69 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
-	s70 := exec.List(s69, true, false)
-	s71 := exec.Pointer[content.Page](tPage, false)
-	s72 := exec.Pointer[content.Page](tPage, true)
+	s71 := exec.List(s70, false, false)
+	s72 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
 	s73 := exec.List(s72, true, false)
-	s74 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
+	s74 := exec.Pointer[content.Page](tPage, false)
+	s75 := exec.Pointer[content.Page](tPage, true)
+	s76 := exec.List(s75, true, false)
+	s77 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -350,18 +356,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_PageRoute_trail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_PageRoute_trail_args(ctx, ec, raw)
 	}
-	s76 := exec.Pointer[identity.Key](tApplicationKey, true)
-	s77 := exec.List(s76, true, false)
-	s78 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, false)
+	s79 := exec.Pointer[identity.Key](tApplicationKey, true)
+	s80 := exec.List(s79, true, false)
+	s81 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, false)
 	args_field_Post_holders_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Post_holders_args(ctx, ec, raw)
 	}
 	args_field_Post_vacant_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Post_vacant_args(ctx, ec, raw)
 	}
-	s81 := exec.Pointer[unit.Committee](tCommittee, false)
-	s82 := exec.Pointer[unit.LocalName](tLocalName, true)
-	s83 := exec.List(s82, true, false)
+	s84 := exec.Pointer[unit.Committee](tCommittee, false)
+	s85 := exec.Pointer[unit.LocalName](tLocalName, true)
+	s86 := exec.List(s85, true, false)
 	args_field_Region_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_subPages_args(ctx, ec, raw)
 	}
@@ -371,15 +377,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Region_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_members_args(ctx, ec, raw)
 	}
-	s87 := exec.Pointer[member.Connection](tMemberConnection, true)
-	s88 := exec.Pointer[search.Edge](tSearchEdge, true)
-	s89 := exec.Values(s88, true)
-	s90 := exec.Pointer[search.Hit](tSearchHit, true)
-	s91 := exec.List(s90, true, false)
-	s92 := exec.Pointer[search.Facet](tSearchFacet, true)
-	s93 := exec.List(s92, true, false)
-	s94 := exec.Float(true)
-	s95 := exec.Pointer[union.Viewer](tViewer, false)
+	s90 := exec.Pointer[member.Connection](tMemberConnection, true)
+	s91 := exec.Pointer[search.Edge](tSearchEdge, true)
+	s92 := exec.Values(s91, true)
+	s93 := exec.Pointer[search.Hit](tSearchHit, true)
+	s94 := exec.List(s93, true, false)
+	s95 := exec.Pointer[search.Facet](tSearchFacet, true)
+	s96 := exec.List(s95, true, false)
+	s97 := exec.Float(true)
 	args_field_SpecialistSection_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_subPages_args(ctx, ec, raw)
 	}
@@ -389,8 +394,6 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_SpecialistSection_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_members_args(ctx, ec, raw)
 	}
-	s99 := exec.List(s11, false, true)
-	s100 := exec.Pointer[identity.Account](tAccount, false)
 	s101 := exec.Pointer[identity.KeyHolder](tPartnerApplicationName, false)
 	s102 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
 		return exec.AppendString(dst, string(v))
@@ -475,16 +478,21 @@ func NewExecTable(cfg Config) *exec.Table {
 	}
 	s108 := exec.Pointer[union.RateLimit](tRateLimit, true)
 	s109 := exec.Pointer[union.Viewer](tViewer, true)
+	s110 := exec.Pointer[identity.Account](tAccount, true)
+	s111 := exec.List(s110, false, false)
+	args_field_Query_accounts_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_accounts_args(ctx, ec, raw)
+	}
 	args_field_Query_caseStudy_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudy_args(ctx, ec, raw)
 	}
-	s111 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
+	s114 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
 	args_field_Query_caseStudies_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudies_args(ctx, ec, raw)
 	}
-	s113 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
-	s114 := exec.List(s113, true, false)
-	s115 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
+	s116 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
+	s117 := exec.List(s116, true, false)
+	s118 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.RedirectRoute:
 			if v == nil {
@@ -515,7 +523,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_page_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_page_args(ctx, ec, raw)
 	}
-	s118 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
+	s121 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
 	args_field_Query_documents_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_documents_args(ctx, ec, raw)
 	}
@@ -528,77 +536,101 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_menu_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menu_args(ctx, ec, raw)
 	}
-	s123 := exec.Pointer[nav.Menu](tMenu, true)
-	s124 := exec.List(s123, true, false)
+	s126 := exec.Pointer[nav.Menu](tMenu, true)
+	s127 := exec.List(s126, true, false)
 	args_field_Query_menus_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menus_args(ctx, ec, raw)
 	}
-	s126 := exec.Pointer[nav.Context](tNavigationContext, true)
+	s129 := exec.Pointer[nav.Context](tNavigationContext, true)
 	args_field_Query_navigationContext_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_navigationContext_args(ctx, ec, raw)
 	}
-	s128 := exec.Pointer[content.Organisation](tOrganisation, true)
-	s129 := exec.List(s2, false, false)
-	s130 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
+	s131 := exec.Pointer[content.Organisation](tOrganisation, true)
+	s132 := exec.List(s5, false, false)
+	s133 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
 	args_field_Query_auditTrail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_auditTrail_args(ctx, ec, raw)
 	}
-	s132 := exec.Pointer[privacy.ConsentText](tConsentText, true)
-	s133 := exec.List(s132, true, false)
-	s134 := exec.Pointer[privacy.Export](tDataExport, false)
-	s135 := exec.Pointer[privacy.Certificate](tErasureCertificate, false)
+	s135 := exec.Pointer[privacy.ConsentText](tConsentText, true)
+	s136 := exec.List(s135, true, false)
+	s137 := exec.Pointer[privacy.Export](tDataExport, false)
+	s138 := exec.Pointer[privacy.Certificate](tErasureCertificate, false)
 	args_field_Query_erasureCertificate_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_erasureCertificate_args(ctx, ec, raw)
 	}
-	s137 := exec.Pointer[search.Connection](tSearchConnection, true)
+	s140 := exec.Pointer[search.Connection](tSearchConnection, true)
 	args_field_Query_search_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_search_args(ctx, ec, raw)
 	}
-	s139 := exec.Pointer[search.Suggestion](tSuggestion, true)
-	s140 := exec.List(s139, true, false)
+	s142 := exec.Pointer[search.Suggestion](tSuggestion, true)
+	s143 := exec.List(s142, true, false)
 	args_field_Query_suggest_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_suggest_args(ctx, ec, raw)
 	}
 	args_field_Query_specialistSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSection_args(ctx, ec, raw)
 	}
-	s143 := exec.List(s44, true, false)
+	s146 := exec.List(s47, true, false)
 	args_field_Query_specialistSections_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSections_args(ctx, ec, raw)
 	}
 	args_field_Query_region_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_region_args(ctx, ec, raw)
 	}
-	s146 := exec.Pointer[unit.Region](tRegion, true)
-	s147 := exec.List(s146, true, false)
+	s149 := exec.Pointer[unit.Region](tRegion, true)
+	s150 := exec.List(s149, true, false)
 	args_field_Query_regions_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_regions_args(ctx, ec, raw)
 	}
 	args_field_Query_committee_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_committee_args(ctx, ec, raw)
 	}
-	s150 := exec.Pointer[unit.Committee](tCommittee, true)
-	s151 := exec.List(s150, true, false)
-	s152 := exec.Pointer[JoinPayload](tJoinPayload, true)
+	s153 := exec.Pointer[unit.Committee](tCommittee, true)
+	s154 := exec.List(s153, true, false)
+	s155 := exec.Pointer[JoinPayload](tJoinPayload, true)
 	args_field_Mutation_join_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_join_args(ctx, ec, raw)
 	}
-	s154 := exec.Pointer[SignInPayload](tSignInPayload, true)
+	s157 := exec.Pointer[SignInPayload](tSignInPayload, true)
 	args_field_Mutation_setPassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setPassword_args(ctx, ec, raw)
 	}
 	args_field_Mutation_signIn_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signIn_args(ctx, ec, raw)
 	}
-	s157 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
-	s158 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
+	s160 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
+	s161 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
 	args_field_Mutation_requestPasswordReset_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_requestPasswordReset_args(ctx, ec, raw)
 	}
 	args_field_Mutation_changePassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_changePassword_args(ctx, ec, raw)
 	}
-	s161 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
+	s164 := exec.Pointer[AccountPayload](tAccountPayload, true)
+	args_field_Mutation_grantRole_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_grantRole_args(ctx, ec, raw)
+	}
+	args_field_Mutation_revokeRole_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_revokeRole_args(ctx, ec, raw)
+	}
+	args_field_Mutation_suspendAccount_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_suspendAccount_args(ctx, ec, raw)
+	}
+	args_field_Mutation_reinstateAccount_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_reinstateAccount_args(ctx, ec, raw)
+	}
+	s169 := exec.Pointer[BeginTotpPayload](tBeginTotpPayload, true)
+	args_field_Mutation_beginTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_beginTotp_args(ctx, ec, raw)
+	}
+	s171 := exec.Pointer[ConfirmTotpPayload](tConfirmTotpPayload, true)
+	args_field_Mutation_confirmTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_confirmTotp_args(ctx, ec, raw)
+	}
+	args_field_Mutation_disableTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_disableTotp_args(ctx, ec, raw)
+	}
+	s174 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
 	args_field_Mutation_createPartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createPartnerApplication_args(ctx, ec, raw)
 	}
@@ -608,22 +640,22 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstatePartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstatePartnerApplication_args(ctx, ec, raw)
 	}
-	s165 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
+	s178 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
 	args_field_Mutation_createKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createKey_args(ctx, ec, raw)
 	}
-	s167 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
+	s180 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
 	args_field_Mutation_revokeKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_revokeKey_args(ctx, ec, raw)
 	}
-	s169 := exec.Pointer[ConsentPayload](tConsentPayload, true)
+	s182 := exec.Pointer[ConsentPayload](tConsentPayload, true)
 	args_field_Mutation_giveConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_giveConsent_args(ctx, ec, raw)
 	}
 	args_field_Mutation_withdrawConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_withdrawConsent_args(ctx, ec, raw)
 	}
-	s172 := exec.Pointer[ErasurePayload](tErasurePayload, true)
+	s185 := exec.Pointer[ErasurePayload](tErasurePayload, true)
 	args_field_Mutation_eraseMember_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_eraseMember_args(ctx, ec, raw)
 	}
@@ -648,10 +680,25 @@ func NewExecTable(cfg Config) *exec.Table {
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull, exec.Guarded)
 	exec.Plain(tAccount, "grantedRoles", func(obj *identity.Account) []identity.Role { return obj.GrantedRoles() }, s1, exec.NonNull, exec.Guarded)
+	exec.Leaf(tAccount, "hasTotp", func(dst []byte, obj any) []byte {
+		v := obj.(*identity.Account).HasTOTP
+		return exec.AppendBool(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tAccount, "suspendedAt", func(dst []byte, obj any) []byte {
+		v := obj.(*identity.Account).SuspendedAt
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendDateTime(dst, *v)
+	})
 	exec.Leaf(tAccount, "createdAt", func(dst []byte, obj any) []byte {
 		v := obj.(*identity.Account).CreatedAt
 		return scalar.AppendDateTime(dst, v)
 	}, exec.NonNull)
+
+	// AccountPayload
+	exec.Plain(tAccountPayload, "account", func(obj *AccountPayload) *identity.Account { return obj.Account }, s2)
+	exec.Plain(tAccountPayload, "userErrors", func(obj *AccountPayload) []*union.UserError { return obj.UserErrors }, s4, exec.NonNull)
 
 	// Action
 	exec.Leaf(tAction, "action", func(dst []byte, obj any) []byte {
@@ -670,11 +717,11 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tApplicationKey, "partner", func(ctx context.Context, objs []*identity.Key) ([]*identity.PartnerApplication, error) {
 		return resolvers.ApplicationKey().Partner(ctx, objs)
-	}, s2, exec.NonNull)
-	exec.Plain(tApplicationKey, "scopes", func(obj *identity.Key) []identity.Scope { return obj.Scopes }, s4, exec.NonNull)
+	}, s5, exec.NonNull)
+	exec.Plain(tApplicationKey, "scopes", func(obj *identity.Key) []identity.Scope { return obj.Scopes }, s7, exec.NonNull)
 	exec.Edge(tApplicationKey, "unit", func(ctx context.Context, objs []*identity.Key) ([]unit.Unit, error) {
 		return resolvers.ApplicationKey().Unit(ctx, objs)
-	}, s5)
+	}, s8)
 	exec.Leaf(tApplicationKey, "trustedDocumentsOnly", func(dst []byte, obj any) []byte {
 		v := obj.(*identity.Key).TrustedOnly
 		return exec.AppendBool(dst, v)
@@ -707,19 +754,19 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// AuditConnection
-	exec.Plain(tAuditConnection, "edges", func(obj *page.Connection[*audit.Entry]) []page.Edge[*audit.Entry] { return obj.Edges }, s7, exec.NonNull)
+	exec.Plain(tAuditConnection, "edges", func(obj *page.Connection[*audit.Entry]) []page.Edge[*audit.Entry] { return obj.Edges }, s10, exec.NonNull)
 	exec.Method(tAuditConnection, "nodes", func(ctx context.Context, obj *page.Connection[*audit.Entry]) (v []*audit.Entry, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s9, exec.NonNull, exec.Guarded)
+	}, s12, exec.NonNull, exec.Guarded)
 	exec.Method(tAuditConnection, "pageInfo", func(ctx context.Context, obj *page.Connection[*audit.Entry]) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
-	}, s10, exec.NonNull, exec.Guarded)
+	}, s13, exec.NonNull, exec.Guarded)
 
 	// AuditEdge
 	exec.Leaf(tAuditEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*audit.Entry]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tAuditEdge, "node", func(obj *page.Edge[*audit.Entry]) *audit.Entry { return obj.Node }, s8, exec.NonNull)
+	exec.Plain(tAuditEdge, "node", func(obj *page.Edge[*audit.Entry]) *audit.Entry { return obj.Node }, s11, exec.NonNull)
 
 	// AuditEntry
 	exec.Leaf(tAuditEntry, "writtenAt", func(dst []byte, obj any) []byte {
@@ -748,7 +795,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return scalar.AppendInt(dst, *v)
 	}, exec.Guarded)
-	exec.Plain(tAuditEntry, "columns", func(obj *audit.Entry) []string { return obj.Columns }, s12, exec.NonNull)
+	exec.Plain(tAuditEntry, "columns", func(obj *audit.Entry) []string { return obj.Columns }, s15, exec.NonNull)
 	exec.Leaf(tAuditEntry, "actor", func(dst []byte, obj any) []byte {
 		v := obj.(*audit.Entry).Actor()
 		if v == nil {
@@ -763,7 +810,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	}, exec.Guarded)
-	exec.Plain(tAuditEntry, "actorRoles", func(obj *audit.Entry) []string { return obj.ActorRoles }, s12, exec.NonNull)
+	exec.Plain(tAuditEntry, "actorRoles", func(obj *audit.Entry) []string { return obj.ActorRoles }, s15, exec.NonNull)
 	exec.Leaf(tAuditEntry, "application", func(dst []byte, obj any) []byte {
 		v := obj.(*audit.Entry).Application()
 		if v == nil {
@@ -803,6 +850,23 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	}, exec.Guarded)
+
+	// BeginTotpPayload
+	exec.Leaf(tBeginTotpPayload, "secret", func(dst []byte, obj any) []byte {
+		v := obj.(*BeginTotpPayload).Secret
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
+	exec.Leaf(tBeginTotpPayload, "uri", func(dst []byte, obj any) []byte {
+		v := obj.(*BeginTotpPayload).URI
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
+	exec.Plain(tBeginTotpPayload, "userErrors", func(obj *BeginTotpPayload) []*union.UserError { return obj.UserErrors }, s4, exec.NonNull)
 
 	// Breadcrumb
 	exec.Leaf(tBreadcrumb, "title", func(dst []byte, obj any) []byte {
@@ -850,9 +914,9 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tCareerLevel, "caseStudies", func(ctx context.Context, objs []*career.CareerLevel) ([][]*career.CaseStudy, error) {
 		return resolvers.CareerLevel().CaseStudies(ctx, objs)
-	}, s14, exec.NonNull)
-	exec.Plain(tCareerLevel, "previous", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Previous }, s15)
-	exec.Plain(tCareerLevel, "next", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Next }, s15)
+	}, s17, exec.NonNull)
+	exec.Plain(tCareerLevel, "previous", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Previous }, s18)
+	exec.Plain(tCareerLevel, "next", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Next }, s18)
 
 	// CaseStudy
 	exec.Leaf(tCaseStudy, "id", func(dst []byte, obj any) []byte {
@@ -906,40 +970,40 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tCaseStudy, "document", func(ctx context.Context, objs []*career.CaseStudy) ([]*content.Document, error) {
 		return resolvers.CaseStudy().Document(ctx, objs)
-	}, s16)
+	}, s19)
 	exec.Edge(tCaseStudy, "member", func(ctx context.Context, objs []*career.CaseStudy) ([]*member.Member, error) {
 		return resolvers.CaseStudy().Member(ctx, objs)
-	}, s17)
+	}, s20)
 	exec.Edge(tCaseStudy, "section", func(ctx context.Context, objs []*career.CaseStudy) ([]*unit.Section, error) {
 		return resolvers.CaseStudy().Section(ctx, objs)
-	}, s18)
+	}, s21)
 	exec.Edge(tCaseStudy, "region", func(ctx context.Context, objs []*career.CaseStudy) ([]*unit.Region, error) {
 		return resolvers.CaseStudy().Region(ctx, objs)
-	}, s19)
+	}, s22)
 	exec.Edge(tCaseStudy, "previous", func(ctx context.Context, objs []*career.CaseStudy) ([]*career.CaseStudy, error) {
 		return resolvers.CaseStudy().Previous(ctx, objs)
-	}, s20)
+	}, s23)
 	exec.Edge(tCaseStudy, "next", func(ctx context.Context, objs []*career.CaseStudy) ([]*career.CaseStudy, error) {
 		return resolvers.CaseStudy().Next(ctx, objs)
-	}, s20)
+	}, s23)
 
 	// CaseStudyConnection
-	exec.Plain(tCaseStudyConnection, "edges", func(obj *career.Connection) []page.Edge[*career.CaseStudy] { return obj.Edges }, s22, exec.NonNull)
+	exec.Plain(tCaseStudyConnection, "edges", func(obj *career.Connection) []page.Edge[*career.CaseStudy] { return obj.Edges }, s25, exec.NonNull)
 	exec.Method(tCaseStudyConnection, "nodes", func(ctx context.Context, obj *career.Connection) (v []*career.CaseStudy, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s14, exec.NonNull, exec.Guarded)
+	}, s17, exec.NonNull, exec.Guarded)
 	exec.Method(tCaseStudyConnection, "pageInfo", func(ctx context.Context, obj *career.Connection) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
-	}, s10, exec.NonNull, exec.Guarded)
+	}, s13, exec.NonNull, exec.Guarded)
 	exec.Edge(tCaseStudyConnection, "totalCount", func(ctx context.Context, objs []*career.Connection) ([]int, error) {
 		return resolvers.CaseStudyConnection().TotalCount(ctx, objs)
-	}, s23, exec.NonNull)
+	}, s26, exec.NonNull)
 
 	// CaseStudyEdge
 	exec.Leaf(tCaseStudyEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*career.CaseStudy]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tCaseStudyEdge, "node", func(obj *page.Edge[*career.CaseStudy]) *career.CaseStudy { return obj.Node }, s13, exec.NonNull)
+	exec.Plain(tCaseStudyEdge, "node", func(obj *page.Edge[*career.CaseStudy]) *career.CaseStudy { return obj.Node }, s16, exec.NonNull)
 
 	// CaseStudyListBlock
 	exec.Leaf(tCaseStudyListBlock, "title", func(dst []byte, obj any) []byte {
@@ -951,7 +1015,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tCaseStudyListBlock, "caseStudies", func(ctx context.Context, objs []*content.CaseStudyListBlock) ([][]*career.CaseStudy, error) {
 		return resolvers.CaseStudyListBlock().CaseStudies(ctx, objs)
-	}, s14, exec.NonNull)
+	}, s17, exec.NonNull)
 
 	// Committee
 	exec.Leaf(tCommittee, "id", func(dst []byte, obj any) []byte {
@@ -967,10 +1031,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tCommittee, "unit", func(ctx context.Context, objs []*unit.Committee) ([]unit.Unit, error) {
 		return resolvers.Committee().Unit(ctx, objs)
-	}, s5)
+	}, s8)
 	exec.Edge(tCommittee, "posts", func(ctx context.Context, objs []*unit.Committee) ([][]*unit.Post, error) {
 		return resolvers.Committee().Posts(ctx, objs)
-	}, s25, exec.NonNull)
+	}, s28, exec.NonNull)
+
+	// ConfirmTotpPayload
+	exec.Plain(tConfirmTotpPayload, "recoveryCodes", func(obj *ConfirmTotpPayload) []string { return obj.RecoveryCodes }, s29)
+	exec.Plain(tConfirmTotpPayload, "viewer", func(obj *ConfirmTotpPayload) *union.Viewer { return obj.Viewer }, s30)
+	exec.Plain(tConfirmTotpPayload, "userErrors", func(obj *ConfirmTotpPayload) []*union.UserError { return obj.UserErrors }, s4, exec.NonNull)
 
 	// Consent
 	exec.Leaf(tConsent, "purpose", func(dst []byte, obj any) []byte {
@@ -997,7 +1066,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*privacy.Consent).UpToDate()
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tConsent, "decisions", func(obj *privacy.Consent) []*privacy.Decision { return obj.Decisions }, s27, exec.NonNull)
+	exec.Plain(tConsent, "decisions", func(obj *privacy.Consent) []*privacy.Decision { return obj.Decisions }, s32, exec.NonNull)
 
 	// ConsentDecision
 	exec.Leaf(tConsentDecision, "given", func(dst []byte, obj any) []byte {
@@ -1014,8 +1083,8 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// ConsentPayload
-	exec.Plain(tConsentPayload, "consent", func(obj *ConsentPayload) *privacy.Consent { return obj.Consent }, s28)
-	exec.Plain(tConsentPayload, "userErrors", func(obj *ConsentPayload) []*union.UserError { return obj.UserErrors }, s30, exec.NonNull)
+	exec.Plain(tConsentPayload, "consent", func(obj *ConsentPayload) *privacy.Consent { return obj.Consent }, s33)
+	exec.Plain(tConsentPayload, "userErrors", func(obj *ConsentPayload) []*union.UserError { return obj.UserErrors }, s4, exec.NonNull)
 
 	// ConsentText
 	exec.Leaf(tConsentText, "purpose", func(dst []byte, obj any) []byte {
@@ -1040,7 +1109,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// CreateKeyPayload
-	exec.Plain(tCreateKeyPayload, "key", func(obj *CreateKeyPayload) *identity.Key { return obj.Key }, s31)
+	exec.Plain(tCreateKeyPayload, "key", func(obj *CreateKeyPayload) *identity.Key { return obj.Key }, s34)
 	exec.Leaf(tCreateKeyPayload, "secret", func(dst []byte, obj any) []byte {
 		v := obj.(*CreateKeyPayload).Secret
 		if v == nil {
@@ -1048,7 +1117,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tCreateKeyPayload, "userErrors", func(obj *CreateKeyPayload) []*union.UserError { return obj.UserErrors }, s30, exec.NonNull)
+	exec.Plain(tCreateKeyPayload, "userErrors", func(obj *CreateKeyPayload) []*union.UserError { return obj.UserErrors }, s4, exec.NonNull)
 
 	// DataExport
 	exec.Leaf(tDataExport, "json", func(dst []byte, obj any) []byte {
@@ -1115,28 +1184,28 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Document).Access
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tDocument, "viewerAccess", func(obj *content.Document) *viewer.AccessTo { return &obj.ViewerAccess }, s32, exec.NonNull)
+	exec.Plain(tDocument, "viewerAccess", func(obj *content.Document) *viewer.AccessTo { return &obj.ViewerAccess }, s35, exec.NonNull)
 	exec.Edge(tDocument, "accessibleAlternatives", func(ctx context.Context, objs []*content.Document) ([][]*content.Document, error) {
 		return resolvers.Document().AccessibleAlternatives(ctx, objs)
-	}, s34, exec.NonNull)
+	}, s37, exec.NonNull)
 
 	// DocumentConnection
-	exec.Plain(tDocumentConnection, "edges", func(obj *page.Connection[*content.Document]) []page.Edge[*content.Document] { return obj.Edges }, s36, exec.NonNull)
+	exec.Plain(tDocumentConnection, "edges", func(obj *page.Connection[*content.Document]) []page.Edge[*content.Document] { return obj.Edges }, s39, exec.NonNull)
 	exec.Method(tDocumentConnection, "nodes", func(ctx context.Context, obj *page.Connection[*content.Document]) (v []*content.Document, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s34, exec.NonNull, exec.Guarded)
+	}, s37, exec.NonNull, exec.Guarded)
 	exec.Method(tDocumentConnection, "pageInfo", func(ctx context.Context, obj *page.Connection[*content.Document]) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
-	}, s10, exec.NonNull, exec.Guarded)
+	}, s13, exec.NonNull, exec.Guarded)
 	exec.Edge(tDocumentConnection, "totalCount", func(ctx context.Context, objs []*page.Connection[*content.Document]) ([]int, error) {
 		return resolvers.DocumentConnection().TotalCount(ctx, objs)
-	}, s23, exec.NonNull)
+	}, s26, exec.NonNull)
 
 	// DocumentEdge
 	exec.Leaf(tDocumentEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*content.Document]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tDocumentEdge, "node", func(obj *page.Edge[*content.Document]) *content.Document { return obj.Node }, s33, exec.NonNull)
+	exec.Plain(tDocumentEdge, "node", func(obj *page.Edge[*content.Document]) *content.Document { return obj.Node }, s36, exec.NonNull)
 
 	// Erasure
 	exec.Leaf(tErasure, "id", func(dst []byte, obj any) []byte {
@@ -1179,10 +1248,10 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Method(tErasureCertificate, "erased", func(ctx context.Context, obj *privacy.Certificate) (v []*privacy.Part, ok bool, err error) {
 		return obj.Erased(), true, nil
-	}, s38, exec.NonNull, exec.Guarded)
+	}, s41, exec.NonNull, exec.Guarded)
 	exec.Method(tErasureCertificate, "kept", func(ctx context.Context, obj *privacy.Certificate) (v []*privacy.Part, ok bool, err error) {
 		return obj.Kept(), true, nil
-	}, s38, exec.NonNull, exec.Guarded)
+	}, s41, exec.NonNull, exec.Guarded)
 
 	// ErasurePart
 	exec.Leaf(tErasurePart, "table", func(dst []byte, obj any) []byte {
@@ -1216,8 +1285,8 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.Guarded)
 
 	// ErasurePayload
-	exec.Plain(tErasurePayload, "erasure", func(obj *ErasurePayload) *privacy.Erasure { return obj.Erasure }, s39)
-	exec.Plain(tErasurePayload, "userErrors", func(obj *ErasurePayload) []*union.UserError { return obj.UserErrors }, s30, exec.NonNull)
+	exec.Plain(tErasurePayload, "erasure", func(obj *ErasurePayload) *privacy.Erasure { return obj.Erasure }, s42)
+	exec.Plain(tErasurePayload, "userErrors", func(obj *ErasurePayload) []*union.UserError { return obj.UserErrors }, s4, exec.NonNull)
 
 	// ExternalLink
 	exec.Leaf(tExternalLink, "label", func(dst []byte, obj any) []byte {
@@ -1250,7 +1319,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tFaqListBlock, "items", func(obj *content.FaqListBlock) []*content.FaqItem { return obj.Items }, s41, exec.NonNull)
+	exec.Plain(tFaqListBlock, "items", func(obj *content.FaqListBlock) []*content.FaqItem { return obj.Items }, s44, exec.NonNull)
 
 	// GoneRoute
 	exec.Leaf(tGoneRoute, "path", func(dst []byte, obj any) []byte {
@@ -1284,7 +1353,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*JoinPayload).Mailed
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tJoinPayload, "userErrors", func(obj *JoinPayload) []*union.UserError { return obj.UserErrors }, s30, exec.NonNull)
+	exec.Plain(tJoinPayload, "userErrors", func(obj *JoinPayload) []*union.UserError { return obj.UserErrors }, s4, exec.NonNull)
 
 	// Link
 	exec.Leaf(tLink, "label", func(dst []byte, obj any) []byte {
@@ -1304,7 +1373,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tLinkListBlock, "links", func(obj *content.LinkListBlock) []*content.Link { return obj.Links }, s43, exec.NonNull)
+	exec.Plain(tLinkListBlock, "links", func(obj *content.LinkListBlock) []*content.Link { return obj.Links }, s46, exec.NonNull)
 
 	// LocalName
 	exec.Leaf(tLocalName, "language", func(dst []byte, obj any) []byte {
@@ -1361,40 +1430,40 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMember, "region", func(ctx context.Context, objs []*member.Member) ([]*unit.Region, error) {
 		return resolvers.Member().Region(ctx, objs)
-	}, s19)
+	}, s22)
 	exec.Edge(tMember, "sections", func(ctx context.Context, objs []*member.Member) ([][]*unit.Section, error) {
 		return resolvers.Member().Sections(ctx, objs)
-	}, s45)
+	}, s48)
 	exec.Edge(tMember, "roles", func(ctx context.Context, objs []*member.Member) ([][]*unit.Term, error) {
 		return resolvers.Member().Roles(ctx, objs)
-	}, s47, exec.NonNull)
+	}, s50, exec.NonNull)
 	exec.Edge(tMember, "caseStudies", func(ctx context.Context, objs []*member.Member) ([][]*career.CaseStudy, error) {
 		return resolvers.Member().CaseStudies(ctx, objs)
-	}, s14, exec.NonNull)
+	}, s17, exec.NonNull)
 	exec.Edge(tMember, "membership", func(ctx context.Context, objs []*member.Member) ([]*membership.Membership, error) {
 		return resolvers.Member().Membership(ctx, objs)
-	}, s48)
+	}, s51)
 	exec.Edge(tMember, "consents", func(ctx context.Context, objs []*member.Member) ([][]*privacy.Consent, error) {
 		return resolvers.Member().Consents(ctx, objs)
-	}, s50)
+	}, s53)
 
 	// MemberConnection
-	exec.Plain(tMemberConnection, "edges", func(obj *member.Connection) []page.Edge[*member.Member] { return obj.Edges }, s52, exec.NonNull)
+	exec.Plain(tMemberConnection, "edges", func(obj *member.Connection) []page.Edge[*member.Member] { return obj.Edges }, s55, exec.NonNull)
 	exec.Method(tMemberConnection, "nodes", func(ctx context.Context, obj *member.Connection) (v []*member.Member, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s54, exec.NonNull, exec.Guarded)
+	}, s57, exec.NonNull, exec.Guarded)
 	exec.Method(tMemberConnection, "pageInfo", func(ctx context.Context, obj *member.Connection) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
-	}, s10, exec.NonNull, exec.Guarded)
+	}, s13, exec.NonNull, exec.Guarded)
 	exec.Edge(tMemberConnection, "totalCount", func(ctx context.Context, objs []*member.Connection) ([]int, error) {
 		return resolvers.MemberConnection().TotalCount(ctx, objs)
-	}, s23, exec.NonNull)
+	}, s26, exec.NonNull)
 
 	// MemberEdge
 	exec.Leaf(tMemberEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*member.Member]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s53, exec.NonNull)
+	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s56, exec.NonNull)
 
 	// Membership
 	exec.Leaf(tMembership, "grade", func(dst []byte, obj any) []byte {
@@ -1412,7 +1481,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tMembership, "statusAsOf", func(ctx context.Context, objs []*membership.Membership) ([]*membership.Status, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Membership().StatusAsOf(ctx, objs, fc.Args["on"].(time.Time))
-	}, s56, exec.WithArgs(args_field_Membership_statusAsOf_args))
+	}, s59, exec.WithArgs(args_field_Membership_statusAsOf_args))
 	exec.Leaf(tMembership, "joinedOn", func(dst []byte, obj any) []byte {
 		v := obj.(*membership.Membership).JoinedOn
 		return scalar.AppendDate(dst, v)
@@ -1444,7 +1513,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMembership, "history", func(ctx context.Context, objs []*membership.Membership) ([][]*membership.Event, error) {
 		return resolvers.Membership().History(ctx, objs)
-	}, s58, exec.NonNull)
+	}, s61, exec.NonNull)
 
 	// MembershipEvent
 	exec.Leaf(tMembershipEvent, "kind", func(dst []byte, obj any) []byte {
@@ -1501,12 +1570,12 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Menu).ItemCount()
 		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s60, exec.NonNull)
+	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s63, exec.NonNull)
 	exec.Method(tMenu, "items", func(ctx context.Context, obj *nav.Menu) (v []*nav.Item, ok bool, err error) {
 		fc := graphql.GetFieldContext(ctx)
 		v, err = obj.Items(fc.Args["maxDepth"].(*int), fc.Args["rootId"].(*string))
 		return v, true, err
-	}, s60, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
+	}, s63, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
 
 	// MenuItem
 	exec.Leaf(tMenuItem, "id", func(dst []byte, obj any) []byte {
@@ -1527,11 +1596,11 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tMenuItem, "parentId", func(dst []byte, obj any) []byte {
 		return obj.(*nav.Item).AppendParentID(dst)
 	}, exec.Guarded)
-	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s62)
-	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s60, exec.NonNull)
+	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s65)
+	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s63, exec.NonNull)
 	exec.Method(tMenuItem, "ancestors", func(ctx context.Context, obj *nav.Item) (v []*nav.Item, ok bool, err error) {
 		return obj.Ancestors(), true, nil
-	}, s60, exec.NonNull, exec.Guarded)
+	}, s63, exec.NonNull, exec.Guarded)
 	exec.Leaf(tMenuItem, "descendantCount", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).DescendantCount
 		return scalar.AppendInt(dst, v)
@@ -1549,14 +1618,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMenuItem, "target", func(ctx context.Context, objs []*nav.Item) ([]union.MenuTarget, error) {
 		return resolvers.MenuItem().Target(ctx, objs)
-	}, s63)
+	}, s66)
 	exec.Leaf(tMenuItem, "isCanonical", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).IsCanonical
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
 	exec.Edge(tMenuItem, "alsoAt", func(ctx context.Context, objs []*nav.Item) ([][]*nav.Item, error) {
 		return resolvers.MenuItem().AlsoAt(ctx, objs)
-	}, s60, exec.NonNull)
+	}, s63, exec.NonNull)
 	exec.Leaf(tMenuItem, "access", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).Access
 		return exec.AppendString(dst, string(v))
@@ -1567,23 +1636,23 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Context).Path
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s64)
-	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s62)
-	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s60, exec.NonNull)
-	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s60, exec.NonNull)
-	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s60, exec.NonNull)
-	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s62)
-	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s62)
+	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s67)
+	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s65)
+	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s63, exec.NonNull)
+	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s63, exec.NonNull)
+	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s63, exec.NonNull)
+	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s65)
+	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s65)
 	exec.Edge(tNavigationContext, "otherPlacements", func(ctx context.Context, objs []*nav.Context) ([][]*nav.Item, error) {
 		return resolvers.NavigationContext().OtherPlacements(ctx, objs)
-	}, s60, exec.NonNull)
+	}, s63, exec.NonNull)
 
 	// NotFoundRoute
 	exec.Leaf(tNotFoundRoute, "path", func(dst []byte, obj any) []byte {
 		v := obj.(*content.NotFoundRoute).Path
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tNotFoundRoute, "suggestions", func(obj *content.NotFoundRoute) []string { return obj.Suggestions }, s12, exec.NonNull)
+	exec.Plain(tNotFoundRoute, "suggestions", func(obj *content.NotFoundRoute) []string { return obj.Suggestions }, s15, exec.NonNull)
 
 	// Organisation
 	exec.Leaf(tOrganisation, "name", func(dst []byte, obj any) []byte {
@@ -1594,8 +1663,8 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Organisation).ShortName
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s65, exec.NonNull)
-	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s66, exec.NonNull)
+	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s68, exec.NonNull)
+	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s69, exec.NonNull)
 	exec.Leaf(tOrganisation, "joinCallToAction", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Organisation).JoinCallToAction
 		if v == nil {
@@ -1612,7 +1681,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// OrganisationContact
-	exec.Plain(tOrganisationContact, "addressLines", func(obj *content.OrganisationContact) []string { return obj.AddressLines }, s12, exec.NonNull)
+	exec.Plain(tOrganisationContact, "addressLines", func(obj *content.OrganisationContact) []string { return obj.AddressLines }, s15, exec.NonNull)
 	exec.Leaf(tOrganisationContact, "postcode", func(dst []byte, obj any) []byte {
 		v := obj.(*content.OrganisationContact).Postcode
 		if v == nil {
@@ -1696,7 +1765,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Page).Access
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tPage, "viewerAccess", func(obj *content.Page) *viewer.AccessTo { return &obj.ViewerAccess }, s32, exec.NonNull)
+	exec.Plain(tPage, "viewerAccess", func(obj *content.Page) *viewer.AccessTo { return &obj.ViewerAccess }, s35, exec.NonNull)
 	exec.Leaf(tPage, "publishedAt", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Page).PublishedAt
 		if v == nil {
@@ -1721,16 +1790,16 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPage, "blocks", func(ctx context.Context, objs []*content.Page) ([][]content.Block, error) {
 		return resolvers.Page().Blocks(ctx, objs)
-	}, s68)
+	}, s71)
 	exec.Edge(tPage, "breadcrumbs", func(ctx context.Context, objs []*content.Page) ([][]*content.Breadcrumb, error) {
 		return resolvers.Page().Breadcrumbs(ctx, objs)
-	}, s70, exec.NonNull)
+	}, s73, exec.NonNull)
 	exec.Edge(tPage, "parent", func(ctx context.Context, objs []*content.Page) ([]*content.Page, error) {
 		return resolvers.Page().Parent(ctx, objs)
-	}, s71)
+	}, s74)
 	exec.Edge(tPage, "children", func(ctx context.Context, objs []*content.Page) ([][]*content.Page, error) {
 		return resolvers.Page().Children(ctx, objs)
-	}, s73, exec.NonNull)
+	}, s76, exec.NonNull)
 
 	// PageInfo
 	exec.Leaf(tPageInfo, "hasNextPage", func(dst []byte, obj any) []byte {
@@ -1763,17 +1832,17 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPageRoute, "content", func(ctx context.Context, objs []*content.PageRoute) ([]union.RouteContent, error) {
 		return resolvers.PageRoute().Content(ctx, objs)
-	}, s74, exec.NonNull)
+	}, s77, exec.NonNull)
 	exec.Edge(tPageRoute, "page", func(ctx context.Context, objs []*content.PageRoute) ([]*content.Page, error) {
 		return resolvers.PageRoute().Page(ctx, objs)
-	}, s71)
+	}, s74)
 	exec.Edge(tPageRoute, "breadcrumbs", func(ctx context.Context, objs []*content.PageRoute) ([][]*content.Breadcrumb, error) {
 		return resolvers.PageRoute().Breadcrumbs(ctx, objs)
-	}, s70, exec.NonNull)
+	}, s73, exec.NonNull)
 	exec.Edge(tPageRoute, "trail", func(ctx context.Context, objs []*content.PageRoute) ([][]*nav.Item, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.PageRoute().Trail(ctx, objs, fc.Args["menu"].(string))
-	}, s60, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
+	}, s63, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
 
 	// PartnerApplication
 	exec.Leaf(tPartnerApplication, "id", func(dst []byte, obj any) []byte {
@@ -1801,18 +1870,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPartnerApplication, "keys", func(ctx context.Context, objs []*identity.PartnerApplication) ([][]*identity.Key, error) {
 		return resolvers.PartnerApplication().Keys(ctx, objs)
-	}, s77, exec.NonNull)
+	}, s80, exec.NonNull)
 
 	// PartnerApplicationName
 	exec.Leaf(tPartnerApplicationName, "name", func(dst []byte, obj any) []byte {
 		v := obj.(*identity.KeyHolder).Name
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tPartnerApplicationName, "scopes", func(obj *identity.KeyHolder) []identity.Scope { return obj.Scopes }, s4, exec.NonNull)
+	exec.Plain(tPartnerApplicationName, "scopes", func(obj *identity.KeyHolder) []identity.Scope { return obj.Scopes }, s7, exec.NonNull)
 
 	// PartnerApplicationPayload
-	exec.Plain(tPartnerApplicationPayload, "application", func(obj *PartnerApplicationPayload) *identity.PartnerApplication { return obj.Application }, s78)
-	exec.Plain(tPartnerApplicationPayload, "userErrors", func(obj *PartnerApplicationPayload) []*union.UserError { return obj.UserErrors }, s30, exec.NonNull)
+	exec.Plain(tPartnerApplicationPayload, "application", func(obj *PartnerApplicationPayload) *identity.PartnerApplication { return obj.Application }, s81)
+	exec.Plain(tPartnerApplicationPayload, "userErrors", func(obj *PartnerApplicationPayload) []*union.UserError { return obj.UserErrors }, s4, exec.NonNull)
 
 	// Post
 	exec.Leaf(tPost, "id", func(dst []byte, obj any) []byte {
@@ -1829,14 +1898,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tPost, "holders", func(ctx context.Context, objs []*unit.Post) ([][]*unit.Term, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Post().Holders(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s47, exec.NonNull, exec.WithArgs(args_field_Post_holders_args))
+	}, s50, exec.NonNull, exec.WithArgs(args_field_Post_holders_args))
 	exec.Edge(tPost, "vacant", func(ctx context.Context, objs []*unit.Post) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Post().Vacant(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s23, exec.NonNull, exec.WithArgs(args_field_Post_vacant_args))
+	}, s26, exec.NonNull, exec.WithArgs(args_field_Post_vacant_args))
 	exec.Edge(tPost, "committee", func(ctx context.Context, objs []*unit.Post) ([]*unit.Committee, error) {
 		return resolvers.Post().Committee(ctx, objs)
-	}, s81)
+	}, s84)
 
 	// RateLimit
 	exec.Leaf(tRateLimit, "cost", func(dst []byte, obj any) []byte {
@@ -1890,40 +1959,40 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*unit.Region).Nation
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s83, exec.NonNull)
+	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s86, exec.NonNull)
 	exec.Leaf(tRegion, "status", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Region).Status
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
 	exec.Edge(tRegion, "page", func(ctx context.Context, objs []*unit.Region) ([]*content.Page, error) {
 		return resolvers.Region().Page(ctx, objs)
-	}, s72, exec.NonNull)
+	}, s75, exec.NonNull)
 	exec.Edge(tRegion, "subPages", func(ctx context.Context, objs []*unit.Region) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s73, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
+	}, s76, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
 	exec.Edge(tRegion, "committee", func(ctx context.Context, objs []*unit.Region) ([]*unit.Committee, error) {
 		return resolvers.Region().Committee(ctx, objs)
-	}, s81)
+	}, s84)
 	exec.Edge(tRegion, "memberCount", func(ctx context.Context, objs []*unit.Region) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s23, exec.NonNull, exec.WithArgs(args_field_Region_memberCount_args))
+	}, s26, exec.NonNull, exec.WithArgs(args_field_Region_memberCount_args))
 	exec.Edge(tRegion, "members", func(ctx context.Context, objs []*unit.Region) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s87, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
+	}, s90, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
 
 	// RequestPasswordResetPayload
 	exec.Leaf(tRequestPasswordResetPayload, "mailed", func(dst []byte, obj any) []byte {
 		v := obj.(*RequestPasswordResetPayload).Mailed
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tRequestPasswordResetPayload, "userErrors", func(obj *RequestPasswordResetPayload) []*union.UserError { return obj.UserErrors }, s30, exec.NonNull)
+	exec.Plain(tRequestPasswordResetPayload, "userErrors", func(obj *RequestPasswordResetPayload) []*union.UserError { return obj.UserErrors }, s4, exec.NonNull)
 
 	// RevokeKeyPayload
-	exec.Plain(tRevokeKeyPayload, "key", func(obj *RevokeKeyPayload) *identity.Key { return obj.Key }, s31)
-	exec.Plain(tRevokeKeyPayload, "userErrors", func(obj *RevokeKeyPayload) []*union.UserError { return obj.UserErrors }, s30, exec.NonNull)
+	exec.Plain(tRevokeKeyPayload, "key", func(obj *RevokeKeyPayload) *identity.Key { return obj.Key }, s34)
+	exec.Plain(tRevokeKeyPayload, "userErrors", func(obj *RevokeKeyPayload) []*union.UserError { return obj.UserErrors }, s4, exec.NonNull)
 
 	// RichTextBlock
 	exec.Leaf(tRichTextBlock, "html", func(dst []byte, obj any) []byte {
@@ -1936,11 +2005,11 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// SearchConnection
-	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s89, exec.NonNull)
+	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s92, exec.NonNull)
 	exec.Method(tSearchConnection, "nodes", func(ctx context.Context, obj *search.Connection) (v []*search.Hit, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s91, exec.NonNull, exec.Guarded)
-	exec.Plain(tSearchConnection, "pageInfo", func(obj *search.Connection) *page.Info { return &obj.PageInfo }, s10, exec.NonNull)
+	}, s94, exec.NonNull, exec.Guarded)
+	exec.Plain(tSearchConnection, "pageInfo", func(obj *search.Connection) *page.Info { return &obj.PageInfo }, s13, exec.NonNull)
 	exec.Leaf(tSearchConnection, "totalCount", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).TotalCount
 		return scalar.AppendInt(dst, v)
@@ -1949,7 +2018,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*search.Connection).IsCapped
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s93, exec.NonNull)
+	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s96, exec.NonNull)
 	exec.Leaf(tSearchConnection, "didYouMean", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).DidYouMean
 		if v == nil {
@@ -1962,7 +2031,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tSearchEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*search.Hit]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s90, exec.NonNull)
+	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s93, exec.NonNull)
 
 	// SearchFacet
 	exec.Leaf(tSearchFacet, "kind", func(dst []byte, obj any) []byte {
@@ -1998,13 +2067,13 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s94, exec.NonNull)
+	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s97, exec.NonNull)
 	exec.Edge(tSearchHit, "target", func(ctx context.Context, objs []*search.Hit) ([]union.RouteContent, error) {
 		return resolvers.SearchHit().Target(ctx, objs)
-	}, s74, exec.NonNull)
+	}, s77, exec.NonNull)
 
 	// SignInPayload
-	exec.Plain(tSignInPayload, "viewer", func(obj *SignInPayload) *union.Viewer { return obj.Viewer }, s95)
+	exec.Plain(tSignInPayload, "viewer", func(obj *SignInPayload) *union.Viewer { return obj.Viewer }, s30)
 	exec.Leaf(tSignInPayload, "expiresAt", func(dst []byte, obj any) []byte {
 		v := obj.(*SignInPayload).ExpiresAt
 		if v == nil {
@@ -2012,14 +2081,14 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return scalar.AppendDateTime(dst, *v)
 	})
-	exec.Plain(tSignInPayload, "userErrors", func(obj *SignInPayload) []*union.UserError { return obj.UserErrors }, s30, exec.NonNull)
+	exec.Plain(tSignInPayload, "userErrors", func(obj *SignInPayload) []*union.UserError { return obj.UserErrors }, s4, exec.NonNull)
 
 	// SignOutPayload
 	exec.Leaf(tSignOutPayload, "signedOut", func(dst []byte, obj any) []byte {
 		v := obj.(*SignOutPayload).SignedOut
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tSignOutPayload, "userErrors", func(obj *SignOutPayload) []*union.UserError { return obj.UserErrors }, s30, exec.NonNull)
+	exec.Plain(tSignOutPayload, "userErrors", func(obj *SignOutPayload) []*union.UserError { return obj.UserErrors }, s4, exec.NonNull)
 
 	// SpecialistSection
 	exec.Leaf(tSpecialistSection, "id", func(dst []byte, obj any) []byte {
@@ -2057,25 +2126,25 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tSpecialistSection, "successor", func(ctx context.Context, objs []*unit.Section) ([]*unit.Section, error) {
 		return resolvers.SpecialistSection().Successor(ctx, objs)
-	}, s18)
+	}, s21)
 	exec.Edge(tSpecialistSection, "page", func(ctx context.Context, objs []*unit.Section) ([]*content.Page, error) {
 		return resolvers.SpecialistSection().Page(ctx, objs)
-	}, s72, exec.NonNull)
+	}, s75, exec.NonNull)
 	exec.Edge(tSpecialistSection, "subPages", func(ctx context.Context, objs []*unit.Section) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s73, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
+	}, s76, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
 	exec.Edge(tSpecialistSection, "committee", func(ctx context.Context, objs []*unit.Section) ([]*unit.Committee, error) {
 		return resolvers.SpecialistSection().Committee(ctx, objs)
-	}, s81)
+	}, s84)
 	exec.Edge(tSpecialistSection, "memberCount", func(ctx context.Context, objs []*unit.Section) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s23, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_memberCount_args))
+	}, s26, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_memberCount_args))
 	exec.Edge(tSpecialistSection, "members", func(ctx context.Context, objs []*unit.Section) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s87, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
+	}, s90, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
 
 	// Suggestion
 	exec.Leaf(tSuggestion, "title", func(dst []byte, obj any) []byte {
@@ -2108,32 +2177,32 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tTerm, "member", func(ctx context.Context, objs []*unit.Term) ([]*member.Member, error) {
 		return resolvers.Term().Member(ctx, objs)
-	}, s17)
+	}, s20)
 	exec.Edge(tTerm, "post", func(ctx context.Context, objs []*unit.Term) ([]*unit.Post, error) {
 		return resolvers.Term().Post(ctx, objs)
-	}, s24, exec.NonNull)
+	}, s27, exec.NonNull)
 
 	// UserError
 	exec.Leaf(tUserError, "code", func(dst []byte, obj any) []byte {
 		v := obj.(*union.UserError).Code
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tUserError, "field", func(obj *union.UserError) []string { return obj.Field }, s99)
+	exec.Plain(tUserError, "field", func(obj *union.UserError) []string { return obj.Field }, s29)
 	exec.Leaf(tUserError, "message", func(dst []byte, obj any) []byte {
 		v := obj.(*union.UserError).Message
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
 
 	// Viewer
-	exec.Plain(tViewer, "account", func(obj *union.Viewer) *identity.Account { return obj.Account }, s100)
+	exec.Plain(tViewer, "account", func(obj *union.Viewer) *identity.Account { return obj.Account }, s2)
 	exec.Plain(tViewer, "application", func(obj *union.Viewer) *identity.KeyHolder { return obj.Application }, s101)
 	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s103, exec.NonNull)
 	exec.Edge(tViewer, "consents", func(ctx context.Context, objs []*union.Viewer) ([][]*privacy.Consent, error) {
 		return resolvers.Viewer().Consents(ctx, objs)
-	}, s50)
+	}, s53)
 	exec.Edge(tViewer, "erasure", func(ctx context.Context, objs []*union.Viewer) ([]*privacy.Erasure, error) {
 		return resolvers.Viewer().Erasure(ctx, objs)
-	}, s39)
+	}, s42)
 
 	// ViewerAccess
 	exec.Leaf(tViewerAccess, "canRead", func(dst []byte, obj any) []byte {
@@ -2168,7 +2237,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.WebinarBlock).PlainText
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tWebinarBlock, "partners", func(obj *content.WebinarBlock) []string { return obj.Partners }, s12, exec.NonNull)
+	exec.Plain(tWebinarBlock, "partners", func(obj *content.WebinarBlock) []string { return obj.Partners }, s15, exec.NonNull)
 	exec.Leaf(tWebinarBlock, "url", func(dst []byte, obj any) []byte {
 		v := obj.(*content.WebinarBlock).URL
 		if v == nil {
@@ -2206,109 +2275,117 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "viewer", func(ctx context.Context) (*union.Viewer, error) {
 		return resolvers.Query().Viewer(ctx)
 	}, s109, exec.NonNull)
+	exec.Root(table, "Query", "accounts", nil, s111, exec.WithArgs(args_field_Query_accounts_args))
 	exec.Root(table, "Query", "caseStudy", func(ctx context.Context) (*career.CaseStudy, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudy(ctx, fc.Args["slug"].(string))
-	}, s20, exec.WithArgs(args_field_Query_caseStudy_args))
+	}, s23, exec.WithArgs(args_field_Query_caseStudy_args))
 	exec.Root(table, "Query", "caseStudies", func(ctx context.Context) (*career.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudies(ctx, fc.Args["filter"].(*career.Filter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s111, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
+	}, s114, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
 	exec.Root(table, "Query", "careerLevels", func(ctx context.Context) ([]*career.CareerLevel, error) {
 		return resolvers.Query().CareerLevels(ctx)
-	}, s114, exec.NonNull)
+	}, s117, exec.NonNull)
 	exec.Root(table, "Query", "route", func(ctx context.Context) (content.Route, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Route(ctx, fc.Args["path"].(string))
-	}, s115, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
+	}, s118, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
 	exec.Root(table, "Query", "page", func(ctx context.Context) (*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Page(ctx, fc.Args["path"].(string))
-	}, s71, exec.WithArgs(args_field_Query_page_args))
+	}, s74, exec.WithArgs(args_field_Query_page_args))
 	exec.Root(table, "Query", "documents", func(ctx context.Context) (*page.Connection[*content.Document], error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Documents(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s118, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
+	}, s121, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
 	exec.Root(table, "Query", "member", func(ctx context.Context) (*member.Member, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Member(ctx, fc.Args["id"].(string))
-	}, s17, exec.WithArgs(args_field_Query_member_args))
+	}, s20, exec.WithArgs(args_field_Query_member_args))
 	exec.Root(table, "Query", "members", func(ctx context.Context) (*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Members(ctx, fc.Args["filter"].(*member.Filter), fc.Args["orderBy"].(*member.Order), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s87, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
+	}, s90, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
 	exec.Root(table, "Query", "menu", func(ctx context.Context) (*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menu(ctx, fc.Args["handle"].(string))
-	}, s64, exec.WithArgs(args_field_Query_menu_args))
+	}, s67, exec.WithArgs(args_field_Query_menu_args))
 	exec.Root(table, "Query", "menus", func(ctx context.Context) ([]*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menus(ctx, fc.Args["handles"].([]string))
-	}, s124, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
+	}, s127, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
 	exec.Root(table, "Query", "navigationContext", func(ctx context.Context) (*nav.Context, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().NavigationContext(ctx, fc.Args["path"].(string), fc.Args["menu"].(string))
-	}, s126, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
+	}, s129, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
 	exec.Root(table, "Query", "organisation", func(ctx context.Context) (*content.Organisation, error) {
 		return resolvers.Query().Organisation(ctx)
-	}, s128, exec.NonNull)
-	exec.Root(table, "Query", "partnerApplications", nil, s129)
-	exec.Root(table, "Query", "auditTrail", nil, s130, exec.WithArgs(args_field_Query_auditTrail_args))
+	}, s131, exec.NonNull)
+	exec.Root(table, "Query", "partnerApplications", nil, s132)
+	exec.Root(table, "Query", "auditTrail", nil, s133, exec.WithArgs(args_field_Query_auditTrail_args))
 	exec.Root(table, "Query", "consentTexts", func(ctx context.Context) ([]*privacy.ConsentText, error) {
 		return resolvers.Query().ConsentTexts(ctx)
-	}, s133, exec.NonNull)
-	exec.Root(table, "Query", "exportMyData", nil, s134)
+	}, s136, exec.NonNull)
+	exec.Root(table, "Query", "exportMyData", nil, s137)
 	exec.Root(table, "Query", "erasureCertificate", func(ctx context.Context) (*privacy.Certificate, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().ErasureCertificate(ctx, fc.Args["id"].(string))
-	}, s135, exec.WithArgs(args_field_Query_erasureCertificate_args))
+	}, s138, exec.WithArgs(args_field_Query_erasureCertificate_args))
 	exec.Root(table, "Query", "search", func(ctx context.Context) (*search.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Search(ctx, fc.Args["query"].(string), fc.Args["kinds"].([]search.Kind), fc.Args["first"].(*int), fc.Args["after"].(*string))
-	}, s137, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
+	}, s140, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
 	exec.Root(table, "Query", "suggest", func(ctx context.Context) ([]*search.Suggestion, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Suggest(ctx, fc.Args["prefix"].(string), fc.Args["first"].(*int))
-	}, s140, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
+	}, s143, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
 	exec.Root(table, "Query", "specialistSection", func(ctx context.Context) (*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSection(ctx, fc.Args["slug"].(string))
-	}, s18, exec.WithArgs(args_field_Query_specialistSection_args))
+	}, s21, exec.WithArgs(args_field_Query_specialistSection_args))
 	exec.Root(table, "Query", "specialistSections", func(ctx context.Context) ([]*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSections(ctx, fc.Args["status"].(*unit.Status))
-	}, s143, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
+	}, s146, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
 	exec.Root(table, "Query", "region", func(ctx context.Context) (*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Region(ctx, fc.Args["slug"].(string))
-	}, s19, exec.WithArgs(args_field_Query_region_args))
+	}, s22, exec.WithArgs(args_field_Query_region_args))
 	exec.Root(table, "Query", "regions", func(ctx context.Context) ([]*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Regions(ctx, fc.Args["nation"].(*unit.Nation))
-	}, s147, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
+	}, s150, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
 	exec.Root(table, "Query", "committee", func(ctx context.Context) (*unit.Committee, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Committee(ctx, fc.Args["slug"].(string))
-	}, s81, exec.WithArgs(args_field_Query_committee_args))
+	}, s84, exec.WithArgs(args_field_Query_committee_args))
 	exec.Root(table, "Query", "committees", func(ctx context.Context) ([]*unit.Committee, error) {
 		return resolvers.Query().Committees(ctx)
-	}, s151, exec.NonNull)
-	exec.Root(table, "Mutation", "join", nil, s152, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
-	exec.Root(table, "Mutation", "setPassword", nil, s154, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
-	exec.Root(table, "Mutation", "signIn", nil, s154, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
-	exec.Root(table, "Mutation", "signOut", nil, s157, exec.NonNull)
-	exec.Root(table, "Mutation", "signOutEverywhere", nil, s157, exec.NonNull)
-	exec.Root(table, "Mutation", "requestPasswordReset", nil, s158, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
-	exec.Root(table, "Mutation", "changePassword", nil, s154, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
-	exec.Root(table, "Mutation", "createPartnerApplication", nil, s161, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
-	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s161, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
-	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s161, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
-	exec.Root(table, "Mutation", "createKey", nil, s165, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
-	exec.Root(table, "Mutation", "revokeKey", nil, s167, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
-	exec.Root(table, "Mutation", "giveConsent", nil, s169, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
-	exec.Root(table, "Mutation", "withdrawConsent", nil, s169, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
-	exec.Root(table, "Mutation", "eraseMember", nil, s172, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
-	exec.Root(table, "Mutation", "cancelErasure", nil, s172, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
-	exec.Root(table, "Mutation", "executeErasure", nil, s172, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
+	}, s154, exec.NonNull)
+	exec.Root(table, "Mutation", "join", nil, s155, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
+	exec.Root(table, "Mutation", "setPassword", nil, s157, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
+	exec.Root(table, "Mutation", "signIn", nil, s157, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
+	exec.Root(table, "Mutation", "signOut", nil, s160, exec.NonNull)
+	exec.Root(table, "Mutation", "signOutEverywhere", nil, s160, exec.NonNull)
+	exec.Root(table, "Mutation", "requestPasswordReset", nil, s161, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
+	exec.Root(table, "Mutation", "changePassword", nil, s157, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
+	exec.Root(table, "Mutation", "grantRole", nil, s164, exec.NonNull, exec.WithArgs(args_field_Mutation_grantRole_args))
+	exec.Root(table, "Mutation", "revokeRole", nil, s164, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeRole_args))
+	exec.Root(table, "Mutation", "suspendAccount", nil, s164, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendAccount_args))
+	exec.Root(table, "Mutation", "reinstateAccount", nil, s164, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateAccount_args))
+	exec.Root(table, "Mutation", "beginTotp", nil, s169, exec.NonNull, exec.WithArgs(args_field_Mutation_beginTotp_args))
+	exec.Root(table, "Mutation", "confirmTotp", nil, s171, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmTotp_args))
+	exec.Root(table, "Mutation", "disableTotp", nil, s157, exec.NonNull, exec.WithArgs(args_field_Mutation_disableTotp_args))
+	exec.Root(table, "Mutation", "createPartnerApplication", nil, s174, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
+	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s174, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
+	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s174, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
+	exec.Root(table, "Mutation", "createKey", nil, s178, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
+	exec.Root(table, "Mutation", "revokeKey", nil, s180, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
+	exec.Root(table, "Mutation", "giveConsent", nil, s182, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
+	exec.Root(table, "Mutation", "withdrawConsent", nil, s182, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
+	exec.Root(table, "Mutation", "eraseMember", nil, s185, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
+	exec.Root(table, "Mutation", "cancelErasure", nil, s185, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
+	exec.Root(table, "Mutation", "executeErasure", nil, s185, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
 	return table
 }

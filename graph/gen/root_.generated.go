@@ -65,7 +65,14 @@ type ComplexityRoot struct {
 		Email         func(childComplexity int) int
 		EmailVerified func(childComplexity int) int
 		GrantedRoles  func(childComplexity int) int
+		HasTOTP       func(childComplexity int) int
 		NodeID        func(childComplexity int) int
+		SuspendedAt   func(childComplexity int) int
+	}
+
+	AccountPayload struct {
+		Account    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	Action struct {
@@ -113,6 +120,12 @@ type ComplexityRoot struct {
 		SubjectName func(childComplexity int) int
 		TableName   func(childComplexity int) int
 		WrittenAt   func(childComplexity int) int
+	}
+
+	BeginTotpPayload struct {
+		Secret     func(childComplexity int) int
+		URI        func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	Breadcrumb struct {
@@ -179,6 +192,12 @@ type ComplexityRoot struct {
 		Posts  func(childComplexity int) int
 		Slug   func(childComplexity int) int
 		Unit   func(childComplexity int) int
+	}
+
+	ConfirmTotpPayload struct {
+		RecoveryCodes func(childComplexity int) int
+		UserErrors    func(childComplexity int) int
+		Viewer        func(childComplexity int) int
 	}
 
 	Consent struct {
@@ -403,21 +422,28 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
+		BeginTotp                   func(childComplexity int, input PasswordInput) int
 		CancelErasure               func(childComplexity int, input ErasureInput) int
 		ChangePassword              func(childComplexity int, input ChangePasswordInput) int
+		ConfirmTotp                 func(childComplexity int, input ConfirmTotpInput) int
 		CreateKey                   func(childComplexity int, input CreateKeyInput) int
 		CreatePartnerApplication    func(childComplexity int, input CreatePartnerApplicationInput) int
+		DisableTotp                 func(childComplexity int, input PasswordInput) int
 		EraseMember                 func(childComplexity int, input EraseMemberInput) int
 		ExecuteErasure              func(childComplexity int, input ErasureInput) int
 		GiveConsent                 func(childComplexity int, input GiveConsentInput) int
+		GrantRole                   func(childComplexity int, input RoleInput) int
 		Join                        func(childComplexity int, input JoinInput) int
+		ReinstateAccount            func(childComplexity int, input SuspendAccountInput) int
 		ReinstatePartnerApplication func(childComplexity int, input SuspendPartnerApplicationInput) int
 		RequestPasswordReset        func(childComplexity int, input RequestPasswordResetInput) int
 		RevokeKey                   func(childComplexity int, input RevokeKeyInput) int
+		RevokeRole                  func(childComplexity int, input RoleInput) int
 		SetPassword                 func(childComplexity int, input SetPasswordInput) int
 		SignIn                      func(childComplexity int, input SignInInput) int
 		SignOut                     func(childComplexity int) int
 		SignOutEverywhere           func(childComplexity int) int
+		SuspendAccount              func(childComplexity int, input SuspendAccountInput) int
 		SuspendPartnerApplication   func(childComplexity int, input SuspendPartnerApplicationInput) int
 		WithdrawConsent             func(childComplexity int, input WithdrawConsentInput) int
 	}
@@ -525,6 +551,7 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
+		Accounts            func(childComplexity int, search string, first int) int
 		AuditTrail          func(childComplexity int, filter *audit.Filter, first *int, after *string) int
 		CareerLevels        func(childComplexity int) int
 		CaseStudies         func(childComplexity int, filter *career.Filter, first *int, after *string, last *int, before *string) int
@@ -738,12 +765,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Account.GrantedRoles(childComplexity), true
+	case "Account.hasTotp":
+		if e.ComplexityRoot.Account.HasTOTP == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Account.HasTOTP(childComplexity), true
 	case "Account.id":
 		if e.ComplexityRoot.Account.NodeID == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Account.NodeID(childComplexity), true
+	case "Account.suspendedAt":
+		if e.ComplexityRoot.Account.SuspendedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Account.SuspendedAt(childComplexity), true
+
+	case "AccountPayload.account":
+		if e.ComplexityRoot.AccountPayload.Account == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccountPayload.Account(childComplexity), true
+	case "AccountPayload.userErrors":
+		if e.ComplexityRoot.AccountPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccountPayload.UserErrors(childComplexity), true
 
 	case "Action.action":
 		if e.ComplexityRoot.Action.Action == nil {
@@ -941,6 +993,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AuditEntry.WrittenAt(childComplexity), true
+
+	case "BeginTotpPayload.secret":
+		if e.ComplexityRoot.BeginTotpPayload.Secret == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BeginTotpPayload.Secret(childComplexity), true
+	case "BeginTotpPayload.uri":
+		if e.ComplexityRoot.BeginTotpPayload.URI == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BeginTotpPayload.URI(childComplexity), true
+	case "BeginTotpPayload.userErrors":
+		if e.ComplexityRoot.BeginTotpPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BeginTotpPayload.UserErrors(childComplexity), true
 
 	case "Breadcrumb.path":
 		if e.ComplexityRoot.Breadcrumb.Path == nil {
@@ -1201,6 +1272,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Committee.Unit(childComplexity), true
+
+	case "ConfirmTotpPayload.recoveryCodes":
+		if e.ComplexityRoot.ConfirmTotpPayload.RecoveryCodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConfirmTotpPayload.RecoveryCodes(childComplexity), true
+	case "ConfirmTotpPayload.userErrors":
+		if e.ComplexityRoot.ConfirmTotpPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConfirmTotpPayload.UserErrors(childComplexity), true
+	case "ConfirmTotpPayload.viewer":
+		if e.ComplexityRoot.ConfirmTotpPayload.Viewer == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConfirmTotpPayload.Viewer(childComplexity), true
 
 	case "Consent.decisions":
 		if e.ComplexityRoot.Consent.Decisions == nil {
@@ -2045,6 +2135,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.MenuItem.Target(childComplexity), true
 
+	case "Mutation.beginTotp":
+		if e.ComplexityRoot.Mutation.BeginTotp == nil {
+			break
+		}
+
+		args, err := field_Mutation_beginTotp_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.BeginTotp(childComplexity, args["input"].(PasswordInput)), true
 	case "Mutation.cancelErasure":
 		if e.ComplexityRoot.Mutation.CancelErasure == nil {
 			break
@@ -2067,6 +2168,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ChangePassword(childComplexity, args["input"].(ChangePasswordInput)), true
+	case "Mutation.confirmTotp":
+		if e.ComplexityRoot.Mutation.ConfirmTotp == nil {
+			break
+		}
+
+		args, err := field_Mutation_confirmTotp_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ConfirmTotp(childComplexity, args["input"].(ConfirmTotpInput)), true
 	case "Mutation.createKey":
 		if e.ComplexityRoot.Mutation.CreateKey == nil {
 			break
@@ -2089,6 +2201,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreatePartnerApplication(childComplexity, args["input"].(CreatePartnerApplicationInput)), true
+	case "Mutation.disableTotp":
+		if e.ComplexityRoot.Mutation.DisableTotp == nil {
+			break
+		}
+
+		args, err := field_Mutation_disableTotp_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DisableTotp(childComplexity, args["input"].(PasswordInput)), true
 	case "Mutation.eraseMember":
 		if e.ComplexityRoot.Mutation.EraseMember == nil {
 			break
@@ -2122,6 +2245,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.GiveConsent(childComplexity, args["input"].(GiveConsentInput)), true
+	case "Mutation.grantRole":
+		if e.ComplexityRoot.Mutation.GrantRole == nil {
+			break
+		}
+
+		args, err := field_Mutation_grantRole_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.GrantRole(childComplexity, args["input"].(RoleInput)), true
 	case "Mutation.join":
 		if e.ComplexityRoot.Mutation.Join == nil {
 			break
@@ -2133,6 +2267,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.Join(childComplexity, args["input"].(JoinInput)), true
+	case "Mutation.reinstateAccount":
+		if e.ComplexityRoot.Mutation.ReinstateAccount == nil {
+			break
+		}
+
+		args, err := field_Mutation_reinstateAccount_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReinstateAccount(childComplexity, args["input"].(SuspendAccountInput)), true
 	case "Mutation.reinstatePartnerApplication":
 		if e.ComplexityRoot.Mutation.ReinstatePartnerApplication == nil {
 			break
@@ -2166,6 +2311,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RevokeKey(childComplexity, args["input"].(RevokeKeyInput)), true
+	case "Mutation.revokeRole":
+		if e.ComplexityRoot.Mutation.RevokeRole == nil {
+			break
+		}
+
+		args, err := field_Mutation_revokeRole_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RevokeRole(childComplexity, args["input"].(RoleInput)), true
 	case "Mutation.setPassword":
 		if e.ComplexityRoot.Mutation.SetPassword == nil {
 			break
@@ -2200,6 +2356,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SignOutEverywhere(childComplexity), true
+	case "Mutation.suspendAccount":
+		if e.ComplexityRoot.Mutation.SuspendAccount == nil {
+			break
+		}
+
+		args, err := field_Mutation_suspendAccount_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SuspendAccount(childComplexity, args["input"].(SuspendAccountInput)), true
 	case "Mutation.suspendPartnerApplication":
 		if e.ComplexityRoot.Mutation.SuspendPartnerApplication == nil {
 			break
@@ -2646,6 +2813,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Post.Vacant(childComplexity, args["asOf"].(*time.Time)), true
 
+	case "Query.accounts":
+		if e.ComplexityRoot.Query.Accounts == nil {
+			break
+		}
+
+		args, err := field_Query_accounts_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Accounts(childComplexity, args["search"].(string), args["first"].(int)), true
 	case "Query.auditTrail":
 		if e.ComplexityRoot.Query.AuditTrail == nil {
 			break
@@ -3503,6 +3681,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputAuditFilter,
 		unmarshalInputCaseStudyFilter,
 		unmarshalInputChangePasswordInput,
+		unmarshalInputConfirmTotpInput,
 		unmarshalInputCreateKeyInput,
 		unmarshalInputCreatePartnerApplicationInput,
 		unmarshalInputEraseMemberInput,
@@ -3510,10 +3689,13 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputGiveConsentInput,
 		unmarshalInputJoinInput,
 		unmarshalInputMemberFilter,
+		unmarshalInputPasswordInput,
 		unmarshalInputRequestPasswordResetInput,
 		unmarshalInputRevokeKeyInput,
+		unmarshalInputRoleInput,
 		unmarshalInputSetPasswordInput,
 		unmarshalInputSignInInput,
+		unmarshalInputSuspendAccountInput,
 		unmarshalInputSuspendPartnerApplicationInput,
 		unmarshalInputWithdrawConsentInput,
 	)
@@ -3645,6 +3827,10 @@ type Account implements Node {
   emailVerified: Boolean!
   "The roles that an administrator has granted, in no order."
   grantedRoles: [Role!]!
+  "Whether a code of an authenticator is asked for besides the password."
+  hasTotp: Boolean!
+  "When it was suspended; null if it is not."
+  suspendedAt: DateTime
   "When the account was made."
   createdAt: DateTime!
 }
@@ -3709,6 +3895,8 @@ input SignInInput {
   email: String!
   "The password."
   password: String!
+  "The code of the second factor, or a recovery code. Leave it out at first: TOTP_REQUIRED asks for it."
+  code: String! = ""
 }
 
 "Whose password is to be chosen anew."
@@ -3795,10 +3983,92 @@ enum UserErrorCode {
   NOT_SIGNED_IN
   "There is no such thing, or none that you may know of."
   NOT_FOUND
+  "The password is right, and a code is asked for besides: repeat the sign-in with it."
+  TOTP_REQUIRED
+  "The password is right, and the code is wrong or was used already."
+  TOTP_WRONG
+  "It is the last administrator."
+  LAST_ADMINISTRATOR
   "There is one of that name already."
   NAME_TAKEN
   "The application has two valid keys already."
   TWO_KEYS
+}
+`, BuiltIn: false},
+	{Name: "../admin.graphqls", Input: `extend type Query {
+  "The accounts in whose address a text stands, by address. Null if you may not see them."
+  accounts("A part of the address; without it all are found." search: String! = "", "1 to 100." first: Int! = 20): [Account!] @requires(permission: MANAGE_ACCOUNTS) @cacheControl(scope: PRIVATE) @listSize(slicingArguments: ["first"])
+}
+
+extend type Mutation {
+  "Give an account a role. Its sessions end."
+  grantRole("Which account, and which role." input: RoleInput!): AccountPayload! @requires(permission: MANAGE_ACCOUNTS) @cost(weight: 10)
+  "Take a role from an account. Its sessions end. The last administrator keeps theirs."
+  revokeRole("Which account, and which role." input: RoleInput!): AccountPayload! @requires(permission: MANAGE_ACCOUNTS) @cost(weight: 10)
+  "End all sessions of an account and let it begin none. The last administrator can't be suspended."
+  suspendAccount("Which account." input: SuspendAccountInput!): AccountPayload! @requires(permission: MANAGE_ACCOUNTS) @cost(weight: 10)
+  "Let a suspended account sign in again."
+  reinstateAccount("Which account." input: SuspendAccountInput!): AccountPayload! @requires(permission: MANAGE_ACCOUNTS) @cost(weight: 10)
+  "Have a secret made for an authenticator. Codes are asked for once confirmTotp was given one."
+  beginTotp("Your password." input: PasswordInput!): BeginTotpPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 50)
+  "Turn the second factor on with a first code of the authenticator. All other sessions end."
+  confirmTotp("The code." input: ConfirmTotpInput!): ConfirmTotpPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 50)
+  "Turn the second factor off. All other sessions end."
+  disableTotp("Your password." input: PasswordInput!): SignInPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 50)
+}
+
+"A role of an account."
+input RoleInput {
+  "The ID of the account."
+  account: ID!
+  "The role."
+  role: Role!
+}
+
+"Which account."
+input SuspendAccountInput {
+  "The ID of the account."
+  account: ID!
+}
+
+"The password of who is signed in, asked for again."
+input PasswordInput {
+  "The password."
+  currentPassword: String!
+}
+
+"A first code."
+input ConfirmTotpInput {
+  "The six digits that the authenticator shows."
+  code: String!
+}
+
+"What became of an account."
+type AccountPayload {
+  "The account as it is now; null if nothing was changed."
+  account: Account
+  "Why nothing was changed."
+  userErrors: [UserError!]!
+}
+
+"A secret for an authenticator."
+type BeginTotpPayload {
+  "The secret in base32, for who types it; null if none was made."
+  secret: String
+  "The same as an otpauth address, to be shown as a QR code; null if none was made."
+  uri: String
+  "Why none was made."
+  userErrors: [UserError!]!
+}
+
+"What became of turning the second factor on."
+type ConfirmTotpPayload {
+  "Codes for who has lost the authenticator. Each works once, and none can be read again; null if it was not turned on."
+  recoveryCodes: [String!]
+  "Who is signed in now; null if it was not turned on."
+  viewer: Viewer
+  "Why it was not turned on."
+  userErrors: [UserError!]!
 }
 `, BuiltIn: false},
 	{Name: "../base.graphqls", Input: `"The opening page of the graph: what can be asked. Every field is public unless its description says otherwise."
@@ -5283,10 +5553,24 @@ func childFields_Account(ctx context.Context, ec *executionContext, field graphq
 		return fieldContext_Account_emailVerified(ctx, ec, field)
 	case "grantedRoles":
 		return fieldContext_Account_grantedRoles(ctx, ec, field)
+	case "hasTotp":
+		return fieldContext_Account_hasTotp(ctx, ec, field)
+	case "suspendedAt":
+		return fieldContext_Account_suspendedAt(ctx, ec, field)
 	case "createdAt":
 		return fieldContext_Account_createdAt(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Account", field.Name)
+}
+
+func childFields_AccountPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "account":
+		return fieldContext_AccountPayload_account(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_AccountPayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AccountPayload", field.Name)
 }
 
 func childFields_ApplicationKey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5373,6 +5657,18 @@ func childFields_AuditEntry(ctx context.Context, ec *executionContext, field gra
 		return fieldContext_AuditEntry_hash(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AuditEntry", field.Name)
+}
+
+func childFields_BeginTotpPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "secret":
+		return fieldContext_BeginTotpPayload_secret(ctx, ec, field)
+	case "uri":
+		return fieldContext_BeginTotpPayload_uri(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_BeginTotpPayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BeginTotpPayload", field.Name)
 }
 
 func childFields_Breadcrumb(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5481,6 +5777,18 @@ func childFields_Committee(ctx context.Context, ec *executionContext, field grap
 		return fieldContext_Committee_posts(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Committee", field.Name)
+}
+
+func childFields_ConfirmTotpPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "recoveryCodes":
+		return fieldContext_ConfirmTotpPayload_recoveryCodes(ctx, ec, field)
+	case "viewer":
+		return fieldContext_ConfirmTotpPayload_viewer(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_ConfirmTotpPayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConfirmTotpPayload", field.Name)
 }
 
 func childFields_Consent(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
