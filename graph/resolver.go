@@ -15,6 +15,7 @@ import (
 	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/privacy"
 	"github.com/collegium/collegium/internal/search"
+	"github.com/collegium/collegium/internal/statistics"
 	"github.com/collegium/collegium/internal/unit"
 )
 
@@ -32,15 +33,16 @@ type Resolver struct {
 
 // stores are the features in the database.
 type stores struct {
-	nav      nav.Store
-	content  content.Store
-	units    unit.Store
-	career   career.Store
-	members  member.Store
-	register membership.Store
-	search   search.Store
-	audit    audit.Store
-	privacy  privacy.Store
+	nav        nav.Store
+	content    content.Store
+	units      unit.Store
+	career     career.Store
+	members    member.Store
+	register   membership.Store
+	search     search.Store
+	audit      audit.Store
+	statistics statistics.Store
+	privacy    privacy.Store
 }
 
 // NewResolver returns the resolvers over a database and its accounts.
@@ -51,14 +53,15 @@ func NewResolver(pool *pgxpool.Pool, accounts *identity.Store) *Resolver {
 		own = accounts.DB
 	}
 	return &Resolver{accounts: accounts, db: stores{
-		nav:      nav.Store{DB: db},
-		content:  content.Store{DB: db},
-		units:    unit.Store{DB: db},
-		career:   career.Store{DB: db},
-		members:  member.Store{DB: db},
-		register: membership.Store{DB: db, Jobs: accounts.Jobs},
-		search:   search.Store{DB: db},
-		audit:    audit.Store{DB: db},
-		privacy:  privacy.Store{DB: db, Own: own},
+		nav:        nav.Store{DB: db},
+		content:    content.Store{DB: db},
+		units:      unit.Store{DB: db},
+		career:     career.Store{DB: db},
+		members:    member.Store{DB: db},
+		register:   membership.Store{DB: db, Jobs: accounts.Jobs},
+		search:     search.Store{DB: db},
+		audit:      audit.Store{DB: db},
+		statistics: statistics.Store{DB: db},
+		privacy:    privacy.Store{DB: db, Own: own},
 	}}
 }
