@@ -1140,16 +1140,6 @@ func _StatisticsTable(ctx context.Context, ec *executionContext, sel ast.Selecti
 
 // region    ***************************** type.gotpl *****************************
 
-func marshalNMemberStatistics2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋstatisticsᚐStatistics(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *statistics.Statistics) graphql.Marshaler {
-	if v == nil {
-		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
-			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
-		}
-		return graphql.Null
-	}
-	return _MemberStatistics(ctx, ec, sel, v)
-}
-
 func unmarshalNStatisticsDimension2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋstatisticsᚐDimension(ctx context.Context, ec *executionContext, v any) (statistics.Dimension, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := statistics.Dimension(tmp)
@@ -1237,6 +1227,13 @@ func marshalNStatisticsTable2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternal�
 		return graphql.Null
 	}
 	return _StatisticsTable(ctx, ec, sel, v)
+}
+
+func marshalOMemberStatistics2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋstatisticsᚐStatistics(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *statistics.Statistics) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _MemberStatistics(ctx, ec, sel, v)
 }
 
 func unmarshalOMemberStatisticsFilter2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐMemberStatisticsFilter(ctx context.Context, ec *executionContext, v any) (*MemberStatisticsFilter, error) {
