@@ -167,8 +167,6 @@ var sectionForm = regexp.MustCompile(`^(.+?)(?: +([0-9./-]{8,10})(?: +to +([0-9.
 // "housing 2019-03-01 to 2021-05-31; work 2020-01-01".
 func parseSections(u *units, s string) ([]period, string) {
 	var periods []period
-	open := map[uuid.UUID]bool{}
-	begun := map[string]bool{}
 	for _, part := range strings.Split(s, ";") {
 		part = strings.TrimSpace(part)
 		if part == "" {
@@ -187,12 +185,7 @@ func parseSections(u *units, s string) ([]period, string) {
 			return nil, problem
 		}
 		p := period{Section: *id, From: from.Format(time.DateOnly)}
-		if begun[id.String()+p.From] {
-			return nil, fmt.Sprintf("%s begins twice on %s", m[1], p.From)
-		}
-		begun[id.String()+p.From] = true
-		switch {
-		case m[3] != "":
+		if m[3] != "" {
 			to, problem := parseDay(m[3])
 			if problem != "" {
 				return nil, problem
@@ -202,10 +195,11 @@ func parseSections(u *units, s string) ([]period, string) {
 			}
 			day := to.Format(time.DateOnly)
 			p.To = &day
-		case open[*id]:
-			return nil, fmt.Sprintf("%s has two memberships without an end", m[1])
-		default:
-			open[*id] = true
+		}
+		for _, o := range periods {
+			if o.Section == p.Section && (o.To == nil || *o.To >= p.From) && (p.To == nil || *p.To >= o.From) {
+				return nil, fmt.Sprintf("%s has two memberships at the same time", m[1])
+			}
 		}
 		periods = append(periods, p)
 	}

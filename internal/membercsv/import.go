@@ -304,6 +304,8 @@ const merged = `
 		r.line,
 		r.number,
 		m.id AS old_id,
+		m.display_name AS old_display_name,
+		m.sort_name AS old_sort_name,
 		COALESCE(m.id, r.id) AS id,
 		r.sections,
 		CASE
@@ -388,7 +390,9 @@ func (im *importer) judge(ctx context.Context) error {
 				('display_name', CASE WHEN m.display_name IS NULL THEN 'no member has this number yet, and a new one needs a display_name' END),
 				('grade', CASE WHEN m.grade IS NULL THEN 'no member has this number yet, and a new one needs a grade' END),
 				('joined_on', CASE WHEN m.joined_on IS NULL THEN 'no member has this number yet, and a new one needs the day of joined_on' END),
-				('sort_name', CASE WHEN NOT
+				('sort_name', CASE
+					WHEN m.display_name = m.old_display_name AND m.sort_name = m.old_sort_name THEN NULL
+					WHEN NOT
 					regexp_split_to_array(lower(m.sort_name COLLATE "und-x-icu"), '[^[:alnum:]]+')
 					<@ array_append(regexp_split_to_array(lower(m.display_name COLLATE "und-x-icu"), '[^[:alnum:]]+'), '')
 					THEN 'has a word that the display name does not have; whoever sees the member in a list can read both' END)
