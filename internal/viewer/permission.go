@@ -65,7 +65,7 @@ var Rules = []Rule{
 	{Permission: ReadDirectory, Has: CurrentMember | anyStaff | KeyDirectory | KeyMembers},
 	{Permission: ReadRegister, Has: register | KeyMembers},
 	{Permission: ManageRegister, Has: register},
-	{Permission: ReadStatistics, Has: register | KeyStatistics},
+	{Permission: ReadStatistics, Has: register | KeyStatistics, ByUnit: true},
 	{Permission: ManageAccounts, Has: Administrator},
 	{Permission: ReadAudit, Has: Administrator},
 }
