@@ -24,6 +24,7 @@ import (
 	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/privacy"
 	"github.com/collegium/collegium/internal/search"
+	"github.com/collegium/collegium/internal/statistics"
 	"github.com/collegium/collegium/internal/unit"
 	"github.com/collegium/collegium/internal/viewer"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -56,6 +57,7 @@ type QueryResolver interface {
 	ErasureCertificate(ctx context.Context, id string) (*privacy.Certificate, error)
 	Search(ctx context.Context, query string, kinds []search.Kind, first *int, after *string) (*search.Connection, error)
 	Suggest(ctx context.Context, prefix string, first *int) ([]*search.Suggestion, error)
+	MemberStatistics(ctx context.Context, asOf *time.Time, filter *MemberStatisticsFilter) (*statistics.Statistics, error)
 	SpecialistSection(ctx context.Context, slug string) (*unit.Section, error)
 	SpecialistSections(ctx context.Context, status *unit.Status) ([]*unit.Section, error)
 	Region(ctx context.Context, slug string) (*unit.Region, error)
@@ -257,6 +259,28 @@ func field_Query_erasureCertificate_args(ctx context.Context, ec *executionConte
 		return nil, err
 	}
 	args["id"] = arg0
+	return args, nil
+}
+
+func field_Query_memberStatistics_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "asOf",
+		func(ctx context.Context, v any) (*time.Time, error) {
+			return unmarshalODate2ᚖtimeᚐTime(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["asOf"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*MemberStatisticsFilter, error) {
+			return unmarshalOMemberStatisticsFilter2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐMemberStatisticsFilter(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg1
 	return args, nil
 }
 
@@ -1690,6 +1714,68 @@ func fieldContext_Query_suggest(ctx context.Context, ec *executionContext, field
 	return fc, nil
 }
 
+func _Query_memberStatistics(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_memberStatistics(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().MemberStatistics(ctx, fc.Args["asOf"].(*time.Time), fc.Args["filter"].(*MemberStatisticsFilter))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNPermission2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋviewerᚐPermission(ctx, ec, "READ_STATISTICS")
+				if err != nil {
+					var zeroVal *statistics.Statistics
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *statistics.Statistics
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *statistics.Statistics) graphql.Marshaler {
+			return marshalOMemberStatistics2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋstatisticsᚐStatistics(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Query_memberStatistics(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_MemberStatistics(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_memberStatistics_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func _Query_specialistSection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2859,6 +2945,28 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 				}()
 				res = _Query_suggest(ctx, ec, field)
 				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "memberStatistics":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_memberStatistics(ctx, ec, field)
+				if res == graphql.RequiredNull {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
 				return res

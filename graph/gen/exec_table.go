@@ -20,6 +20,7 @@ import (
 	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/privacy"
 	"github.com/collegium/collegium/internal/search"
+	"github.com/collegium/collegium/internal/statistics"
 	"github.com/collegium/collegium/internal/unit"
 	"github.com/collegium/collegium/internal/viewer"
 )
@@ -76,6 +77,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	tMember := table.Object("Member", "Node")
 	tMemberConnection := table.Object("MemberConnection")
 	tMemberEdge := table.Object("MemberEdge")
+	tMemberStatistics := table.Object("MemberStatistics")
 	tMembership := table.Object("Membership")
 	tMembershipEvent := table.Object("MembershipEvent")
 	tMenu := table.Object("Menu", "Node")
@@ -105,6 +107,10 @@ func NewExecTable(cfg Config) *exec.Table {
 	tSignInPayload := table.Object("SignInPayload")
 	tSignOutPayload := table.Object("SignOutPayload")
 	tSpecialistSection := table.Object("SpecialistSection", "RouteContent", "MenuTarget", "Node", "Unit")
+	tStatisticsMonth := table.Object("StatisticsMonth")
+	tStatisticsMonths := table.Object("StatisticsMonths")
+	tStatisticsRow := table.Object("StatisticsRow")
+	tStatisticsTable := table.Object("StatisticsTable")
 	tSuggestion := table.Object("Suggestion")
 	tTerm := table.Object("Term")
 	tUserError := table.Object("UserError")
@@ -193,24 +199,35 @@ func NewExecTable(cfg Config) *exec.Table {
 	s55 := exec.Values(s54, true)
 	s56 := exec.Pointer[member.Member](tMember, true)
 	s57 := exec.List(s56, true, false)
+	args_field_MemberStatistics_by_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_MemberStatistics_by_args(ctx, ec, raw)
+	}
+	s59 := exec.Pointer[statistics.Table](tStatisticsTable, true)
+	args_field_MemberStatistics_months_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_MemberStatistics_months_args(ctx, ec, raw)
+	}
+	s61 := exec.Pointer[statistics.Months](tStatisticsMonths, true)
+	args_field_MemberStatistics_renewalsDue_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_MemberStatistics_renewalsDue_args(ctx, ec, raw)
+	}
 	args_field_Membership_statusAsOf_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Membership_statusAsOf_args(ctx, ec, raw)
 	}
-	s59 := exec.Scalar(false, false, func(dst []byte, v *membership.Status) []byte {
+	s64 := exec.Scalar(false, false, func(dst []byte, v *membership.Status) []byte {
 		if v == nil {
 			return dst
 		}
 		return exec.AppendString(dst, string(*v))
 	})
-	s60 := exec.Pointer[membership.Event](tMembershipEvent, true)
-	s61 := exec.List(s60, true, false)
-	s62 := exec.Pointer[nav.Item](tMenuItem, true)
-	s63 := exec.List(s62, true, false)
+	s65 := exec.Pointer[membership.Event](tMembershipEvent, true)
+	s66 := exec.List(s65, true, false)
+	s67 := exec.Pointer[nav.Item](tMenuItem, true)
+	s68 := exec.List(s67, true, false)
 	args_field_Menu_items_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Menu_items_args(ctx, ec, raw)
 	}
-	s65 := exec.Pointer[nav.Item](tMenuItem, false)
-	s66 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
+	s70 := exec.Pointer[nav.Item](tMenuItem, false)
+	s71 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -264,10 +281,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s67 := exec.Pointer[nav.Menu](tMenu, false)
-	s68 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
-	s69 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
-	s70 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
+	s72 := exec.Pointer[nav.Menu](tMenu, false)
+	s73 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
+	s74 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
+	s75 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.WebinarBlock:
 			if v == nil {
@@ -307,13 +324,13 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s71 := exec.List(s70, false, false)
-	s72 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
-	s73 := exec.List(s72, true, false)
-	s74 := exec.Pointer[content.Page](tPage, false)
-	s75 := exec.Pointer[content.Page](tPage, true)
-	s76 := exec.List(s75, true, false)
-	s77 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
+	s76 := exec.List(s75, false, false)
+	s77 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
+	s78 := exec.List(s77, true, false)
+	s79 := exec.Pointer[content.Page](tPage, false)
+	s80 := exec.Pointer[content.Page](tPage, true)
+	s81 := exec.List(s80, true, false)
+	s82 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -356,18 +373,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_PageRoute_trail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_PageRoute_trail_args(ctx, ec, raw)
 	}
-	s79 := exec.Pointer[identity.Key](tApplicationKey, true)
-	s80 := exec.List(s79, true, false)
-	s81 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, false)
+	s84 := exec.Pointer[identity.Key](tApplicationKey, true)
+	s85 := exec.List(s84, true, false)
+	s86 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, false)
 	args_field_Post_holders_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Post_holders_args(ctx, ec, raw)
 	}
 	args_field_Post_vacant_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Post_vacant_args(ctx, ec, raw)
 	}
-	s84 := exec.Pointer[unit.Committee](tCommittee, false)
-	s85 := exec.Pointer[unit.LocalName](tLocalName, true)
-	s86 := exec.List(s85, true, false)
+	s89 := exec.Pointer[unit.Committee](tCommittee, false)
+	s90 := exec.Pointer[unit.LocalName](tLocalName, true)
+	s91 := exec.List(s90, true, false)
 	args_field_Region_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_subPages_args(ctx, ec, raw)
 	}
@@ -377,14 +394,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Region_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_members_args(ctx, ec, raw)
 	}
-	s90 := exec.Pointer[member.Connection](tMemberConnection, true)
-	s91 := exec.Pointer[search.Edge](tSearchEdge, true)
-	s92 := exec.Values(s91, true)
-	s93 := exec.Pointer[search.Hit](tSearchHit, true)
-	s94 := exec.List(s93, true, false)
-	s95 := exec.Pointer[search.Facet](tSearchFacet, true)
-	s96 := exec.List(s95, true, false)
-	s97 := exec.Float(true)
+	s95 := exec.Pointer[member.Connection](tMemberConnection, true)
+	s96 := exec.Pointer[search.Edge](tSearchEdge, true)
+	s97 := exec.Values(s96, true)
+	s98 := exec.Pointer[search.Hit](tSearchHit, true)
+	s99 := exec.List(s98, true, false)
+	s100 := exec.Pointer[search.Facet](tSearchFacet, true)
+	s101 := exec.List(s100, true, false)
+	s102 := exec.Float(true)
 	args_field_SpecialistSection_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_subPages_args(ctx, ec, raw)
 	}
@@ -394,12 +411,16 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_SpecialistSection_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_members_args(ctx, ec, raw)
 	}
-	s101 := exec.Pointer[identity.KeyHolder](tPartnerApplicationName, false)
-	s102 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
+	s106 := exec.Pointer[statistics.Row](tStatisticsRow, true)
+	s107 := exec.List(s106, true, false)
+	s108 := exec.Pointer[statistics.Month](tStatisticsMonth, true)
+	s109 := exec.List(s108, true, false)
+	s110 := exec.Pointer[identity.KeyHolder](tPartnerApplicationName, false)
+	s111 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
 		return exec.AppendString(dst, string(v))
 	})
-	s103 := exec.List(s102, true, false)
-	s104 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
+	s112 := exec.List(s111, true, false)
+	s113 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *unit.Section:
 			if v == nil {
@@ -472,27 +493,27 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_node_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_node_args(ctx, ec, raw)
 	}
-	s106 := exec.List(s104, true, false)
+	s115 := exec.List(s113, true, false)
 	args_field_Query_nodes_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_nodes_args(ctx, ec, raw)
 	}
-	s108 := exec.Pointer[union.RateLimit](tRateLimit, true)
-	s109 := exec.Pointer[union.Viewer](tViewer, true)
-	s110 := exec.Pointer[identity.Account](tAccount, true)
-	s111 := exec.List(s110, false, false)
+	s117 := exec.Pointer[union.RateLimit](tRateLimit, true)
+	s118 := exec.Pointer[union.Viewer](tViewer, true)
+	s119 := exec.Pointer[identity.Account](tAccount, true)
+	s120 := exec.List(s119, false, false)
 	args_field_Query_accounts_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_accounts_args(ctx, ec, raw)
 	}
 	args_field_Query_caseStudy_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudy_args(ctx, ec, raw)
 	}
-	s114 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
+	s123 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
 	args_field_Query_caseStudies_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudies_args(ctx, ec, raw)
 	}
-	s116 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
-	s117 := exec.List(s116, true, false)
-	s118 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
+	s125 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
+	s126 := exec.List(s125, true, false)
+	s127 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.RedirectRoute:
 			if v == nil {
@@ -523,7 +544,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_page_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_page_args(ctx, ec, raw)
 	}
-	s121 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
+	s130 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
 	args_field_Query_documents_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_documents_args(ctx, ec, raw)
 	}
@@ -536,77 +557,81 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_menu_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menu_args(ctx, ec, raw)
 	}
-	s126 := exec.Pointer[nav.Menu](tMenu, true)
-	s127 := exec.List(s126, true, false)
+	s135 := exec.Pointer[nav.Menu](tMenu, true)
+	s136 := exec.List(s135, true, false)
 	args_field_Query_menus_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menus_args(ctx, ec, raw)
 	}
-	s129 := exec.Pointer[nav.Context](tNavigationContext, true)
+	s138 := exec.Pointer[nav.Context](tNavigationContext, true)
 	args_field_Query_navigationContext_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_navigationContext_args(ctx, ec, raw)
 	}
-	s131 := exec.Pointer[content.Organisation](tOrganisation, true)
-	s132 := exec.List(s5, false, false)
-	s133 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
+	s140 := exec.Pointer[content.Organisation](tOrganisation, true)
+	s141 := exec.List(s5, false, false)
+	s142 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
 	args_field_Query_auditTrail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_auditTrail_args(ctx, ec, raw)
 	}
-	s135 := exec.Pointer[privacy.ConsentText](tConsentText, true)
-	s136 := exec.List(s135, true, false)
-	s137 := exec.Pointer[privacy.Export](tDataExport, false)
-	s138 := exec.Pointer[privacy.Certificate](tErasureCertificate, false)
+	s144 := exec.Pointer[privacy.ConsentText](tConsentText, true)
+	s145 := exec.List(s144, true, false)
+	s146 := exec.Pointer[privacy.Export](tDataExport, false)
+	s147 := exec.Pointer[privacy.Certificate](tErasureCertificate, false)
 	args_field_Query_erasureCertificate_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_erasureCertificate_args(ctx, ec, raw)
 	}
-	s140 := exec.Pointer[search.Connection](tSearchConnection, true)
+	s149 := exec.Pointer[search.Connection](tSearchConnection, true)
 	args_field_Query_search_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_search_args(ctx, ec, raw)
 	}
-	s142 := exec.Pointer[search.Suggestion](tSuggestion, true)
-	s143 := exec.List(s142, true, false)
+	s151 := exec.Pointer[search.Suggestion](tSuggestion, true)
+	s152 := exec.List(s151, true, false)
 	args_field_Query_suggest_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_suggest_args(ctx, ec, raw)
+	}
+	s154 := exec.Pointer[statistics.Statistics](tMemberStatistics, false)
+	args_field_Query_memberStatistics_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_memberStatistics_args(ctx, ec, raw)
 	}
 	args_field_Query_specialistSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSection_args(ctx, ec, raw)
 	}
-	s146 := exec.List(s47, true, false)
+	s157 := exec.List(s47, true, false)
 	args_field_Query_specialistSections_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSections_args(ctx, ec, raw)
 	}
 	args_field_Query_region_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_region_args(ctx, ec, raw)
 	}
-	s149 := exec.Pointer[unit.Region](tRegion, true)
-	s150 := exec.List(s149, true, false)
+	s160 := exec.Pointer[unit.Region](tRegion, true)
+	s161 := exec.List(s160, true, false)
 	args_field_Query_regions_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_regions_args(ctx, ec, raw)
 	}
 	args_field_Query_committee_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_committee_args(ctx, ec, raw)
 	}
-	s153 := exec.Pointer[unit.Committee](tCommittee, true)
-	s154 := exec.List(s153, true, false)
-	s155 := exec.Pointer[JoinPayload](tJoinPayload, true)
+	s164 := exec.Pointer[unit.Committee](tCommittee, true)
+	s165 := exec.List(s164, true, false)
+	s166 := exec.Pointer[JoinPayload](tJoinPayload, true)
 	args_field_Mutation_join_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_join_args(ctx, ec, raw)
 	}
-	s157 := exec.Pointer[SignInPayload](tSignInPayload, true)
+	s168 := exec.Pointer[SignInPayload](tSignInPayload, true)
 	args_field_Mutation_setPassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setPassword_args(ctx, ec, raw)
 	}
 	args_field_Mutation_signIn_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signIn_args(ctx, ec, raw)
 	}
-	s160 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
-	s161 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
+	s171 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
+	s172 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
 	args_field_Mutation_requestPasswordReset_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_requestPasswordReset_args(ctx, ec, raw)
 	}
 	args_field_Mutation_changePassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_changePassword_args(ctx, ec, raw)
 	}
-	s164 := exec.Pointer[AccountPayload](tAccountPayload, true)
+	s175 := exec.Pointer[AccountPayload](tAccountPayload, true)
 	args_field_Mutation_grantRole_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_grantRole_args(ctx, ec, raw)
 	}
@@ -619,18 +644,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstateAccount_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstateAccount_args(ctx, ec, raw)
 	}
-	s169 := exec.Pointer[BeginTotpPayload](tBeginTotpPayload, true)
+	s180 := exec.Pointer[BeginTotpPayload](tBeginTotpPayload, true)
 	args_field_Mutation_beginTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_beginTotp_args(ctx, ec, raw)
 	}
-	s171 := exec.Pointer[ConfirmTotpPayload](tConfirmTotpPayload, true)
+	s182 := exec.Pointer[ConfirmTotpPayload](tConfirmTotpPayload, true)
 	args_field_Mutation_confirmTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_confirmTotp_args(ctx, ec, raw)
 	}
 	args_field_Mutation_disableTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_disableTotp_args(ctx, ec, raw)
 	}
-	s174 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
+	s185 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
 	args_field_Mutation_createPartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createPartnerApplication_args(ctx, ec, raw)
 	}
@@ -640,22 +665,22 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstatePartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstatePartnerApplication_args(ctx, ec, raw)
 	}
-	s178 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
+	s189 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
 	args_field_Mutation_createKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createKey_args(ctx, ec, raw)
 	}
-	s180 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
+	s191 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
 	args_field_Mutation_revokeKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_revokeKey_args(ctx, ec, raw)
 	}
-	s182 := exec.Pointer[ConsentPayload](tConsentPayload, true)
+	s193 := exec.Pointer[ConsentPayload](tConsentPayload, true)
 	args_field_Mutation_giveConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_giveConsent_args(ctx, ec, raw)
 	}
 	args_field_Mutation_withdrawConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_withdrawConsent_args(ctx, ec, raw)
 	}
-	s185 := exec.Pointer[ErasurePayload](tErasurePayload, true)
+	s196 := exec.Pointer[ErasurePayload](tErasurePayload, true)
 	args_field_Mutation_eraseMember_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_eraseMember_args(ctx, ec, raw)
 	}
@@ -1465,6 +1490,24 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull, exec.Guarded)
 	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s56, exec.NonNull)
 
+	// MemberStatistics
+	exec.Leaf(tMemberStatistics, "asOf", func(dst []byte, obj any) []byte {
+		v := obj.(*statistics.Statistics).AsOf
+		return scalar.AppendDate(dst, v)
+	}, exec.NonNull)
+	exec.Edge(tMemberStatistics, "by", func(ctx context.Context, objs []*statistics.Statistics) ([]*statistics.Table, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.MemberStatistics().By(ctx, objs, fc.Args["dimension"].(statistics.Dimension))
+	}, s59, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_by_args))
+	exec.Edge(tMemberStatistics, "months", func(ctx context.Context, objs []*statistics.Statistics) ([]*statistics.Months, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.MemberStatistics().Months(ctx, objs, fc.Args["from"].(*time.Time), fc.Args["to"].(*time.Time), fc.Args["by"].(*statistics.Dimension))
+	}, s61, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_months_args))
+	exec.Edge(tMemberStatistics, "renewalsDue", func(ctx context.Context, objs []*statistics.Statistics) ([]*statistics.Table, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.MemberStatistics().RenewalsDue(ctx, objs, fc.Args["from"].(*time.Time), fc.Args["to"].(*time.Time))
+	}, s59, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_renewalsDue_args))
+
 	// Membership
 	exec.Leaf(tMembership, "grade", func(dst []byte, obj any) []byte {
 		v := obj.(*membership.Membership).Grade
@@ -1481,7 +1524,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tMembership, "statusAsOf", func(ctx context.Context, objs []*membership.Membership) ([]*membership.Status, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Membership().StatusAsOf(ctx, objs, fc.Args["on"].(time.Time))
-	}, s59, exec.WithArgs(args_field_Membership_statusAsOf_args))
+	}, s64, exec.WithArgs(args_field_Membership_statusAsOf_args))
 	exec.Leaf(tMembership, "joinedOn", func(dst []byte, obj any) []byte {
 		v := obj.(*membership.Membership).JoinedOn
 		return scalar.AppendDate(dst, v)
@@ -1513,7 +1556,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMembership, "history", func(ctx context.Context, objs []*membership.Membership) ([][]*membership.Event, error) {
 		return resolvers.Membership().History(ctx, objs)
-	}, s61, exec.NonNull)
+	}, s66, exec.NonNull)
 
 	// MembershipEvent
 	exec.Leaf(tMembershipEvent, "kind", func(dst []byte, obj any) []byte {
@@ -1570,12 +1613,12 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Menu).ItemCount()
 		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s63, exec.NonNull)
+	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s68, exec.NonNull)
 	exec.Method(tMenu, "items", func(ctx context.Context, obj *nav.Menu) (v []*nav.Item, ok bool, err error) {
 		fc := graphql.GetFieldContext(ctx)
 		v, err = obj.Items(fc.Args["maxDepth"].(*int), fc.Args["rootId"].(*string))
 		return v, true, err
-	}, s63, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
+	}, s68, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
 
 	// MenuItem
 	exec.Leaf(tMenuItem, "id", func(dst []byte, obj any) []byte {
@@ -1596,11 +1639,11 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tMenuItem, "parentId", func(dst []byte, obj any) []byte {
 		return obj.(*nav.Item).AppendParentID(dst)
 	}, exec.Guarded)
-	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s65)
-	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s63, exec.NonNull)
+	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s70)
+	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s68, exec.NonNull)
 	exec.Method(tMenuItem, "ancestors", func(ctx context.Context, obj *nav.Item) (v []*nav.Item, ok bool, err error) {
 		return obj.Ancestors(), true, nil
-	}, s63, exec.NonNull, exec.Guarded)
+	}, s68, exec.NonNull, exec.Guarded)
 	exec.Leaf(tMenuItem, "descendantCount", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).DescendantCount
 		return scalar.AppendInt(dst, v)
@@ -1618,14 +1661,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMenuItem, "target", func(ctx context.Context, objs []*nav.Item) ([]union.MenuTarget, error) {
 		return resolvers.MenuItem().Target(ctx, objs)
-	}, s66)
+	}, s71)
 	exec.Leaf(tMenuItem, "isCanonical", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).IsCanonical
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
 	exec.Edge(tMenuItem, "alsoAt", func(ctx context.Context, objs []*nav.Item) ([][]*nav.Item, error) {
 		return resolvers.MenuItem().AlsoAt(ctx, objs)
-	}, s63, exec.NonNull)
+	}, s68, exec.NonNull)
 	exec.Leaf(tMenuItem, "access", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).Access
 		return exec.AppendString(dst, string(v))
@@ -1636,16 +1679,16 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Context).Path
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s67)
-	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s65)
-	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s63, exec.NonNull)
-	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s63, exec.NonNull)
-	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s63, exec.NonNull)
-	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s65)
-	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s65)
+	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s72)
+	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s70)
+	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s68, exec.NonNull)
+	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s68, exec.NonNull)
+	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s68, exec.NonNull)
+	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s70)
+	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s70)
 	exec.Edge(tNavigationContext, "otherPlacements", func(ctx context.Context, objs []*nav.Context) ([][]*nav.Item, error) {
 		return resolvers.NavigationContext().OtherPlacements(ctx, objs)
-	}, s63, exec.NonNull)
+	}, s68, exec.NonNull)
 
 	// NotFoundRoute
 	exec.Leaf(tNotFoundRoute, "path", func(dst []byte, obj any) []byte {
@@ -1663,8 +1706,8 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Organisation).ShortName
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s68, exec.NonNull)
-	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s69, exec.NonNull)
+	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s73, exec.NonNull)
+	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s74, exec.NonNull)
 	exec.Leaf(tOrganisation, "joinCallToAction", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Organisation).JoinCallToAction
 		if v == nil {
@@ -1790,16 +1833,16 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPage, "blocks", func(ctx context.Context, objs []*content.Page) ([][]content.Block, error) {
 		return resolvers.Page().Blocks(ctx, objs)
-	}, s71)
+	}, s76)
 	exec.Edge(tPage, "breadcrumbs", func(ctx context.Context, objs []*content.Page) ([][]*content.Breadcrumb, error) {
 		return resolvers.Page().Breadcrumbs(ctx, objs)
-	}, s73, exec.NonNull)
+	}, s78, exec.NonNull)
 	exec.Edge(tPage, "parent", func(ctx context.Context, objs []*content.Page) ([]*content.Page, error) {
 		return resolvers.Page().Parent(ctx, objs)
-	}, s74)
+	}, s79)
 	exec.Edge(tPage, "children", func(ctx context.Context, objs []*content.Page) ([][]*content.Page, error) {
 		return resolvers.Page().Children(ctx, objs)
-	}, s76, exec.NonNull)
+	}, s81, exec.NonNull)
 
 	// PageInfo
 	exec.Leaf(tPageInfo, "hasNextPage", func(dst []byte, obj any) []byte {
@@ -1832,17 +1875,17 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPageRoute, "content", func(ctx context.Context, objs []*content.PageRoute) ([]union.RouteContent, error) {
 		return resolvers.PageRoute().Content(ctx, objs)
-	}, s77, exec.NonNull)
+	}, s82, exec.NonNull)
 	exec.Edge(tPageRoute, "page", func(ctx context.Context, objs []*content.PageRoute) ([]*content.Page, error) {
 		return resolvers.PageRoute().Page(ctx, objs)
-	}, s74)
+	}, s79)
 	exec.Edge(tPageRoute, "breadcrumbs", func(ctx context.Context, objs []*content.PageRoute) ([][]*content.Breadcrumb, error) {
 		return resolvers.PageRoute().Breadcrumbs(ctx, objs)
-	}, s73, exec.NonNull)
+	}, s78, exec.NonNull)
 	exec.Edge(tPageRoute, "trail", func(ctx context.Context, objs []*content.PageRoute) ([][]*nav.Item, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.PageRoute().Trail(ctx, objs, fc.Args["menu"].(string))
-	}, s63, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
+	}, s68, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
 
 	// PartnerApplication
 	exec.Leaf(tPartnerApplication, "id", func(dst []byte, obj any) []byte {
@@ -1870,7 +1913,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPartnerApplication, "keys", func(ctx context.Context, objs []*identity.PartnerApplication) ([][]*identity.Key, error) {
 		return resolvers.PartnerApplication().Keys(ctx, objs)
-	}, s80, exec.NonNull)
+	}, s85, exec.NonNull)
 
 	// PartnerApplicationName
 	exec.Leaf(tPartnerApplicationName, "name", func(dst []byte, obj any) []byte {
@@ -1880,7 +1923,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Plain(tPartnerApplicationName, "scopes", func(obj *identity.KeyHolder) []identity.Scope { return obj.Scopes }, s7, exec.NonNull)
 
 	// PartnerApplicationPayload
-	exec.Plain(tPartnerApplicationPayload, "application", func(obj *PartnerApplicationPayload) *identity.PartnerApplication { return obj.Application }, s81)
+	exec.Plain(tPartnerApplicationPayload, "application", func(obj *PartnerApplicationPayload) *identity.PartnerApplication { return obj.Application }, s86)
 	exec.Plain(tPartnerApplicationPayload, "userErrors", func(obj *PartnerApplicationPayload) []*union.UserError { return obj.UserErrors }, s4, exec.NonNull)
 
 	// Post
@@ -1905,7 +1948,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, s26, exec.NonNull, exec.WithArgs(args_field_Post_vacant_args))
 	exec.Edge(tPost, "committee", func(ctx context.Context, objs []*unit.Post) ([]*unit.Committee, error) {
 		return resolvers.Post().Committee(ctx, objs)
-	}, s84)
+	}, s89)
 
 	// RateLimit
 	exec.Leaf(tRateLimit, "cost", func(dst []byte, obj any) []byte {
@@ -1959,21 +2002,21 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*unit.Region).Nation
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s86, exec.NonNull)
+	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s91, exec.NonNull)
 	exec.Leaf(tRegion, "status", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Region).Status
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
 	exec.Edge(tRegion, "page", func(ctx context.Context, objs []*unit.Region) ([]*content.Page, error) {
 		return resolvers.Region().Page(ctx, objs)
-	}, s75, exec.NonNull)
+	}, s80, exec.NonNull)
 	exec.Edge(tRegion, "subPages", func(ctx context.Context, objs []*unit.Region) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s76, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
+	}, s81, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
 	exec.Edge(tRegion, "committee", func(ctx context.Context, objs []*unit.Region) ([]*unit.Committee, error) {
 		return resolvers.Region().Committee(ctx, objs)
-	}, s84)
+	}, s89)
 	exec.Edge(tRegion, "memberCount", func(ctx context.Context, objs []*unit.Region) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
@@ -1981,7 +2024,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tRegion, "members", func(ctx context.Context, objs []*unit.Region) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s90, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
+	}, s95, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
 
 	// RequestPasswordResetPayload
 	exec.Leaf(tRequestPasswordResetPayload, "mailed", func(dst []byte, obj any) []byte {
@@ -2005,10 +2048,10 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// SearchConnection
-	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s92, exec.NonNull)
+	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s97, exec.NonNull)
 	exec.Method(tSearchConnection, "nodes", func(ctx context.Context, obj *search.Connection) (v []*search.Hit, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s94, exec.NonNull, exec.Guarded)
+	}, s99, exec.NonNull, exec.Guarded)
 	exec.Plain(tSearchConnection, "pageInfo", func(obj *search.Connection) *page.Info { return &obj.PageInfo }, s13, exec.NonNull)
 	exec.Leaf(tSearchConnection, "totalCount", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).TotalCount
@@ -2018,7 +2061,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*search.Connection).IsCapped
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s96, exec.NonNull)
+	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s101, exec.NonNull)
 	exec.Leaf(tSearchConnection, "didYouMean", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).DidYouMean
 		if v == nil {
@@ -2031,7 +2074,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tSearchEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*search.Hit]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s93, exec.NonNull)
+	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s98, exec.NonNull)
 
 	// SearchFacet
 	exec.Leaf(tSearchFacet, "kind", func(dst []byte, obj any) []byte {
@@ -2067,10 +2110,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s97, exec.NonNull)
+	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s102, exec.NonNull)
 	exec.Edge(tSearchHit, "target", func(ctx context.Context, objs []*search.Hit) ([]union.RouteContent, error) {
 		return resolvers.SearchHit().Target(ctx, objs)
-	}, s77, exec.NonNull)
+	}, s82, exec.NonNull)
 
 	// SignInPayload
 	exec.Plain(tSignInPayload, "viewer", func(obj *SignInPayload) *union.Viewer { return obj.Viewer }, s30)
@@ -2129,14 +2172,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, s21)
 	exec.Edge(tSpecialistSection, "page", func(ctx context.Context, objs []*unit.Section) ([]*content.Page, error) {
 		return resolvers.SpecialistSection().Page(ctx, objs)
-	}, s75, exec.NonNull)
+	}, s80, exec.NonNull)
 	exec.Edge(tSpecialistSection, "subPages", func(ctx context.Context, objs []*unit.Section) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s76, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
+	}, s81, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
 	exec.Edge(tSpecialistSection, "committee", func(ctx context.Context, objs []*unit.Section) ([]*unit.Committee, error) {
 		return resolvers.SpecialistSection().Committee(ctx, objs)
-	}, s84)
+	}, s89)
 	exec.Edge(tSpecialistSection, "memberCount", func(ctx context.Context, objs []*unit.Section) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
@@ -2144,7 +2187,91 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tSpecialistSection, "members", func(ctx context.Context, objs []*unit.Section) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s90, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
+	}, s95, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
+
+	// StatisticsMonth
+	exec.Leaf(tStatisticsMonth, "month", func(dst []byte, obj any) []byte {
+		v := obj.(*statistics.Month).Month
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tStatisticsMonth, "asOf", func(dst []byte, obj any) []byte {
+		v := obj.(*statistics.Month).AsOf
+		return scalar.AppendDate(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tStatisticsMonth, "members", func(dst []byte, obj any) []byte {
+		v := obj.(*statistics.Month).Members
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendInt(dst, *v)
+	})
+	exec.Leaf(tStatisticsMonth, "joined", func(dst []byte, obj any) []byte {
+		v := obj.(*statistics.Month).Joined
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendInt(dst, *v)
+	})
+	exec.Leaf(tStatisticsMonth, "left", func(dst []byte, obj any) []byte {
+		v := obj.(*statistics.Month).Left
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendInt(dst, *v)
+	})
+	exec.Plain(tStatisticsMonth, "rows", func(obj *statistics.Month) []*statistics.Row { return obj.Rows }, s107, exec.NonNull)
+
+	// StatisticsMonths
+	exec.Plain(tStatisticsMonths, "months", func(obj *statistics.Months) []*statistics.Month { return obj.Months }, s109, exec.NonNull)
+	exec.Leaf(tStatisticsMonths, "joined", func(dst []byte, obj any) []byte {
+		v := obj.(*statistics.Months).Joined
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendInt(dst, *v)
+	})
+	exec.Leaf(tStatisticsMonths, "left", func(dst []byte, obj any) []byte {
+		v := obj.(*statistics.Months).Left
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendInt(dst, *v)
+	})
+	exec.Leaf(tStatisticsMonths, "csv", func(dst []byte, obj any) []byte {
+		v := obj.(*statistics.Months).CSV()
+		return exec.AppendString(dst, v)
+	}, exec.NonNull, exec.Guarded)
+
+	// StatisticsRow
+	exec.Leaf(tStatisticsRow, "key", func(dst []byte, obj any) []byte {
+		v := obj.(*statistics.Row).Key
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tStatisticsRow, "label", func(dst []byte, obj any) []byte {
+		v := obj.(*statistics.Row).Label
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tStatisticsRow, "count", func(dst []byte, obj any) []byte {
+		v := obj.(*statistics.Row).Count
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendInt(dst, *v)
+	})
+
+	// StatisticsTable
+	exec.Plain(tStatisticsTable, "rows", func(obj *statistics.Table) []*statistics.Row { return obj.Rows }, s107, exec.NonNull)
+	exec.Leaf(tStatisticsTable, "total", func(dst []byte, obj any) []byte {
+		v := obj.(*statistics.Table).Total
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendInt(dst, *v)
+	})
+	exec.Leaf(tStatisticsTable, "csv", func(dst []byte, obj any) []byte {
+		v := obj.(*statistics.Table).CSV()
+		return exec.AppendString(dst, v)
+	}, exec.NonNull, exec.Guarded)
 
 	// Suggestion
 	exec.Leaf(tSuggestion, "title", func(dst []byte, obj any) []byte {
@@ -2195,8 +2322,8 @@ func NewExecTable(cfg Config) *exec.Table {
 
 	// Viewer
 	exec.Plain(tViewer, "account", func(obj *union.Viewer) *identity.Account { return obj.Account }, s2)
-	exec.Plain(tViewer, "application", func(obj *union.Viewer) *identity.KeyHolder { return obj.Application }, s101)
-	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s103, exec.NonNull)
+	exec.Plain(tViewer, "application", func(obj *union.Viewer) *identity.KeyHolder { return obj.Application }, s110)
+	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s112, exec.NonNull)
 	exec.Edge(tViewer, "consents", func(ctx context.Context, objs []*union.Viewer) ([][]*privacy.Consent, error) {
 		return resolvers.Viewer().Consents(ctx, objs)
 	}, s53)
@@ -2264,18 +2391,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "node", func(ctx context.Context) (union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Node(ctx, fc.Args["id"].(string))
-	}, s104, exec.WithArgs(args_field_Query_node_args))
+	}, s113, exec.WithArgs(args_field_Query_node_args))
 	exec.Root(table, "Query", "nodes", func(ctx context.Context) ([]union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Nodes(ctx, fc.Args["ids"].([]string))
-	}, s106, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
+	}, s115, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
 	exec.Root(table, "Query", "rateLimit", func(ctx context.Context) (*union.RateLimit, error) {
 		return resolvers.Query().RateLimit(ctx)
-	}, s108, exec.NonNull)
+	}, s117, exec.NonNull)
 	exec.Root(table, "Query", "viewer", func(ctx context.Context) (*union.Viewer, error) {
 		return resolvers.Query().Viewer(ctx)
-	}, s109, exec.NonNull)
-	exec.Root(table, "Query", "accounts", nil, s111, exec.WithArgs(args_field_Query_accounts_args))
+	}, s118, exec.NonNull)
+	exec.Root(table, "Query", "accounts", nil, s120, exec.WithArgs(args_field_Query_accounts_args))
 	exec.Root(table, "Query", "caseStudy", func(ctx context.Context) (*career.CaseStudy, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudy(ctx, fc.Args["slug"].(string))
@@ -2283,22 +2410,22 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "caseStudies", func(ctx context.Context) (*career.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudies(ctx, fc.Args["filter"].(*career.Filter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s114, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
+	}, s123, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
 	exec.Root(table, "Query", "careerLevels", func(ctx context.Context) ([]*career.CareerLevel, error) {
 		return resolvers.Query().CareerLevels(ctx)
-	}, s117, exec.NonNull)
+	}, s126, exec.NonNull)
 	exec.Root(table, "Query", "route", func(ctx context.Context) (content.Route, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Route(ctx, fc.Args["path"].(string))
-	}, s118, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
+	}, s127, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
 	exec.Root(table, "Query", "page", func(ctx context.Context) (*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Page(ctx, fc.Args["path"].(string))
-	}, s74, exec.WithArgs(args_field_Query_page_args))
+	}, s79, exec.WithArgs(args_field_Query_page_args))
 	exec.Root(table, "Query", "documents", func(ctx context.Context) (*page.Connection[*content.Document], error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Documents(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s121, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
+	}, s130, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
 	exec.Root(table, "Query", "member", func(ctx context.Context) (*member.Member, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Member(ctx, fc.Args["id"].(string))
@@ -2306,40 +2433,41 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "members", func(ctx context.Context) (*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Members(ctx, fc.Args["filter"].(*member.Filter), fc.Args["orderBy"].(*member.Order), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s90, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
+	}, s95, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
 	exec.Root(table, "Query", "menu", func(ctx context.Context) (*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menu(ctx, fc.Args["handle"].(string))
-	}, s67, exec.WithArgs(args_field_Query_menu_args))
+	}, s72, exec.WithArgs(args_field_Query_menu_args))
 	exec.Root(table, "Query", "menus", func(ctx context.Context) ([]*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menus(ctx, fc.Args["handles"].([]string))
-	}, s127, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
+	}, s136, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
 	exec.Root(table, "Query", "navigationContext", func(ctx context.Context) (*nav.Context, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().NavigationContext(ctx, fc.Args["path"].(string), fc.Args["menu"].(string))
-	}, s129, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
+	}, s138, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
 	exec.Root(table, "Query", "organisation", func(ctx context.Context) (*content.Organisation, error) {
 		return resolvers.Query().Organisation(ctx)
-	}, s131, exec.NonNull)
-	exec.Root(table, "Query", "partnerApplications", nil, s132)
-	exec.Root(table, "Query", "auditTrail", nil, s133, exec.WithArgs(args_field_Query_auditTrail_args))
+	}, s140, exec.NonNull)
+	exec.Root(table, "Query", "partnerApplications", nil, s141)
+	exec.Root(table, "Query", "auditTrail", nil, s142, exec.WithArgs(args_field_Query_auditTrail_args))
 	exec.Root(table, "Query", "consentTexts", func(ctx context.Context) ([]*privacy.ConsentText, error) {
 		return resolvers.Query().ConsentTexts(ctx)
-	}, s136, exec.NonNull)
-	exec.Root(table, "Query", "exportMyData", nil, s137)
+	}, s145, exec.NonNull)
+	exec.Root(table, "Query", "exportMyData", nil, s146)
 	exec.Root(table, "Query", "erasureCertificate", func(ctx context.Context) (*privacy.Certificate, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().ErasureCertificate(ctx, fc.Args["id"].(string))
-	}, s138, exec.WithArgs(args_field_Query_erasureCertificate_args))
+	}, s147, exec.WithArgs(args_field_Query_erasureCertificate_args))
 	exec.Root(table, "Query", "search", func(ctx context.Context) (*search.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Search(ctx, fc.Args["query"].(string), fc.Args["kinds"].([]search.Kind), fc.Args["first"].(*int), fc.Args["after"].(*string))
-	}, s140, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
+	}, s149, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
 	exec.Root(table, "Query", "suggest", func(ctx context.Context) ([]*search.Suggestion, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Suggest(ctx, fc.Args["prefix"].(string), fc.Args["first"].(*int))
-	}, s143, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
+	}, s152, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
+	exec.Root(table, "Query", "memberStatistics", nil, s154, exec.WithArgs(args_field_Query_memberStatistics_args))
 	exec.Root(table, "Query", "specialistSection", func(ctx context.Context) (*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSection(ctx, fc.Args["slug"].(string))
@@ -2347,7 +2475,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "specialistSections", func(ctx context.Context) ([]*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSections(ctx, fc.Args["status"].(*unit.Status))
-	}, s146, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
+	}, s157, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
 	exec.Root(table, "Query", "region", func(ctx context.Context) (*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Region(ctx, fc.Args["slug"].(string))
@@ -2355,37 +2483,37 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "regions", func(ctx context.Context) ([]*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Regions(ctx, fc.Args["nation"].(*unit.Nation))
-	}, s150, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
+	}, s161, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
 	exec.Root(table, "Query", "committee", func(ctx context.Context) (*unit.Committee, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Committee(ctx, fc.Args["slug"].(string))
-	}, s84, exec.WithArgs(args_field_Query_committee_args))
+	}, s89, exec.WithArgs(args_field_Query_committee_args))
 	exec.Root(table, "Query", "committees", func(ctx context.Context) ([]*unit.Committee, error) {
 		return resolvers.Query().Committees(ctx)
-	}, s154, exec.NonNull)
-	exec.Root(table, "Mutation", "join", nil, s155, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
-	exec.Root(table, "Mutation", "setPassword", nil, s157, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
-	exec.Root(table, "Mutation", "signIn", nil, s157, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
-	exec.Root(table, "Mutation", "signOut", nil, s160, exec.NonNull)
-	exec.Root(table, "Mutation", "signOutEverywhere", nil, s160, exec.NonNull)
-	exec.Root(table, "Mutation", "requestPasswordReset", nil, s161, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
-	exec.Root(table, "Mutation", "changePassword", nil, s157, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
-	exec.Root(table, "Mutation", "grantRole", nil, s164, exec.NonNull, exec.WithArgs(args_field_Mutation_grantRole_args))
-	exec.Root(table, "Mutation", "revokeRole", nil, s164, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeRole_args))
-	exec.Root(table, "Mutation", "suspendAccount", nil, s164, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendAccount_args))
-	exec.Root(table, "Mutation", "reinstateAccount", nil, s164, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateAccount_args))
-	exec.Root(table, "Mutation", "beginTotp", nil, s169, exec.NonNull, exec.WithArgs(args_field_Mutation_beginTotp_args))
-	exec.Root(table, "Mutation", "confirmTotp", nil, s171, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmTotp_args))
-	exec.Root(table, "Mutation", "disableTotp", nil, s157, exec.NonNull, exec.WithArgs(args_field_Mutation_disableTotp_args))
-	exec.Root(table, "Mutation", "createPartnerApplication", nil, s174, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
-	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s174, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
-	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s174, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
-	exec.Root(table, "Mutation", "createKey", nil, s178, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
-	exec.Root(table, "Mutation", "revokeKey", nil, s180, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
-	exec.Root(table, "Mutation", "giveConsent", nil, s182, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
-	exec.Root(table, "Mutation", "withdrawConsent", nil, s182, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
-	exec.Root(table, "Mutation", "eraseMember", nil, s185, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
-	exec.Root(table, "Mutation", "cancelErasure", nil, s185, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
-	exec.Root(table, "Mutation", "executeErasure", nil, s185, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
+	}, s165, exec.NonNull)
+	exec.Root(table, "Mutation", "join", nil, s166, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
+	exec.Root(table, "Mutation", "setPassword", nil, s168, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
+	exec.Root(table, "Mutation", "signIn", nil, s168, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
+	exec.Root(table, "Mutation", "signOut", nil, s171, exec.NonNull)
+	exec.Root(table, "Mutation", "signOutEverywhere", nil, s171, exec.NonNull)
+	exec.Root(table, "Mutation", "requestPasswordReset", nil, s172, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
+	exec.Root(table, "Mutation", "changePassword", nil, s168, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
+	exec.Root(table, "Mutation", "grantRole", nil, s175, exec.NonNull, exec.WithArgs(args_field_Mutation_grantRole_args))
+	exec.Root(table, "Mutation", "revokeRole", nil, s175, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeRole_args))
+	exec.Root(table, "Mutation", "suspendAccount", nil, s175, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendAccount_args))
+	exec.Root(table, "Mutation", "reinstateAccount", nil, s175, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateAccount_args))
+	exec.Root(table, "Mutation", "beginTotp", nil, s180, exec.NonNull, exec.WithArgs(args_field_Mutation_beginTotp_args))
+	exec.Root(table, "Mutation", "confirmTotp", nil, s182, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmTotp_args))
+	exec.Root(table, "Mutation", "disableTotp", nil, s168, exec.NonNull, exec.WithArgs(args_field_Mutation_disableTotp_args))
+	exec.Root(table, "Mutation", "createPartnerApplication", nil, s185, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
+	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s185, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
+	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s185, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
+	exec.Root(table, "Mutation", "createKey", nil, s189, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
+	exec.Root(table, "Mutation", "revokeKey", nil, s191, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
+	exec.Root(table, "Mutation", "giveConsent", nil, s193, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
+	exec.Root(table, "Mutation", "withdrawConsent", nil, s193, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
+	exec.Root(table, "Mutation", "eraseMember", nil, s196, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
+	exec.Root(table, "Mutation", "cancelErasure", nil, s196, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
+	exec.Root(table, "Mutation", "executeErasure", nil, s196, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
 	return table
 }

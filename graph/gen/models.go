@@ -139,6 +139,16 @@ type JoinPayload struct {
 	UserErrors []*union.UserError `json:"userErrors"`
 }
 
+// Which members are counted. All conditions must hold.
+type MemberStatisticsFilter struct {
+	// Of this grade on the day.
+	Grade *member.Grade `json:"grade,omitempty"`
+	// In this region, by slug.
+	Region *string `json:"region,omitempty"`
+	// In this specialist section on the day, by slug.
+	Section *string `json:"section,omitempty"`
+}
+
 // What can be changed. Each answers with what it changed, or says in userErrors why it changed nothing.
 type Mutation struct {
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/collegium/collegium/internal/content"
 	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/search"
+	"github.com/collegium/collegium/internal/statistics"
 	"github.com/collegium/collegium/internal/unit"
 	"github.com/collegium/collegium/internal/viewer"
 	gqlparser "github.com/vektah/gqlparser/v2"
@@ -39,6 +40,7 @@ type ResolverRoot interface {
 	DocumentConnection() DocumentConnectionResolver
 	Member() MemberResolver
 	MemberConnection() MemberConnectionResolver
+	MemberStatistics() MemberStatisticsResolver
 	Membership() MembershipResolver
 	MenuItem() MenuItemResolver
 	Mutation() MutationResolver
@@ -371,6 +373,13 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	MemberStatistics struct {
+		AsOf        func(childComplexity int) int
+		By          func(childComplexity int, dimension statistics.Dimension) int
+		Months      func(childComplexity int, from *time.Time, to *time.Time, by *statistics.Dimension) int
+		RenewalsDue func(childComplexity int, from *time.Time, to *time.Time) int
+	}
+
 	Membership struct {
 		EndsOn        func(childComplexity int) int
 		GraceEndsOn   func(childComplexity int) int
@@ -563,6 +572,7 @@ type ComplexityRoot struct {
 		ErasureCertificate  func(childComplexity int, id string) int
 		ExportMyData        func(childComplexity int) int
 		Member              func(childComplexity int, id string) int
+		MemberStatistics    func(childComplexity int, asOf *time.Time, filter *MemberStatisticsFilter) int
 		Members             func(childComplexity int, filter *member.Filter, orderBy *member.Order, first *int, after *string, last *int, before *string) int
 		Menu                func(childComplexity int, handle string) int
 		Menus               func(childComplexity int, handles []string) int
@@ -681,6 +691,34 @@ type ComplexityRoot struct {
 		Status        func(childComplexity int) int
 		SubPages      func(childComplexity int, kind *content.SubPageKind) int
 		Successor     func(childComplexity int) int
+	}
+
+	StatisticsMonth struct {
+		AsOf    func(childComplexity int) int
+		Joined  func(childComplexity int) int
+		Left    func(childComplexity int) int
+		Members func(childComplexity int) int
+		Month   func(childComplexity int) int
+		Rows    func(childComplexity int) int
+	}
+
+	StatisticsMonths struct {
+		CSV    func(childComplexity int) int
+		Joined func(childComplexity int) int
+		Left   func(childComplexity int) int
+		Months func(childComplexity int) int
+	}
+
+	StatisticsRow struct {
+		Count func(childComplexity int) int
+		Key   func(childComplexity int) int
+		Label func(childComplexity int) int
+	}
+
+	StatisticsTable struct {
+		CSV   func(childComplexity int) int
+		Rows  func(childComplexity int) int
+		Total func(childComplexity int) int
 	}
 
 	Suggestion struct {
@@ -1893,6 +1931,46 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.MemberEdge.Node(childComplexity), true
 
+	case "MemberStatistics.asOf":
+		if e.ComplexityRoot.MemberStatistics.AsOf == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MemberStatistics.AsOf(childComplexity), true
+	case "MemberStatistics.by":
+		if e.ComplexityRoot.MemberStatistics.By == nil {
+			break
+		}
+
+		args, err := field_MemberStatistics_by_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.MemberStatistics.By(childComplexity, args["dimension"].(statistics.Dimension)), true
+	case "MemberStatistics.months":
+		if e.ComplexityRoot.MemberStatistics.Months == nil {
+			break
+		}
+
+		args, err := field_MemberStatistics_months_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.MemberStatistics.Months(childComplexity, args["from"].(*time.Time), args["to"].(*time.Time), args["by"].(*statistics.Dimension)), true
+	case "MemberStatistics.renewalsDue":
+		if e.ComplexityRoot.MemberStatistics.RenewalsDue == nil {
+			break
+		}
+
+		args, err := field_MemberStatistics_renewalsDue_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.MemberStatistics.RenewalsDue(childComplexity, args["from"].(*time.Time), args["to"].(*time.Time)), true
+
 	case "Membership.endsOn":
 		if e.ComplexityRoot.Membership.EndsOn == nil {
 			break
@@ -2926,6 +3004,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Member(childComplexity, args["id"].(string)), true
+	case "Query.memberStatistics":
+		if e.ComplexityRoot.Query.MemberStatistics == nil {
+			break
+		}
+
+		args, err := field_Query_memberStatistics_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.MemberStatistics(childComplexity, args["asOf"].(*time.Time), args["filter"].(*MemberStatisticsFilter)), true
 	case "Query.members":
 		if e.ComplexityRoot.Query.Members == nil {
 			break
@@ -3514,6 +3603,106 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SpecialistSection.Successor(childComplexity), true
 
+	case "StatisticsMonth.asOf":
+		if e.ComplexityRoot.StatisticsMonth.AsOf == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatisticsMonth.AsOf(childComplexity), true
+	case "StatisticsMonth.joined":
+		if e.ComplexityRoot.StatisticsMonth.Joined == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatisticsMonth.Joined(childComplexity), true
+	case "StatisticsMonth.left":
+		if e.ComplexityRoot.StatisticsMonth.Left == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatisticsMonth.Left(childComplexity), true
+	case "StatisticsMonth.members":
+		if e.ComplexityRoot.StatisticsMonth.Members == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatisticsMonth.Members(childComplexity), true
+	case "StatisticsMonth.month":
+		if e.ComplexityRoot.StatisticsMonth.Month == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatisticsMonth.Month(childComplexity), true
+	case "StatisticsMonth.rows":
+		if e.ComplexityRoot.StatisticsMonth.Rows == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatisticsMonth.Rows(childComplexity), true
+
+	case "StatisticsMonths.csv":
+		if e.ComplexityRoot.StatisticsMonths.CSV == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatisticsMonths.CSV(childComplexity), true
+	case "StatisticsMonths.joined":
+		if e.ComplexityRoot.StatisticsMonths.Joined == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatisticsMonths.Joined(childComplexity), true
+	case "StatisticsMonths.left":
+		if e.ComplexityRoot.StatisticsMonths.Left == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatisticsMonths.Left(childComplexity), true
+	case "StatisticsMonths.months":
+		if e.ComplexityRoot.StatisticsMonths.Months == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatisticsMonths.Months(childComplexity), true
+
+	case "StatisticsRow.count":
+		if e.ComplexityRoot.StatisticsRow.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatisticsRow.Count(childComplexity), true
+	case "StatisticsRow.key":
+		if e.ComplexityRoot.StatisticsRow.Key == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatisticsRow.Key(childComplexity), true
+	case "StatisticsRow.label":
+		if e.ComplexityRoot.StatisticsRow.Label == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatisticsRow.Label(childComplexity), true
+
+	case "StatisticsTable.csv":
+		if e.ComplexityRoot.StatisticsTable.CSV == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatisticsTable.CSV(childComplexity), true
+	case "StatisticsTable.rows":
+		if e.ComplexityRoot.StatisticsTable.Rows == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatisticsTable.Rows(childComplexity), true
+	case "StatisticsTable.total":
+		if e.ComplexityRoot.StatisticsTable.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatisticsTable.Total(childComplexity), true
+
 	case "Suggestion.kind":
 		if e.ComplexityRoot.Suggestion.Kind == nil {
 			break
@@ -3689,6 +3878,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputGiveConsentInput,
 		unmarshalInputJoinInput,
 		unmarshalInputMemberFilter,
+		unmarshalInputMemberStatisticsFilter,
 		unmarshalInputPasswordInput,
 		unmarshalInputRequestPasswordResetInput,
 		unmarshalInputRevokeKeyInput,
@@ -5390,6 +5580,97 @@ type Suggestion {
   path: String
 }
 `, BuiltIn: false},
+	{Name: "../statistics.graphqls", Input: `extend type Query {
+  "How many members there are, for dashboards: numbers only. Who asks with a key that is limited to a section or region counts its members alone."
+  memberStatistics("The day; today if left out." asOf: Date, "Which members; all if left out." filter: MemberStatisticsFilter): MemberStatistics @requires(permission: READ_STATISTICS) @cacheControl(scope: PRIVATE)
+}
+
+"Which members are counted. All conditions must hold."
+input MemberStatisticsFilter {
+  "Of this grade on the day."
+  grade: MemberGrade
+  "In this region, by slug."
+  region: String
+  "In this specialist section on the day, by slug."
+  section: String
+}
+
+"By what members are counted."
+enum StatisticsDimension {
+  "The grade of the period that counts on the day."
+  GRADE
+  "The region of today: where somebody was before is not recorded."
+  REGION
+  "The specialist sections on the day. Somebody can be in several, or in none."
+  SECTION
+  "The status on the day."
+  STATUS
+}
+
+"""
+The members on a day, counted. A member is somebody whose membership has begun and has neither ended nor lapsed: those in grace and
+those who are suspended count.
+To a partner's application a count of 1 to 4 is null, and any other is rounded to the nearest 5, totals too.
+"""
+type MemberStatistics @cacheControl(scope: PRIVATE) {
+  "The day."
+  asOf: Date!
+  "The members by one thing. By status it counts, besides members, those who are none yet or no more."
+  by("What." dimension: StatisticsDimension!): StatisticsTable! @cacheControl(scope: PRIVATE) @cost(weight: 50)
+  "The members at the end of each month, and who joined and left in it, by one thing too if you like."
+  months("The first day; the first of the month eleven months before, if left out." from: Date, "The last day, at most ten years later; the day of the statistics if left out." to: Date, "By what the members of each month are counted." by: StatisticsDimension): StatisticsMonths! @cacheControl(scope: PRIVATE) @cost(weight: 100)
+  "The memberships of the day whose last day paid for is in a window and that were not renewed by then, by month."
+  renewalsDue("The first day; the day of the statistics if left out." from: Date, "The last day; 90 days later if left out." to: Date): StatisticsTable! @cacheControl(scope: PRIVATE) @cost(weight: 50)
+}
+
+"A list of counts."
+type StatisticsTable @cacheControl(scope: PRIVATE) {
+  "The counts. Everything there is has one, also if it is 0."
+  rows: [StatisticsRow!]! @listSize(assumedSize: 15)
+  "How many are counted, each once; null if it is too small to be told."
+  total: Int
+  "The same as CSV, with a heading."
+  csv: String!
+}
+
+"One count."
+type StatisticsRow @cacheControl(scope: PRIVATE) {
+  "What is counted: a grade, a status, the slug of a section or region, or a month as 2024-05. NONE is for those without a section or region."
+  key: String!
+  "The same for people."
+  label: String!
+  "How many; null if it is too small to be told."
+  count: Int
+}
+
+"A series by month."
+type StatisticsMonths @cacheControl(scope: PRIVATE) {
+  "The months, in order."
+  months: [StatisticsMonth!]! @listSize(assumedSize: 12)
+  "How many joined from the first day to the last; null if it is too small to be told."
+  joined: Int
+  "How many left from the first day to the last; null if it is too small to be told."
+  left: Int
+  "The same as CSV, a line a month, with a heading."
+  csv: String!
+}
+
+"A month, or the part of it that was asked for."
+type StatisticsMonth @cacheControl(scope: PRIVATE) {
+  "As 2024-05."
+  month: String!
+  "Its last day, or the last that was asked for."
+  asOf: Date!
+  "The members on that day; null if they are too few to be told."
+  members: Int
+  "For how many a membership began; null if they are too few to be told. Who is a member again from the next day on has neither left nor joined."
+  joined: Int
+  "For how many it was over: it had ended, or lapsed; null if they are too few to be told."
+  left: Int
+  "The members on that day by what was asked for, else none."
+  rows: [StatisticsRow!]! @listSize(assumedSize: 15)
+}
+`, BuiltIn: false},
 	{Name: "../unit.graphqls", Input: `extend type Query {
   "The specialist section with this slug; null if there is none."
   specialistSection("As in its slug, or an earlier slug of it." slug: String!): SpecialistSection @cacheControl(scope: PUBLIC)
@@ -6081,6 +6362,20 @@ func childFields_MemberEdge(ctx context.Context, ec *executionContext, field gra
 	return nil, fmt.Errorf("no field named %q was found under type MemberEdge", field.Name)
 }
 
+func childFields_MemberStatistics(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "asOf":
+		return fieldContext_MemberStatistics_asOf(ctx, ec, field)
+	case "by":
+		return fieldContext_MemberStatistics_by(ctx, ec, field)
+	case "months":
+		return fieldContext_MemberStatistics_months(ctx, ec, field)
+	case "renewalsDue":
+		return fieldContext_MemberStatistics_renewalsDue(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MemberStatistics", field.Name)
+}
+
 func childFields_Membership(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "grade":
@@ -6535,6 +6830,62 @@ func childFields_SpecialistSection(ctx context.Context, ec *executionContext, fi
 		return fieldContext_SpecialistSection_members(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SpecialistSection", field.Name)
+}
+
+func childFields_StatisticsMonth(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "month":
+		return fieldContext_StatisticsMonth_month(ctx, ec, field)
+	case "asOf":
+		return fieldContext_StatisticsMonth_asOf(ctx, ec, field)
+	case "members":
+		return fieldContext_StatisticsMonth_members(ctx, ec, field)
+	case "joined":
+		return fieldContext_StatisticsMonth_joined(ctx, ec, field)
+	case "left":
+		return fieldContext_StatisticsMonth_left(ctx, ec, field)
+	case "rows":
+		return fieldContext_StatisticsMonth_rows(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type StatisticsMonth", field.Name)
+}
+
+func childFields_StatisticsMonths(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "months":
+		return fieldContext_StatisticsMonths_months(ctx, ec, field)
+	case "joined":
+		return fieldContext_StatisticsMonths_joined(ctx, ec, field)
+	case "left":
+		return fieldContext_StatisticsMonths_left(ctx, ec, field)
+	case "csv":
+		return fieldContext_StatisticsMonths_csv(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type StatisticsMonths", field.Name)
+}
+
+func childFields_StatisticsRow(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return fieldContext_StatisticsRow_key(ctx, ec, field)
+	case "label":
+		return fieldContext_StatisticsRow_label(ctx, ec, field)
+	case "count":
+		return fieldContext_StatisticsRow_count(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type StatisticsRow", field.Name)
+}
+
+func childFields_StatisticsTable(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "rows":
+		return fieldContext_StatisticsTable_rows(ctx, ec, field)
+	case "total":
+		return fieldContext_StatisticsTable_total(ctx, ec, field)
+	case "csv":
+		return fieldContext_StatisticsTable_csv(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type StatisticsTable", field.Name)
 }
 
 func childFields_Suggestion(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
