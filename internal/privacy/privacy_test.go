@@ -322,7 +322,7 @@ func TestErasure(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if found := everywhere(t, db, "kanari"); len(found) < 7 {
+	if found := everywhere(t, db, "kanari"); len(found) < 6 {
 		t.Fatalf("before, the words are only in %q", found)
 	}
 	before := own(t, db, grace)
