@@ -51,10 +51,17 @@ var (
 // in a text, MEMBER_ID and ACCOUNT_ID their ids. Where there are several, they are separated
 // by semicolons. In this order.
 var rows = [][2]string{
+	{"accounts", `INSERT INTO accounts (id, email, password_hash) VALUES ('ACCOUNT_ID', 'WORD@example.org', '$argon2id$WORD')`},
 	{"members", `INSERT INTO members (id, key, display_name, sort_name, pronouns, headline, bio, grade, region_id, joined_on, bio_audience)
-		VALUES ('MEMBER_ID', 'WORD-key', 'WORD Name', 'Name WORD', 'WORD', 'WORD', 'WORD', 'STUDENT', NULL, '2019-05-01', 'MEMBERS')`},
-	{"accounts", `INSERT INTO accounts (id, email, password_hash, member_id)
-		VALUES ('ACCOUNT_ID', 'WORD@example.org', '$argon2id$WORD', 'MEMBER_ID')`},
+		VALUES ('MEMBER_ID', 'WORD-key', 'WORD Name', 'Name WORD', 'WORD', 'WORD', 'WORD', 'STUDENT', NULL, '2019-05-01', 'MEMBERS');
+		UPDATE accounts SET member_id = 'MEMBER_ID' WHERE id = 'ACCOUNT_ID'`},
+	{"registrations", `INSERT INTO registrations (member_id, body, number) VALUES ('MEMBER_ID', 'HCPC', 'OT' || (10000 + length('WORD')))`},
+	{"indemnity_insurances", `INSERT INTO indemnity_insurances (member_id, insurer, policy_number, valid_from, valid_until)
+		VALUES ('MEMBER_ID', 'WORD', 'WORD', '2020-01-01', '2021-01-01')`},
+	{"membership_suspensions", `INSERT INTO membership_suspensions (member_id, starts_on, ends_on, reason) VALUES ('MEMBER_ID', '2020-01-01', '2020-02-01', 'WORD')`},
+	{"membership_events", `INSERT INTO membership_events (member_id, kind, happened_on, reason, account_id) VALUES ('MEMBER_ID', 'SUSPENDED', '2020-01-01', 'WORD', 'ACCOUNT_ID')`},
+	{"membership_periods", `UPDATE membership_periods SET ends_on = '2020-06-30', ended_how = 'RESIGNED' WHERE member_id = 'MEMBER_ID';
+		INSERT INTO membership_periods (member_id, grade, starts_on, governs_on) VALUES ('MEMBER_ID', 'STUDENT', '2020-09-01', '2020-09-01')`},
 	{"account_roles", `INSERT INTO account_roles (account_id, role) VALUES ('ACCOUNT_ID', 'EDITOR')`},
 	{"sessions", `INSERT INTO sessions (id, token_sha256, account_id, epoch, expires_at)
 		VALUES (gen_random_uuid(), sha256('WORD'), 'ACCOUNT_ID', 1, now() + interval '1 day')`},
@@ -313,7 +320,7 @@ func own(t *testing.T, db *pgxpool.Pool, p person) map[string]string {
 func TestErasure(t *testing.T) {
 	t.Parallel()
 	s, db := open(t)
-	if n := plant(t, db, ada); n < 10 {
+	if n := plant(t, db, ada); n < 14 {
 		t.Fatalf("only %d words were planted", n)
 	}
 	if err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error { // find by the address as it is now
@@ -362,6 +369,17 @@ func TestErasure(t *testing.T) {
 	if diff := cmp.Diff([]*term{{"Former member", "2019-01-01 2020-01-01"}, {"Former member", "2021-01-01 today"}}, terms); diff != "" {
 		t.Errorf("the posts that were held (-want +got)\n%s", diff)
 	}
+	periods, err := pg.Scalars[string](t.Context(), db, `
+		SELECT concat_ws(' ', p.starts_on, CASE p.ends_on WHEN CURRENT_DATE THEN 'today' ELSE p.ends_on::text END, p.ended_how)
+		FROM former_members f
+		JOIN membership_periods p ON p.member_id = f.member_id
+		ORDER BY p.starts_on`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"2019-05-01 2020-06-30 RESIGNED", "2020-09-01 today RESIGNED"}, periods); diff != "" {
+		t.Errorf("from when to when there was a membership (-want +got)\n%s", diff)
+	}
 	c, err := s.Certificate(t.Context(), e.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -378,9 +396,10 @@ func TestErasure(t *testing.T) {
 		got = append(got, strings.TrimRight(strings.Replace(line, fmt.Sprint(" ", p.Rows, " AUDIT"), " AUDIT", 1), " "))
 	}
 	want := []string{
-		"sessions 1", "account_links 1", "account_totp 1", "account_recovery_codes 1", "account_roles 1", "sign_in_failures 2", "river.river_job 3", "membership_applications 1",
-		"consents 1", "section_memberships 1", "case_studies 1", "erasures 1", "accounts 1", "members 1", "audit_people 2",
-		"terms 2 POSTS_HELD", "former_members 1 MEMBERSHIP_EXISTED since true", "audit_entries AUDIT",
+		"sessions 1", "account_links 1", "account_totp 1", "account_recovery_codes 1", "account_roles 1", "sign_in_failures 2",
+		"river.river_job 3", "membership_applications 1", "consents 1", "registrations 1", "indemnity_insurances 1",
+		"membership_suspensions 1", "membership_events 2", "section_memberships 1", "case_studies 1", "erasures 1", "accounts 1", "members 1", "audit_people 2",
+		"membership_periods 2 MEMBERSHIP_EXISTED since true", "terms 2 POSTS_HELD", "former_members 1 MEMBERSHIP_EXISTED since true", "audit_entries AUDIT",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the certificate (-want +got)\n%s", diff)

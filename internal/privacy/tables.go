@@ -82,6 +82,38 @@ var Tables = []Table{
 		Whose: byAccount, Hidden: []string{"decided_by"}, Fate: erased,
 	},
 	{Name: "consents", About: "what you agreed to and withdrew, with the version of the text", Whose: byMember, Fate: erased},
+	{
+		Name: "registrations", About: "your registration with the regulator", Whose: byMember,
+		Hidden: []string{"verified_by"}, Fate: erased,
+	},
+	{Name: "indemnity_insurances", About: "your indemnity insurance", Whose: byMember, Fate: erased},
+	{Name: "membership_suspensions", About: "when your membership was suspended, and why", Whose: byMember, Fate: erased},
+	{
+		Name: "membership_events", About: "what happened to your membership", Whose: byMember,
+		Hidden: []string{"account_id", "idempotency_key", "input_sha256"},
+		// The record without a name says when in its periods.
+		Fate: Fate{SQL: []string{`DELETE FROM membership_events t WHERE t.member_id = @former`, `DELETE FROM {table} WHERE {whose}`}},
+	},
+	{
+		// Before the terms: a period that ended ends those that its member holds.
+		Name: "membership_periods", About: "from when to when you were a member", Whose: byMember,
+		Fate: kept("MEMBERSHIP_EXISTED",
+			`DELETE FROM membership_periods t WHERE t.member_id = @former`,
+			`INSERT INTO membership_periods (member_id, grade, starts_on, ends_on, ended_how, recorded_on, governs_on)
+			SELECT
+				@former,
+				t.grade,
+				t.starts_on,
+				CASE WHEN t.ends_on < CURRENT_DATE THEN t.ends_on ELSE CURRENT_DATE END,
+				CASE WHEN t.ends_on < CURRENT_DATE THEN t.ended_how ELSE COALESCE(t.ended_how, 'RESIGNED') END,
+				t.recorded_on,
+				t.governs_on
+			FROM membership_periods t
+			WHERE `+byMember+` AND t.starts_on <= CURRENT_DATE
+			ORDER BY t.starts_on`,
+			`DELETE FROM membership_periods t WHERE `+byMember,
+			`SELECT FROM membership_periods t WHERE t.member_id = @former`),
+	},
 	{Name: "section_memberships", About: "the sections you belong and belonged to", Whose: byMember, Hidden: []string{"sort_name"}, Fate: erased},
 	{Name: "case_studies", About: "case studies about you", Whose: byMember, Fate: unlinked("member_id")},
 	{
