@@ -288,46 +288,15 @@ func showTo(t *testing.T, h *graph.Handler, ctx context.Context, schema *ast.Sch
 	shown := map[string]string{}
 	for name, ways := range waysTo(schema, pools, 6) {
 		def := schema.Types[name]
-		var fields []string
-		for _, f := range def.Fields {
-			if strings.HasPrefix(f.Name, "__") {
-				continue
-			}
-			fill := arguments(schema, pools, name, f)
-			if len(fill) == 0 {
-				continue
-			}
-			text := f.Name
-			if fill[0] != "" {
-				text += "(" + fill[0] + ")"
-			}
-			if target := schema.Types[f.Type.Name()]; target.Kind != ast.Scalar && target.Kind != ast.Enum {
-				text += " { __typename }"
-			}
-			fields = append(fields, text)
-		}
 		for _, w := range ways {
-			query := strings.Join(fields, " ")
-			if def != schema.Types[w.steps[len(w.steps)-1].Type.Name()] {
-				query = "... on " + name + " { " + query + " }"
+			query, ok := w.query(schema, def, pools)
+			if !ok {
+				continue
 			}
-			query = "__typename " + query
-			for i := len(w.steps) - 1; i >= 0; i-- {
-				text := w.steps[i].Name
-				if w.args[i] != "" {
-					text += "(" + w.args[i] + ")"
-				}
-				query = text + " { " + query + " }"
-				if i > 0 {
-					if parent := schema.Types[w.steps[i-1].Type.Name()]; parent.Kind != ast.Object {
-						query = "... on " + w.types[i] + " { " + query + " }"
-					}
-				}
-			}
-			a := decode(t, h.Execute(ctx, params("{ "+query+" }", nil)).Body)
+			a := decode(t, h.Execute(ctx, params(query, nil)).Body)
 			for _, e := range a.Errors {
 				if code := e.Extensions["code"]; code == graph.ValidationFailed || code == graph.ParseFailed || code == graph.Internal {
-					t.Fatalf("{ %s }\n%s", query, e.Message)
+					t.Fatalf("%s\n%s", query, e.Message)
 				}
 			}
 			var leaves []any
@@ -352,6 +321,44 @@ func showTo(t *testing.T, h *graph.Handler, ctx context.Context, schema *ast.Sch
 		}
 	}
 	return shown
+}
+
+// query returns the document that goes a way and asks for all fields of the type at its end;
+// false if there is none to ask for.
+func (w way) query(schema *ast.Schema, def *ast.Definition, pools map[string][]any) (string, bool) {
+	var fields []string
+	for _, f := range def.Fields {
+		if strings.HasPrefix(f.Name, "__") {
+			continue
+		}
+		fill := arguments(schema, pools, def.Name, f)
+		if len(fill) == 0 {
+			continue
+		}
+		text := f.Name
+		if fill[0] != "" {
+			text += "(" + fill[0] + ")"
+		}
+		if target := schema.Types[f.Type.Name()]; target.Kind != ast.Scalar && target.Kind != ast.Enum {
+			text += " { __typename }"
+		}
+		fields = append(fields, text)
+	}
+	query := "__typename " + strings.Join(fields, " ")
+	if def != schema.Types[w.steps[len(w.steps)-1].Type.Name()] {
+		query = "__typename ... on " + def.Name + " { " + query + " }"
+	}
+	for i := len(w.steps) - 1; i >= 0; i-- {
+		text := w.steps[i].Name
+		if w.args[i] != "" {
+			text += "(" + w.args[i] + ")"
+		}
+		query = text + " { " + query + " }"
+		if i > 0 && schema.Types[w.steps[i-1].Type.Name()].Kind != ast.Object {
+			query = "... on " + w.types[i] + " { " + query + " }"
+		}
+	}
+	return "{ " + query + " }", len(fields) > 0
 }
 
 // collectAt gathers the objects at the end of a way.
