@@ -12,16 +12,29 @@ EXCEPTION
         NULL; -- another database of this server was migrated at the same time
     WHEN insufficient_privilege THEN
         RAISE insufficient_privilege USING
-            MESSAGE = 'the role collegium_graph is missing, and this role may not create it',
-            HINT = 'As an administrator run: CREATE ROLE collegium_graph NOLOGIN NOINHERIT; GRANT collegium_graph TO ' || quote_ident(current_user) || ';';
+            MESSAGE = 'the role collegium_graph is missing, and ' || quote_ident(current_user) || ' may not create it; as an administrator run: '
+                || 'CREATE ROLE collegium_graph NOLOGIN NOINHERIT; GRANT collegium_graph TO ' || quote_ident(current_user);
+END
+$do$;
+
+-- Whoever migrates may act as it. Having made it is not enough since PostgreSQL 16.
+DO $do$
+BEGIN
+    SET LOCAL ROLE collegium_graph;
+    RESET ROLE;
+EXCEPTION WHEN insufficient_privilege THEN
+    BEGIN
+        EXECUTE format('GRANT collegium_graph TO %I', current_user);
+    EXCEPTION WHEN insufficient_privilege THEN
+        RAISE insufficient_privilege USING
+            MESSAGE = 'the role collegium_graph is not granted to ' || quote_ident(current_user) || '; as an administrator run: '
+                || 'GRANT collegium_graph TO ' || quote_ident(current_user);
+    END;
 END
 $do$;
 
 DO $do$
 BEGIN
-    IF NOT pg_has_role(current_user, 'collegium_graph', 'MEMBER') THEN
-        EXECUTE format('GRANT collegium_graph TO %I', current_user);
-    END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA %I, river TO collegium_graph', current_schema());
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %I TO collegium_graph', current_schema());
     EXECUTE format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA %I TO collegium_graph', current_schema());
