@@ -3,11 +3,20 @@ package graph
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"github.com/collegium/collegium/graph/gen"
 	"github.com/collegium/collegium/graph/union"
 	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/viewer"
 )
+
+// Passkeys is the batch resolver for the passkeys field.
+func (r *accountResolver) Passkeys(ctx context.Context, objs []*identity.Account) ([][]*identity.Passkey, error) {
+	return edge(objs, func(a *identity.Account) *uuid.UUID { return &a.ID }, func(ids []uuid.UUID) (map[uuid.UUID][]*identity.Passkey, error) {
+		return r.accounts.PasskeysOf(ctx, viewer.From(ctx), ids)
+	})
+}
 
 // Join is the resolver for the join field.
 func (r *mutationResolver) Join(ctx context.Context, input gen.JoinInput) (*gen.JoinPayload, error) {
@@ -56,6 +65,9 @@ func (r *queryResolver) Viewer(ctx context.Context) (*union.Viewer, error) {
 	return you(ctx), nil
 }
 
+// Account returns gen.AccountResolver implementation.
+func (r *Resolver) Account() gen.AccountResolver { return &accountResolver{r} }
+
 // Mutation returns gen.MutationResolver implementation.
 func (r *Resolver) Mutation() gen.MutationResolver { return &mutationResolver{r} }
 
@@ -63,6 +75,7 @@ func (r *Resolver) Mutation() gen.MutationResolver { return &mutationResolver{r}
 func (r *Resolver) Viewer() gen.ViewerResolver { return &viewerResolver{r} }
 
 type (
+	accountResolver  struct{ *Resolver }
 	mutationResolver struct{ *Resolver }
 	viewerResolver   struct{ *Resolver }
 )

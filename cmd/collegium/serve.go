@@ -39,10 +39,13 @@ type serveCmd struct {
 	DemoMembers int    `default:"2000" placeholder:"N" help:"How many fictional members the demo body has; ${default} unless set."`
 	NoMigrate   bool   `help:"Leave the database schema alone, and fail if it is not up to date."`
 
-	PublicURL string `from:"COLLEGIUM_PUBLIC_URL" placeholder:"URL" help:"Address under which people reach this server, as https://graph.example.org (COLLEGIUM_PUBLIC_URL); http:// and the place where it listens unless set. With https:// the session cookie is kept to HTTPS."`
-	Mail      string `from:"COLLEGIUM_MAIL" placeholder:"URL|DIR" help:"Where mail goes: smtp://user:password@host:587, smtps://host:465, or a folder into which messages are written instead (COLLEGIUM_MAIL); the folder mail beside the data unless set."`
-	MailFrom  string `from:"COLLEGIUM_MAIL_FROM" default:"collegium@localhost.localdomain" placeholder:"ADDRESS" help:"Address from which mail is sent (COLLEGIUM_MAIL_FROM)."`
-	MailPage  string `from:"COLLEGIUM_MAIL_PAGE" placeholder:"URL" help:"Page to which the links in mails lead; it calls setPassword with what stands behind #token= (COLLEGIUM_MAIL_PAGE). The page /account of this server unless set."`
+	PublicURL        string `from:"COLLEGIUM_PUBLIC_URL" placeholder:"URL" help:"Address under which people reach this server, as https://graph.example.org (COLLEGIUM_PUBLIC_URL); http:// and the place where it listens unless set. With https:// the session cookie is kept to HTTPS."`
+	Mail             string `from:"COLLEGIUM_MAIL" placeholder:"URL|DIR" help:"Where mail goes: smtp://user:password@host:587, smtps://host:465, or a folder into which messages are written instead (COLLEGIUM_MAIL); the folder mail beside the data unless set."`
+	MailFrom         string `from:"COLLEGIUM_MAIL_FROM" default:"collegium@localhost.localdomain" placeholder:"ADDRESS" help:"Address from which mail is sent (COLLEGIUM_MAIL_FROM)."`
+	OIDCIssuer       string `name:"oidc-issuer" from:"COLLEGIUM_OIDC_ISSUER" placeholder:"URL" help:"OpenID Connect provider by which people sign in too, at /auth/oidc/start (COLLEGIUM_OIDC_ISSUER); its callback is /auth/oidc/callback."`
+	OIDCClientID     string `name:"oidc-client-id" from:"COLLEGIUM_OIDC_CLIENT_ID" placeholder:"ID" help:"What it knows this server by (COLLEGIUM_OIDC_CLIENT_ID)."`
+	OIDCClientSecret string `name:"oidc-client-secret" from:"COLLEGIUM_OIDC_CLIENT_SECRET" placeholder:"SECRET" help:"The secret of that client; better set by the environment (COLLEGIUM_OIDC_CLIENT_SECRET)."`
+	MailPage         string `from:"COLLEGIUM_MAIL_PAGE" placeholder:"URL" help:"Page to which the links in mails lead; it calls setPassword with what stands behind #token= (COLLEGIUM_MAIL_PAGE). The page /account of this server unless set."`
 
 	CorsOrigins     []string       `from:"COLLEGIUM_CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins whose pages may call the graph, as https://www.example.org; * for all (COLLEGIUM_CORS_ORIGINS)."`
 	CorsCredentials bool           `help:"Let pages of those origins send cookies."`
@@ -117,6 +120,7 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	graphConfig.Accounts = office.accounts
+	office.accounts.Passkeys = passkeysOf(ctx, public, db, log)
 	if err := c.demoSignIns(ctx, s, db, office.accounts); err != nil {
 		return err
 	}
@@ -145,6 +149,9 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 	}
 	if db.embedded != nil && office.sender.Folder() != "" {
 		deps.Mails = office.mails
+	}
+	if deps.External, err = c.external(handler, public); err != nil {
+		return &usageError{err}
 	}
 	if graphConfig.Answers {
 		deps.Recall = handler.Recall

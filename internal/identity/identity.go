@@ -20,6 +20,8 @@ type Store struct {
 	Passwords *Passwords
 	// Jobs takes the mails that are to be sent.
 	Jobs *pg.Queue
+	// Passkeys is for which site passkeys are; nil: there are none.
+	Passkeys *Passkeys
 	// Now is the clock by which codes are checked; nil: that of the machine.
 	Now func() time.Time
 }

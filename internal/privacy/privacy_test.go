@@ -67,6 +67,10 @@ var rows = [][2]string{
 		VALUES (gen_random_uuid(), sha256('WORD'), 'ACCOUNT_ID', 1, now() + interval '1 day')`},
 	{"account_totp", `INSERT INTO account_totp (account_id, secret) VALUES ('ACCOUNT_ID', 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567')`},
 	{"account_recovery_codes", `INSERT INTO account_recovery_codes (code_sha256, account_id) VALUES (sha256('WORD'), 'ACCOUNT_ID')`},
+	{"passkeys", `INSERT INTO passkeys (id, account_id, credential_id, credential, name)
+		VALUES (gen_random_uuid(), 'ACCOUNT_ID', sha256('WORD'), '{}', 'WORD')`},
+	{"passkey_challenges", `INSERT INTO passkey_challenges (token_sha256, account_id, challenge, expires_at) VALUES (sha256('WORD'), 'ACCOUNT_ID', '{}', now())`},
+	{"external_identities", `INSERT INTO external_identities (issuer, subject, account_id) VALUES ('https://id.example.org', 'WORD', 'ACCOUNT_ID')`},
 	{"account_links", `INSERT INTO account_links (token_sha256, account_id, epoch, expires_at)
 		VALUES (sha256('WORD'), 'ACCOUNT_ID', 1, now() + interval '1 day')`},
 	{"sign_in_failures", `INSERT INTO sign_in_failures (key, failures, expires_at)
@@ -396,7 +400,8 @@ func TestErasure(t *testing.T) {
 		got = append(got, strings.TrimRight(strings.Replace(line, fmt.Sprint(" ", p.Rows, " AUDIT"), " AUDIT", 1), " "))
 	}
 	want := []string{
-		"sessions 1", "account_links 1", "account_totp 1", "account_recovery_codes 1", "account_roles 1", "sign_in_failures 2",
+		"sessions 1", "account_links 1", "account_totp 1", "account_recovery_codes 1", "passkeys 1", "passkey_challenges 1",
+		"external_identities 1", "account_roles 1", "sign_in_failures 2",
 		"river.river_job 3", "membership_applications 1", "consents 1", "registrations 1", "indemnity_insurances 1",
 		"membership_suspensions 1", "membership_events 2", "section_memberships 1", "case_studies 1", "erasures 1", "accounts 1", "members 1", "audit_people 2",
 		"membership_periods 2 MEMBERSHIP_EXISTED since true", "terms 2 POSTS_HELD", "former_members 1 MEMBERSHIP_EXISTED since true", "audit_entries AUDIT",

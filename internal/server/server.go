@@ -26,6 +26,8 @@ type Deps struct {
 	// Mails returns the messages that were written instead of sent, the newest first, for the page at /mail, which only
 	// this machine gets to see. Nil: there is no such page.
 	Mails func() ([]Mail, error)
+	// External signs people in by another service, at /auth/oidc/start. Nil: there is none.
+	External External
 	// Schema is the schema in the schema definition language, served at /schema.graphql. Required.
 	Schema string
 	// Ready returns nil if operations can be answered: the database is reached and its schema is current. Its error is
@@ -151,6 +153,10 @@ func (s *Server) routes() (http.Handler, error) {
 		handle("/mail", "/mail", s.get(s.mailbox))
 	}
 	handle("/assets/{name}", "/assets", s.get(s.asset))
+	if s.deps.External != nil {
+		handle("/auth/oidc/start", "/auth/oidc/start", s.get(s.externalStart))
+		handle("/auth/oidc/callback", "/auth/oidc/callback", s.get(s.externalCallback))
+	}
 	handle("/healthz", "/healthz", s.get(s.healthz))
 	handle("/readyz", "/readyz", s.get(s.readyz))
 	handle("/metrics", "/metrics", s.get(s.metrics.handler().ServeHTTP))
