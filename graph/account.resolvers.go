@@ -3,12 +3,11 @@ package graph
 import (
 	"context"
 
-	"github.com/google/uuid"
-
 	"github.com/collegium/collegium/graph/gen"
 	"github.com/collegium/collegium/graph/union"
 	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/viewer"
+	"github.com/google/uuid"
 )
 
 // Passkeys is the batch resolver for the passkeys field.
