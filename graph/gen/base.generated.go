@@ -3339,6 +3339,8 @@ func marshalNNode2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐNode
 		batchIdxMapCaseStudy := map[int]int{}
 		var batchItemsApplicationKey []*identity.Key
 		batchIdxMapApplicationKey := map[int]int{}
+		var batchItemsAccount []*identity.Account
+		batchIdxMapAccount := map[int]int{}
 		for i, item := range v {
 			switch concrete := item.(type) {
 			case *unit.Section:
@@ -3374,6 +3376,9 @@ func marshalNNode2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐNode
 			case *identity.Key:
 				batchIdxMapApplicationKey[i] = len(batchItemsApplicationKey)
 				batchItemsApplicationKey = append(batchItemsApplicationKey, concrete)
+			case *identity.Account:
+				batchIdxMapAccount[i] = len(batchItemsAccount)
+				batchItemsAccount = append(batchItemsAccount, concrete)
 			}
 		}
 		if len(batchItemsSpecialistSection) > 0 {
@@ -3408,6 +3413,9 @@ func marshalNNode2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐNode
 		}
 		if len(batchItemsApplicationKey) > 0 {
 			ctx = graphql.WithBatchParents(ctx, "ApplicationKey", batchItemsApplicationKey, batchIdxMapApplicationKey)
+		}
+		if len(batchItemsAccount) > 0 {
+			ctx = graphql.WithBatchParents(ctx, "Account", batchItemsAccount, batchIdxMapAccount)
 		}
 	}
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {

@@ -19,6 +19,16 @@ type AccountPayload struct {
 	UserErrors []*union.UserError `json:"userErrors"`
 }
 
+// The answer of an authenticator that made a passkey.
+type AddPasskeyInput struct {
+	// The token of the question, from beginPasskey.
+	Token string `json:"token"`
+	// The credential as JSON, as PublicKeyCredential.toJSON() has it.
+	Credential string `json:"credential"`
+	// What you call it, 1 to 100 characters.
+	Name string `json:"name"`
+}
+
 // A secret for an authenticator.
 type BeginTotpPayload struct {
 	// The secret in base32, for who types it; null if none was made.
@@ -161,6 +171,24 @@ type PartnerApplicationPayload struct {
 	UserErrors []*union.UserError `json:"userErrors"`
 }
 
+// The answer of an authenticator.
+type PasskeyAnswerInput struct {
+	// The token of the question, from beginPasskeySignIn.
+	Token string `json:"token"`
+	// The credential as JSON, as PublicKeyCredential.toJSON() has it.
+	Credential string `json:"credential"`
+}
+
+// What an authenticator is to be asked. It has five minutes to answer, once.
+type PasskeyOptionsPayload struct {
+	// The options as JSON, for PublicKeyCredential.parseCreationOptionsFromJSON() or parseRequestOptionsFromJSON().
+	Options *string `json:"options,omitempty"`
+	// What the answer is to be sent with.
+	Token *string `json:"token,omitempty"`
+	// Why there is no question.
+	UserErrors []*union.UserError `json:"userErrors"`
+}
+
 // The password of who is signed in, asked for again.
 type PasswordInput struct {
 	// The password.
@@ -169,6 +197,12 @@ type PasswordInput struct {
 
 // The opening page of the graph: what can be asked. Every field is public unless its description says otherwise.
 type Query struct {
+}
+
+// Which passkey.
+type RemovePasskeyInput struct {
+	// The ID of the passkey.
+	ID string `json:"id"`
 }
 
 // Whose password is to be chosen anew.

@@ -30,6 +30,7 @@ func NewExecutableSchema(cfg Config) graphql.ExecutableSchema {
 type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
+	Account() AccountResolver
 	ApplicationKey() ApplicationKeyResolver
 	CareerLevel() CareerLevelResolver
 	CaseStudy() CaseStudyResolver
@@ -69,6 +70,7 @@ type ComplexityRoot struct {
 		GrantedRoles  func(childComplexity int) int
 		HasTOTP       func(childComplexity int) int
 		NodeID        func(childComplexity int) int
+		Passkeys      func(childComplexity int) int
 		SuspendedAt   func(childComplexity int) int
 	}
 
@@ -431,6 +433,9 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
+		AddPasskey                  func(childComplexity int, input AddPasskeyInput) int
+		BeginPasskey                func(childComplexity int) int
+		BeginPasskeySignIn          func(childComplexity int) int
 		BeginTotp                   func(childComplexity int, input PasswordInput) int
 		CancelErasure               func(childComplexity int, input ErasureInput) int
 		ChangePassword              func(childComplexity int, input ChangePasswordInput) int
@@ -445,11 +450,13 @@ type ComplexityRoot struct {
 		Join                        func(childComplexity int, input JoinInput) int
 		ReinstateAccount            func(childComplexity int, input SuspendAccountInput) int
 		ReinstatePartnerApplication func(childComplexity int, input SuspendPartnerApplicationInput) int
+		RemovePasskey               func(childComplexity int, input RemovePasskeyInput) int
 		RequestPasswordReset        func(childComplexity int, input RequestPasswordResetInput) int
 		RevokeKey                   func(childComplexity int, input RevokeKeyInput) int
 		RevokeRole                  func(childComplexity int, input RoleInput) int
 		SetPassword                 func(childComplexity int, input SetPasswordInput) int
 		SignIn                      func(childComplexity int, input SignInInput) int
+		SignInByPasskey             func(childComplexity int, input PasskeyAnswerInput) int
 		SignOut                     func(childComplexity int) int
 		SignOutEverywhere           func(childComplexity int) int
 		SuspendAccount              func(childComplexity int, input SuspendAccountInput) int
@@ -548,6 +555,19 @@ type ComplexityRoot struct {
 	PartnerApplicationPayload struct {
 		Application func(childComplexity int) int
 		UserErrors  func(childComplexity int) int
+	}
+
+	Passkey struct {
+		CreatedAt  func(childComplexity int) int
+		LastUsedAt func(childComplexity int) int
+		Name       func(childComplexity int) int
+		NodeID     func(childComplexity int) int
+	}
+
+	PasskeyOptionsPayload struct {
+		Options    func(childComplexity int) int
+		Token      func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	Post struct {
@@ -815,6 +835,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Account.NodeID(childComplexity), true
+	case "Account.passkeys":
+		if e.ComplexityRoot.Account.Passkeys == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Account.Passkeys(childComplexity), true
 	case "Account.suspendedAt":
 		if e.ComplexityRoot.Account.SuspendedAt == nil {
 			break
@@ -2213,6 +2239,29 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.MenuItem.Target(childComplexity), true
 
+	case "Mutation.addPasskey":
+		if e.ComplexityRoot.Mutation.AddPasskey == nil {
+			break
+		}
+
+		args, err := field_Mutation_addPasskey_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AddPasskey(childComplexity, args["input"].(AddPasskeyInput)), true
+	case "Mutation.beginPasskey":
+		if e.ComplexityRoot.Mutation.BeginPasskey == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mutation.BeginPasskey(childComplexity), true
+	case "Mutation.beginPasskeySignIn":
+		if e.ComplexityRoot.Mutation.BeginPasskeySignIn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mutation.BeginPasskeySignIn(childComplexity), true
 	case "Mutation.beginTotp":
 		if e.ComplexityRoot.Mutation.BeginTotp == nil {
 			break
@@ -2367,6 +2416,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ReinstatePartnerApplication(childComplexity, args["input"].(SuspendPartnerApplicationInput)), true
+	case "Mutation.removePasskey":
+		if e.ComplexityRoot.Mutation.RemovePasskey == nil {
+			break
+		}
+
+		args, err := field_Mutation_removePasskey_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RemovePasskey(childComplexity, args["input"].(RemovePasskeyInput)), true
 	case "Mutation.requestPasswordReset":
 		if e.ComplexityRoot.Mutation.RequestPasswordReset == nil {
 			break
@@ -2422,6 +2482,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SignIn(childComplexity, args["input"].(SignInInput)), true
+	case "Mutation.signInByPasskey":
+		if e.ComplexityRoot.Mutation.SignInByPasskey == nil {
+			break
+		}
+
+		args, err := field_Mutation_signInByPasskey_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SignInByPasskey(childComplexity, args["input"].(PasskeyAnswerInput)), true
 	case "Mutation.signOut":
 		if e.ComplexityRoot.Mutation.SignOut == nil {
 			break
@@ -2843,6 +2914,50 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PartnerApplicationPayload.UserErrors(childComplexity), true
+
+	case "Passkey.createdAt":
+		if e.ComplexityRoot.Passkey.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Passkey.CreatedAt(childComplexity), true
+	case "Passkey.lastUsedAt":
+		if e.ComplexityRoot.Passkey.LastUsedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Passkey.LastUsedAt(childComplexity), true
+	case "Passkey.name":
+		if e.ComplexityRoot.Passkey.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Passkey.Name(childComplexity), true
+	case "Passkey.id":
+		if e.ComplexityRoot.Passkey.NodeID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Passkey.NodeID(childComplexity), true
+
+	case "PasskeyOptionsPayload.options":
+		if e.ComplexityRoot.PasskeyOptionsPayload.Options == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PasskeyOptionsPayload.Options(childComplexity), true
+	case "PasskeyOptionsPayload.token":
+		if e.ComplexityRoot.PasskeyOptionsPayload.Token == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PasskeyOptionsPayload.Token(childComplexity), true
+	case "PasskeyOptionsPayload.userErrors":
+		if e.ComplexityRoot.PasskeyOptionsPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PasskeyOptionsPayload.UserErrors(childComplexity), true
 
 	case "Post.committee":
 		if e.ComplexityRoot.Post.Committee == nil {
@@ -3867,6 +3982,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	opCtx := graphql.GetOperationContext(ctx)
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
+		unmarshalInputAddPasskeyInput,
 		unmarshalInputAuditFilter,
 		unmarshalInputCaseStudyFilter,
 		unmarshalInputChangePasswordInput,
@@ -3879,7 +3995,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputJoinInput,
 		unmarshalInputMemberFilter,
 		unmarshalInputMemberStatisticsFilter,
+		unmarshalInputPasskeyAnswerInput,
 		unmarshalInputPasswordInput,
+		unmarshalInputRemovePasskeyInput,
 		unmarshalInputRequestPasswordResetInput,
 		unmarshalInputRevokeKeyInput,
 		unmarshalInputRoleInput,
@@ -4019,6 +4137,8 @@ type Account implements Node {
   grantedRoles: [Role!]!
   "Whether a code of an authenticator is asked for besides the password."
   hasTotp: Boolean!
+  "The passkeys, the oldest first; of others' accounts none are shown."
+  passkeys: [Passkey!]! @cacheControl(scope: PRIVATE) @listSize(assumedSize: 5)
   "When it was suspended; null if it is not."
   suspendedAt: DateTime
   "When the account was made."
@@ -4177,6 +4297,12 @@ enum UserErrorCode {
   TOTP_REQUIRED
   "The password is right, and the code is wrong or was used already."
   TOTP_WRONG
+  "The passkey was not taken: it is unknown, or its answer is not to the question."
+  PASSKEY
+  "The sign-in by another service came to nothing."
+  EXTERNAL
+  "There is no account of who the other service says."
+  NO_ACCOUNT
   "It is the last administrator."
   LAST_ADMINISTRATOR
   "There is one of that name already."
@@ -5224,6 +5350,65 @@ type RevokeKeyPayload {
   userErrors: [UserError!]!
 }
 `, BuiltIn: false},
+	{Name: "../passkey.graphqls", Input: `extend type Mutation {
+  "Have an authenticator asked for a new passkey of your account. addPasskey takes its answer."
+  beginPasskey: PasskeyOptionsPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 50)
+  "Add a passkey to your account. All other sessions end."
+  addPasskey("The answer of the authenticator." input: AddPasskeyInput!): SignInPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 50)
+  "Remove a passkey from your account. All other sessions end."
+  removePasskey("Which passkey." input: RemovePasskeyInput!): SignInPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 50)
+  "Have an authenticator asked for any passkey that it has for this site. signInByPasskey takes its answer."
+  beginPasskeySignIn: PasskeyOptionsPayload! @requires(permission: JOIN_AND_SIGN_IN) @cost(weight: 50)
+  "Sign in by a passkey. No password and no code is asked for: the authenticator verifies the person."
+  signInByPasskey("The answer of the authenticator." input: PasskeyAnswerInput!): SignInPayload! @requires(permission: JOIN_AND_SIGN_IN) @cost(weight: 50)
+}
+
+"A passkey (Web Authentication). Only its owner sees it."
+type Passkey {
+  "Opaque."
+  id: ID!
+  "What its owner calls it."
+  name: String!
+  "When it was added."
+  createdAt: DateTime!
+  "When it was last used; null if it never was."
+  lastUsedAt: DateTime
+}
+
+"The answer of an authenticator."
+input PasskeyAnswerInput {
+  "The token of the question, from beginPasskeySignIn."
+  token: String!
+  "The credential as JSON, as PublicKeyCredential.toJSON() has it."
+  credential: String!
+}
+
+"The answer of an authenticator that made a passkey."
+input AddPasskeyInput {
+  "The token of the question, from beginPasskey."
+  token: String!
+  "The credential as JSON, as PublicKeyCredential.toJSON() has it."
+  credential: String!
+  "What you call it, 1 to 100 characters."
+  name: String!
+}
+
+"Which passkey."
+input RemovePasskeyInput {
+  "The ID of the passkey."
+  id: ID!
+}
+
+"What an authenticator is to be asked. It has five minutes to answer, once."
+type PasskeyOptionsPayload {
+  "The options as JSON, for PublicKeyCredential.parseCreationOptionsFromJSON() or parseRequestOptionsFromJSON()."
+  options: String
+  "What the answer is to be sent with."
+  token: String
+  "Why there is no question."
+  userErrors: [UserError!]!
+}
+`, BuiltIn: false},
 	{Name: "../privacy.graphqls", Input: `extend type Query {
   "What was written, the newest first: by whom, to which table, when and in which request. It holds no values, and of people who were erased only a pseudonym."
   auditTrail("Which entries; all if left out." filter: AuditFilter, "The page size, 1 to 100." first: Int, "The cursor before the page." after: String): AuditConnection @requires(permission: READ_AUDIT) @cacheControl(scope: PRIVATE) @listSize(assumedSize: 20, slicingArguments: ["first"])
@@ -5836,6 +6021,8 @@ func childFields_Account(ctx context.Context, ec *executionContext, field graphq
 		return fieldContext_Account_grantedRoles(ctx, ec, field)
 	case "hasTotp":
 		return fieldContext_Account_hasTotp(ctx, ec, field)
+	case "passkeys":
+		return fieldContext_Account_passkeys(ctx, ec, field)
 	case "suspendedAt":
 		return fieldContext_Account_suspendedAt(ctx, ec, field)
 	case "createdAt":
@@ -6634,6 +6821,32 @@ func childFields_PartnerApplicationPayload(ctx context.Context, ec *executionCon
 		return fieldContext_PartnerApplicationPayload_userErrors(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PartnerApplicationPayload", field.Name)
+}
+
+func childFields_Passkey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_Passkey_id(ctx, ec, field)
+	case "name":
+		return fieldContext_Passkey_name(ctx, ec, field)
+	case "createdAt":
+		return fieldContext_Passkey_createdAt(ctx, ec, field)
+	case "lastUsedAt":
+		return fieldContext_Passkey_lastUsedAt(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Passkey", field.Name)
+}
+
+func childFields_PasskeyOptionsPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "options":
+		return fieldContext_PasskeyOptionsPayload_options(ctx, ec, field)
+	case "token":
+		return fieldContext_PasskeyOptionsPayload_token(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_PasskeyOptionsPayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PasskeyOptionsPayload", field.Name)
 }
 
 func childFields_Post(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
