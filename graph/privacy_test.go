@@ -75,7 +75,8 @@ func TestConsentsAndErasure(t *testing.T) {
 	ada.Account, ada.MemberID = uuid.MustParse(id), memberID
 	opaque := node.ID("Member", memberID)
 	office := viewer.New(viewer.SignedIn | viewer.MembershipOfficer)
-	office.Account = uuid.New()
+	office.Account = uuid.MustParse("01920000-0000-7000-8000-0000000000c2")
+	mustExec(t, db, `INSERT INTO accounts (id, email) VALUES ('01920000-0000-7000-8000-0000000000c2', 'office@example.com')`)
 	other := viewer.New(viewer.SignedIn | viewer.HasRecord | viewer.CurrentMember)
 	other.Account, other.MemberID = uuid.New(), uuid.New()
 
