@@ -11,6 +11,7 @@ import (
 	"github.com/collegium/collegium/graph/union"
 	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/identity"
+	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/privacy"
 	"github.com/collegium/collegium/internal/server"
@@ -159,6 +160,7 @@ func userErrors(err error) ([]*union.UserError, error) {
 		{identity.ErrTwoKeys, "TWO_KEYS"},
 		{identity.ErrNameTaken, "NAME_TAKEN"},
 		{identity.ErrApplicationSuspended, "SUSPENDED"},
+		{member.ErrLocked, "LOCKED"},
 		{errs.Conflict, "CONFLICT"},
 		{errs.NotFound, "NOT_FOUND"},
 		{privacy.ErrNotDue, "NOT_YET"},

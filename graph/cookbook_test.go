@@ -205,7 +205,9 @@ func readRecipes(t *testing.T, text string) []*recipe {
 			if current == nil || current.answer != nil {
 				t.Fatalf("line %d: no query stands before the variables", beginsAt)
 			}
-			if err := json.Unmarshal([]byte(block), &current.variables); err != nil {
+			d := json.NewDecoder(strings.NewReader(block))
+			d.UseNumber() // as the server reads them
+			if err := d.Decode(&current.variables); err != nil {
 				t.Fatalf("line %d: %v", beginsAt, err)
 			}
 		case "json answer":

@@ -15,6 +15,7 @@ import (
 
 	"github.com/collegium/collegium/graph/exec"
 	"github.com/collegium/collegium/internal/guard"
+	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/server"
 )
 
@@ -64,6 +65,8 @@ type operation struct {
 	price *guard.Price
 	// rule says who may keep its answers.
 	rule cacheRule
+	// ofMembers are the fields of members that it asks for.
+	ofMembers member.FieldSet
 }
 
 // newDocument returns a document that was checked.
@@ -72,7 +75,7 @@ func (h *Handler) newDocument(text string, parsed *ast.QueryDocument) *document 
 		text: text, hash: sha256.Sum256([]byte(text)), ast: parsed, bytes: size(text, parsed), operations: make([]*operation, len(parsed.Operations)),
 	}
 	for i, def := range parsed.Operations {
-		o := &operation{def: def, rule: h.checker.rules.operation(def), conditions: exec.Conditions(parsed, def)}
+		o := &operation{def: def, rule: h.checker.rules.operation(def), ofMembers: fieldsOfMembers(def), conditions: exec.Conditions(parsed, def)}
 		if h.batch != nil {
 			o.plans = h.batch.Operation(parsed, def)
 		}

@@ -58,3 +58,12 @@ func unique(ids []uuid.UUID) []uuid.UUID {
 	}
 	return out
 }
+
+// mapped returns f of each.
+func mapped[A, B any](list []A, f func(A) B) []B {
+	out := make([]B, len(list))
+	for i, a := range list {
+		out[i] = f(a)
+	}
+	return out
+}

@@ -17,6 +17,7 @@ import (
 	"github.com/collegium/collegium/internal/fresh"
 	"github.com/collegium/collegium/internal/guard"
 	"github.com/collegium/collegium/internal/identity"
+	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/server"
 	"github.com/collegium/collegium/internal/trusted"
@@ -57,6 +58,9 @@ type Config struct {
 	// Accounts is who can sign in, with rights of its own on their tables. Nil: it asks
 	// as the graph does, and there is no mail.
 	Accounts *identity.Store
+	// AccessLog takes who read what members don't show to everyone. Somebody has to Keep
+	// it. Nil: it is written to the database when much of it waits.
+	AccessLog *member.AccessLog
 	// Log takes what went wrong; clients learn only that something did.
 	Log *slog.Logger
 }
@@ -82,6 +86,7 @@ type Handler struct {
 	watcher   *fresh.Watcher
 	trusted   trusted.Store
 	accounts  *identity.Store
+	accessLog *member.AccessLog
 	// snapshots is nil if no reference data are kept.
 	snapshots *snapshots
 	maxErrors int
@@ -94,6 +99,9 @@ type Handler struct {
 func NewHandler(db *pgxpool.Pool, c Config) (*Handler, error) {
 	if c.Accounts == nil {
 		c.Accounts = &identity.Store{DB: pg.Acting{Pool: db}, Passwords: &identity.Passwords{}}
+	}
+	if c.AccessLog == nil {
+		c.AccessLog = member.NewAccessLog(db, c.Log)
 	}
 	r := NewResolver(db, c.Accounts)
 	h, err := newHandler(r, trusted.Store{DB: db}, c)
@@ -114,6 +122,7 @@ func newHandler(root gen.ResolverRoot, store trusted.Store, c Config) (*Handler,
 		log:       c.Log,
 		watcher:   c.Watcher,
 		accounts:  c.Accounts,
+		accessLog: c.AccessLog,
 	}
 	err := checkAccess(schema.Schema())
 	if err != nil {
@@ -172,8 +181,10 @@ func (h *Handler) Execute(ctx context.Context, p server.Params) server.Result {
 		return r
 	}
 	run := func(ctx context.Context) server.Result {
-		return h.run(ctx, known, op, p, &union.RateLimit{
-			Cost: price.Cost, Limit: left.Limit, Remaining: left.Remaining, ResetAt: left.ResetAt,
+		return h.logged(ctx, known.operation(op.Name), func(ctx context.Context) server.Result {
+			return h.run(ctx, known, op, p, &union.RateLimit{
+				Cost: price.Cost, Limit: left.Limit, Remaining: left.Remaining, ResetAt: left.ResetAt,
+			})
 		})
 	}
 	key, rule, ok := h.answers.key(ctx, known, &p)

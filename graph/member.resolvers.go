@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/collegium/collegium/graph/gen"
+	"github.com/collegium/collegium/graph/union"
 	"github.com/collegium/collegium/internal/career"
 	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/node"
@@ -39,9 +40,67 @@ func (r *memberResolver) CaseStudies(ctx context.Context, objs []*member.Member)
 	})
 }
 
+// Contact is the batch resolver for the contact field.
+func (r *memberResolver) Contact(ctx context.Context, objs []*member.Member) ([]*member.Contact, error) {
+	details, err := r.db.members.DetailsOf(ctx, viewer.From(ctx), objs, member.Email, member.Phone, member.Website, member.Address)
+	return mapped(details, member.Details.Contact), err
+}
+
+// Languages is the batch resolver for the languages field.
+func (r *memberResolver) Languages(ctx context.Context, objs []*member.Member) ([][]string, error) {
+	details, err := r.db.members.DetailsOf(ctx, viewer.From(ctx), objs, member.Languages)
+	return mapped(details, func(d member.Details) []string { return d.Terms(member.Languages) }), err
+}
+
+// Specialisms is the batch resolver for the specialisms field.
+func (r *memberResolver) Specialisms(ctx context.Context, objs []*member.Member) ([][]string, error) {
+	details, err := r.db.members.DetailsOf(ctx, viewer.From(ctx), objs, member.Specialisms)
+	return mapped(details, func(d member.Details) []string { return d.Terms(member.Specialisms) }), err
+}
+
+// Practice is the batch resolver for the practice field.
+func (r *memberResolver) Practice(ctx context.Context, objs []*member.Member) ([]*member.Practice, error) {
+	details, err := r.db.members.DetailsOf(ctx, viewer.From(ctx), objs, member.OfPractice)
+	return mapped(details, member.Details.Practice), err
+}
+
+// Visibility is the batch resolver for the visibility field.
+func (r *memberResolver) Visibility(ctx context.Context, objs []*member.Member) ([][]*member.Visibility, error) {
+	return r.db.members.VisibilityOf(ctx, viewer.From(ctx), objs)
+}
+
+// AccessLog is the batch resolver for the accessLog field.
+func (r *memberResolver) AccessLog(ctx context.Context, objs []*member.Member, first *int, after *string, last *int, before *string) ([]*member.AccessLogConnection, error) {
+	return r.db.members.AccessLogs(ctx, viewer.From(ctx), objs, page.Args{First: first, After: after, Last: last, Before: before})
+}
+
 // TotalCount is the batch resolver for the totalCount field.
 func (r *memberConnectionResolver) TotalCount(ctx context.Context, objs []*member.Connection) ([]int, error) {
 	return r.db.members.Totals(ctx, viewer.From(ctx), objs)
+}
+
+// DistanceKm is the batch resolver for the distanceKm field.
+func (r *memberEdgeResolver) DistanceKm(ctx context.Context, objs []*page.Edge[*member.Member]) ([]*float64, error) {
+	return mapped(objs, func(e *member.Edge) *float64 { return e.Node.DistanceKm }), nil
+}
+
+// UpdateProfile is the resolver for the updateProfile field.
+func (r *mutationResolver) UpdateProfile(ctx context.Context, input member.ProfileUpdate) (*gen.ProfilePayload, error) {
+	return profile(r.db.members.UpdateProfile(ctx, viewer.From(ctx), input))
+}
+
+// SetFieldAudience is the resolver for the setFieldAudience field.
+func (r *mutationResolver) SetFieldAudience(ctx context.Context, input gen.SetFieldAudienceInput) (*gen.ProfilePayload, error) {
+	return profile(r.db.members.SetAudience(ctx, viewer.From(ctx), input.Field, input.Audience))
+}
+
+// LockFieldAudience is the resolver for the lockFieldAudience field.
+func (r *mutationResolver) LockFieldAudience(ctx context.Context, input gen.LockFieldAudienceInput) (*gen.ProfilePayload, error) {
+	id, err := node.ParseOf("input.member", "Member", input.Member)
+	if err != nil {
+		return profile(nil, err)
+	}
+	return profile(r.db.members.Lock(ctx, viewer.From(ctx), id, input.Field, input.Audience, input.Reason))
 }
 
 // Member is the resolver for the member field.
@@ -59,6 +118,18 @@ func (r *queryResolver) Members(ctx context.Context, filter *member.Filter, orde
 	return r.db.members.Members(ctx, viewer.From(ctx), filter, orderBy, page.Args{First: first, After: after, Last: last, Before: before})
 }
 
+// ViewAs is the resolver for the viewAs field.
+func (r *queryResolver) ViewAs(ctx context.Context, audience viewer.Audience) (*member.Member, error) {
+	return orNull(r.db.members.ViewAs(ctx, viewer.From(ctx), audience))
+}
+
+// Member is the batch resolver for the member field.
+func (r *viewerResolver) Member(ctx context.Context, objs []*union.Viewer) ([]*member.Member, error) {
+	return edge(objs, recordOf, func(ids []uuid.UUID) (map[uuid.UUID]*member.Member, error) {
+		return r.db.members.ByID(ctx, viewer.From(ctx), ids)
+	})
+}
+
 // Member returns gen.MemberResolver implementation.
 func (r *Resolver) Member() gen.MemberResolver { return &memberResolver{r} }
 
@@ -67,7 +138,11 @@ func (r *Resolver) MemberConnection() gen.MemberConnectionResolver {
 	return &memberConnectionResolver{r}
 }
 
+// MemberEdge returns gen.MemberEdgeResolver implementation.
+func (r *Resolver) MemberEdge() gen.MemberEdgeResolver { return &memberEdgeResolver{r} }
+
 type (
 	memberResolver           struct{ *Resolver }
 	memberConnectionResolver struct{ *Resolver }
+	memberEdgeResolver       struct{ *Resolver }
 )

@@ -24,6 +24,7 @@ import (
 	"github.com/collegium/collegium/internal/audit"
 	"github.com/collegium/collegium/internal/fresh"
 	"github.com/collegium/collegium/internal/guard"
+	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/pack"
 	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/pg/pgembed"
@@ -125,6 +126,8 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 
+	reads := member.NewAccessLog(db.pool, log)
+	graphConfig.AccessLog = reads
 	watcher := fresh.NewWatcher(db.pool.Config().ConnConfig, fresh.Options{Log: log})
 	defer watcher.Close()
 	graphConfig.Watcher = watcher
@@ -181,6 +184,17 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 	}
 	defer office.close()
 	go (&audit.Store{DB: db.pool}).Follow(ctx, auditInterval, log)
+	// The last operations are drained before the end of what they read is written.
+	keep, kept := context.WithCancel(context.WithoutCancel(ctx))
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		reads.Keep(keep)
+	}()
+	defer func() {
+		kept()
+		<-written
+	}()
 	if err := srv.Run(ctx, listener); err != nil {
 		return err
 	}

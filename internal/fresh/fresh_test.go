@@ -238,6 +238,8 @@ var unwatched = map[string]string{
 	"schema_migrations":          "says which migrations ran; the watcher looks at it itself",
 	"changes":                    "the notes",
 	"changes_horizon":            "which notes were removed",
+	"member_reads":               "answers to the member themselves are never kept",
+	"member_locks":               "what it keeps from others stands with the member too",
 	"search_pending":             "empty at the end of every transaction",
 	"trusted_documents":          "what may be asked, not what is answered",
 	"trusted_document_clients":   "the same",

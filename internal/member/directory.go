@@ -1,6 +1,7 @@
 package member
 
 import (
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -90,6 +91,16 @@ func search(v viewer.Viewer, f Filter) (*directory, error) {
 	if f.Region != nil || f.Section != nil {
 		d.args["reach"] = v.Reach()
 	}
+	d.looksFor = f.looksFor()
+	if t.More() {
+		for _, of := range []ProfileField{Specialisms, Languages, OfPractice} {
+			if bit := d.looksFor & SetOf(of); bit != 0 {
+				d.private += ` + CASE WHEN EXISTS (
+					SELECT FROM member_details d WHERE d.member_id = m.id AND d.field = '` + string(of) + `' AND d.audience <> 'PUBLIC'
+				) THEN ` + strconv.Itoa(int(bit)) + ` ELSE 0 END`
+			}
+		}
+	}
 	if f.Region != nil {
 		d.conditions += ` AND m.region_id = ` + namedRegion + ` AND ` + t.Shows(`m.region_audience`)
 		d.args["region"] = *f.Region
@@ -102,6 +113,29 @@ func search(v viewer.Viewer, f Filter) (*directory, error) {
 		d.conditions += ` AND m.grade = @grade AND ` + t.Shows(`m.grade_audience`)
 		d.args["grade"] = *f.Grade
 	}
+	for _, term := range []struct {
+		path  string
+		value *string
+	}{{"filter.specialism", f.Specialism}, {"filter.language", f.Language}} {
+		if term.value != nil && badText(*term.value, maxText, false) != "" {
+			return nil, errs.Invalidf(term.path, "pass at most %d characters, none of them control characters", maxText)
+		}
+	}
+	if f.Specialism != nil {
+		d.conditions += t.hasTerm(Specialisms, `@specialism`)
+		d.args["specialism"] = folded(*f.Specialism)
+	}
+	if f.Language != nil {
+		d.conditions += t.hasTerm(Languages, `@language`)
+		d.args["language"] = folded(*f.Language)
+	}
+	if f.Near != nil {
+		if err := f.Near.validate(); err != nil {
+			return nil, err
+		}
+		d.near = t.inCircle()
+		f.Near.bind(d.args)
+	}
 	if f.Text != nil {
 		text := strings.TrimSpace(*f.Text)
 		if n := utf8.RuneCountInString(text); n < 1 || n > maxText || strings.ContainsRune(text, 0) {
@@ -109,11 +143,35 @@ func search(v viewer.Viewer, f Filter) (*directory, error) {
 		}
 		d.args["text"] = "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
 		if hasTrigram(text) {
-			d.rare = &list{texts: t, table: found, section: d.section, conditions: d.conditions}
+			d.rare = &list{texts: t, table: found, private: d.private, section: d.section, conditions: d.conditions, near: d.near}
 		}
 		d.conditions += t.hasText()
 	}
 	return d, nil
+}
+
+// looksFor are the fields that a filter tells of.
+func (f *Filter) looksFor() (s FieldSet) {
+	for field, asked := range map[ProfileField]bool{
+		OfRegion: f.Region != nil, OfSections: f.Section != nil, OfGrade: f.Grade != nil, Headline: f.Text != nil,
+		Specialisms: f.Specialism != nil, Languages: f.Language != nil, OfPractice: f.Near != nil,
+	} {
+		if asked {
+			s |= SetOf(field)
+		}
+	}
+	return s
+}
+
+// hasTerm is the condition that m has a term in a field that the viewer sees.
+func (t *texts) hasTerm(f ProfileField, term string) string {
+	return ` AND m.id IN (SELECT f.member_id FROM members_with_term('` + string(f) + `', ` + term + `) f)` + t.showsDetail(f)
+}
+
+// showsDetail is the condition that the viewer sees a field of m that has a row of its own.
+func (t *texts) showsDetail(f ProfileField) string {
+	return ` AND EXISTS (
+		SELECT FROM member_details d WHERE d.member_id = m.id AND d.field = '` + string(f) + `' AND ` + t.Shows(`d.audience`) + `)`
 }
 
 // hasTrigram says whether the index of trigrams knows a text: whether three letters or digits stand beside each other.

@@ -51,25 +51,25 @@ var byDays = pg.Sort{
 // and the viewer's own day is looked up besides.
 func (l *list) showing(k page.Keyset) string {
 	shown := ``
-	if l.Shape != 0 {
+	if l.ByRow() {
 		shown = ` AND ` + l.Shows(`m.joined_on_audience`)
 	}
 	sql := `
 		SELECT m.*
 		FROM unnest(` + l.Scanned() + `) AS of (audience)
 		CROSS JOIN LATERAL (` + pg.Paged(`
-			SELECT`+l.columns+`
+			SELECT`+l.selected()+`
 			FROM `+l.table+` m`+l.ofRow+`
-			WHERE m.joined_on_audience = of.audience`+shown+` AND `+l.visible+l.within()+byDays.Bounds(k)+byDays.OrderBy(k)) + `
+			WHERE m.joined_on_audience = of.audience`+shown+` AND `+l.visible+l.within()+l.near+byDays.Bounds(k)+byDays.OrderBy(k)) + `
 		) m`
 	if l.Own() {
 		sql = `
 		SELECT m.*
 		FROM (` + sql + `
 			UNION ALL
-			SELECT` + l.columns + `
+			SELECT` + l.selected() + `
 			FROM ` + l.table + ` m` + l.ofRow + `
-			WHERE m.id = @me AND m.joined_on_audience <> ALL(` + l.Scanned() + `)` + l.within() + byDays.Bounds(k) + `
+			WHERE m.id = @me AND m.joined_on_audience <> ALL(` + l.Scanned() + `)` + l.within() + l.near + byDays.Bounds(k) + `
 		) m`
 	}
 	return sql + byDays.OrderBy(k)
@@ -78,9 +78,9 @@ func (l *list) showing(k page.Keyset) string {
 // keeping returns the SELECT of a page of those who keep their day.
 func (l *list) keeping(k page.Keyset) string {
 	return `
-		SELECT` + l.columns + `
+		SELECT` + l.selected() + `
 		FROM ` + l.table + ` m` + l.ofRow + `
-		WHERE NOT (` + l.Shows(`m.joined_on_audience`) + `) AND ` + l.visible + l.within() + byNames.Bounds(k) + byNames.OrderBy(k)
+		WHERE NOT (` + l.Shows(`m.joined_on_audience`) + `) AND ` + l.visible + l.within() + l.near + byNames.Bounds(k) + byNames.OrderBy(k)
 }
 
 // newestFirst returns a page in the order JOINED_ON_DESC.

@@ -21,6 +21,13 @@ type list struct {
 	section string
 	// conditions hold for the members m of the list, each with AND before it.
 	conditions string
+	// looksFor are the fields that the list is narrowed or sorted by, and private adds to the
+	// fields that m doesn't show to everyone those of them that stand in rows of their own.
+	looksFor FieldSet
+	private  string
+	// near is the condition that they practise in a circle, with AND before it; nearest
+	// does without.
+	near string
 }
 
 // byNames is how lists are sorted, and byMemberships the same by the copy of the
@@ -40,16 +47,24 @@ var (
 	}
 )
 
+// selected are the columns of m.
+func (l *list) selected() string {
+	if l.private == `` {
+		return l.columns
+	}
+	return l.fields + l.private + ` AS private`
+}
+
 // byName returns the SELECT of a page, ordered and without its limit.
 func (l *list) byName(k page.Keyset) string {
 	if l.section == "" || l.table == found {
 		return `
-		SELECT` + l.columns + `
+		SELECT` + l.selected() + `
 		FROM ` + l.table + ` m` + l.ofRow + `
-		WHERE ` + l.visible + l.within() + byNames.Bounds(k) + byNames.OrderBy(k)
+		WHERE ` + l.visible + l.within() + l.near + byNames.Bounds(k) + byNames.OrderBy(k)
 	}
 	return `
-		SELECT` + l.columns + `
+		SELECT` + l.selected() + `
 		FROM (
 			-- Periods of one membership may overlap.
 			SELECT DISTINCT
@@ -59,7 +74,7 @@ func (l *list) byName(k page.Keyset) string {
 			WHERE sm.section_id = ` + l.section + ` AND ` + today + byMemberships.Bounds(k) + byMemberships.OrderBy(k) + `
 		) s
 		JOIN members m ON m.id = s.member_id` + l.ofRow + `
-		WHERE ` + l.visible + ` AND ` + l.showsSections + l.conditions + byMemberships.OrderBy(k)
+		WHERE ` + l.visible + ` AND ` + l.showsSections + l.conditions + l.near + byMemberships.OrderBy(k)
 }
 
 // within returns the conditions with that on the section.
@@ -76,7 +91,7 @@ func (l *list) within() string {
 // there are: the plan is made for one of average size.
 func (l *list) count() string {
 	if l.section == "" || l.table == found {
-		return `SELECT count(*) AS n FROM ` + l.table + ` m WHERE ` + l.visible + l.within()
+		return `SELECT count(*) AS n FROM ` + l.table + ` m WHERE ` + l.visible + l.within() + l.near
 	}
 	return `
 		SELECT count(*) AS n
@@ -84,7 +99,7 @@ func (l *list) count() string {
 		CROSS JOIN LATERAL (
 			SELECT m.id
 			FROM members m
-			WHERE m.id = s.member_id AND ` + l.visible + ` AND ` + l.showsSections + l.conditions + `
+			WHERE m.id = s.member_id AND ` + l.visible + ` AND ` + l.showsSections + l.conditions + l.near + `
 			OFFSET 0
 		) m`
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/collegium/collegium/internal/node"
 	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/viewer"
 )
 
 // Store reads members. What a member keeps from the viewer never leaves the
@@ -27,6 +28,7 @@ type Order string
 const (
 	ByName         Order = "NAME"
 	ByJoinedOnDesc Order = "JOINED_ON_DESC"
+	Nearest        Order = "NEAREST"
 )
 
 // Member is a member as the viewer may see them. A nil field is empty or kept
@@ -44,6 +46,15 @@ type Member struct {
 	ShowsSections bool
 	// SortName is what lists are sorted by.
 	SortName string
+	// Revision is nil unless the record is the viewer's own.
+	Revision *int
+	// Private is which fields the member does not show to everyone, if the viewer may see
+	// more than everyone.
+	Private FieldSet
+	// As is whose eyes see the member instead of the viewer's; see ViewAs.
+	As viewer.Audience `db:"-"`
+	// DistanceKm is how far the practice is, in a list of the nearest.
+	DistanceKm *float64 `db:"-"`
 }
 
 // NodeID returns the opaque ID in the graph.
@@ -59,6 +70,10 @@ type Filter struct {
 	Section *string
 	Grade   *Grade
 	Text    *string
+	// Specialism and Language are terms of the profile, and Near is where the member
+	// practises.
+	Specialism, Language *string
+	Near                 *Near
 }
 
 // Scope is which list a page of members is of, for its total: the directory by

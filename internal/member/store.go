@@ -2,6 +2,9 @@ package member
 
 import (
 	"context"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -16,8 +19,9 @@ import (
 // members: one for each shape of a sight.
 type texts struct {
 	viewer.Shape
-	// columns are those of m, where m is taken from ofRow.
-	columns string
+	// columns are those of m, where m is taken from ofRow, and fields the same without
+	// their end, AS private.
+	columns, fields string
 	// ofRow stands behind the m that columns are taken from.
 	ofRow string
 	// visible holds for the members m whom the viewer may see.
@@ -29,22 +33,35 @@ type texts struct {
 var allTexts = func() (all [viewer.Shapes]*texts) {
 	for i := range all {
 		s := viewer.Shape(i)
+		revision := `NULL::int`
+		if s.Own() {
+			revision = `CASE WHEN m.id = @me THEN m.revision END`
+		}
 		masked := func(column, field string) string {
 			return `
 	CASE WHEN ` + s.Masks(`m.`+field+`_audience`) + ` THEN m.` + column + ` END AS ` + column + `,`
 		}
+		private := `0`
+		if s.More() {
+			for n, f := range Fields[:slices.Index(Fields, Email)] {
+				private += ` + CASE WHEN m.` + strings.ToLower(string(f)) + `_audience <> 'PUBLIC' THEN ` + strconv.Itoa(1<<n) + ` ELSE 0 END`
+			}
+		}
 		all[i] = &texts{
 			Shape: s,
 			ofRow: s.OfRow(),
-			columns: `
+			fields: `
 	m.id,
 	m.display_name,` + masked(`pronouns`, `pronouns`) + masked(`headline`, `headline`) + masked(`bio`, `bio`) +
 				masked(`grade`, `grade`) + masked(`joined_on`, `joined_on`) + masked(`region_id`, `region`) + `
 	` + s.Masks(`m.sections_audience`) + ` AS shows_sections,
-	m.sort_name`,
+	m.sort_name,
+	` + revision + ` AS revision,
+	` + private,
 			visible:       s.Shows(`m.listing_audience`),
 			showsSections: s.Shows(`m.sections_audience`),
 		}
+		all[i].columns = all[i].fields + ` AS private`
 	}
 	return all
 }()
@@ -68,6 +85,7 @@ func (s *Store) ByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (_ m
 	if err != nil {
 		return nil, err
 	}
+	note(ctx, v, members, 0)
 	return pg.ByKey(members, func(m *Member) uuid.UUID { return m.ID }), nil
 }
 
@@ -82,12 +100,26 @@ func (s *Store) Members(ctx context.Context, v viewer.Viewer, f *Filter, order *
 	if err != nil {
 		return nil, err
 	}
-	if order != nil && *order == ByJoinedOnDesc {
+	by := ByName
+	if order != nil {
+		by = *order
+	} else if c.Scope.Filter.Near != nil {
+		by = Nearest
+	}
+	switch by {
+	case ByJoinedOnDesc:
+		d.looksFor |= SetOf(JoinedOn)
 		c.Connection, err = s.newestFirst(ctx, d, args)
-	} else {
+	case Nearest:
+		c.Connection, err = s.nearest(ctx, d, args)
+	default:
 		c.Connection, err = s.byName(ctx, d, args)
 	}
-	return c, err
+	if err != nil {
+		return nil, err
+	}
+	note(ctx, v, c.Nodes(), d.looksFor)
+	return c, nil
 }
 
 func (s *Store) byName(ctx context.Context, d *directory, args page.Args) (c page.Connection[*Member], err error) {
@@ -104,6 +136,30 @@ func (s *Store) byName(ctx context.Context, d *directory, args page.Args) (c pag
 		return c, err
 	}
 	return page.New(k, rows, nameKey), nil
+}
+
+func (s *Store) nearest(ctx context.Context, d *directory, args page.Args) (c page.Connection[*Member], err error) {
+	if d.near == "" {
+		return c, errs.Invalidf("orderBy", "NEAREST is an order of those in a circle; pass filter.near")
+	}
+	k, err := args.Keyset(3)
+	if err != nil {
+		return c, err
+	}
+	if err := bindDistances(d.args, k); err != nil {
+		return c, err
+	}
+	d.args["limit"] = pg.Limit(k)
+	rows, err := pg.All[nearby](ctx, s.DB, d.page(func(l *list) string { return l.nearest(k) }), d.args)
+	if err != nil {
+		return c, err
+	}
+	members := make([]*Member, len(rows))
+	for i, r := range rows {
+		km := float64(r.Distance) / 10
+		r.DistanceKm, members[i] = &km, &r.Member
+	}
+	return page.New(k, members, distanceKey), nil
 }
 
 // Total returns how many members a list has, of those the viewer may see.

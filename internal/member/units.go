@@ -18,10 +18,12 @@ type unitList func(t *texts, id string) list
 // ofRegion and ofSection list the members who let the viewer see that they belong
 // to the unit today.
 func ofRegion(t *texts, id string) list {
-	return list{texts: t, table: `members`, conditions: ` AND m.region_id = ` + id + ` AND ` + t.Shows(`m.region_audience`)}
+	return list{texts: t, table: `members`, looksFor: SetOf(OfRegion), conditions: ` AND m.region_id = ` + id + ` AND ` + t.Shows(`m.region_audience`)}
 }
 
-func ofSection(t *texts, id string) list { return list{texts: t, table: `members`, section: id} }
+func ofSection(t *texts, id string) list {
+	return list{texts: t, table: `members`, looksFor: SetOf(OfSections), section: id}
+}
 
 // OfRegions returns the same page of the members of each region, by name.
 func (s *Store) OfRegions(ctx context.Context, v viewer.Viewer, regions []uuid.UUID, args page.Args) (_ map[uuid.UUID]*Connection, err error) {
@@ -76,7 +78,9 @@ func (s *Store) ofUnits(ctx context.Context, v viewer.Viewer, of unitList, units
 		}
 	}
 	pages := make(map[uuid.UUID]*Connection, len(units))
+	looksFor := of(textsFor(sight), ``).looksFor
 	for _, id := range units {
+		note(ctx, v, byUnit[id], looksFor)
 		pages[id] = &Connection{Connection: page.New(k, byUnit[id], nameKey), Scope: scope(id)}
 	}
 	return pages, nil

@@ -107,7 +107,7 @@ func GenerateMembers(ctx context.Context, pool *pgxpool.Pool, n int, seed uint64
 		return report, nil
 	}
 	// The planner should know about them before the first question.
-	if _, err := tx.Exec(ctx, `ANALYZE members, section_memberships`); err != nil {
+	if _, err := tx.Exec(ctx, `ANALYZE members, section_memberships, member_details`); err != nil {
 		return GenerateReport{}, err
 	}
 	if err := tx.Commit(ctx); err != nil {
@@ -121,6 +121,7 @@ type generator struct {
 	seed              uint64
 	prefix            string
 	regions, sections []uuid.UUID
+	towns             map[uuid.UUID][]town
 }
 
 // newGenerator reads the units, and keeps other generators out of the transaction's way.
@@ -137,8 +138,10 @@ func newGenerator(ctx context.Context, tx pgx.Tx, seed uint64) (*generator, erro
 	if len(g.regions) == 0 {
 		return nil, errs.Invalidf("regions", "the database has none that members could belong to; import a content pack first")
 	}
-	g.sections, err = activeUnits(ctx, tx, "SPECIALIST_SECTION")
-	return g, err
+	if g.sections, err = activeUnits(ctx, tx, "SPECIALIST_SECTION"); err != nil {
+		return nil, err
+	}
+	return g, g.readTowns(ctx, tx)
 }
 
 func activeUnits(ctx context.Context, tx pgx.Tx, kind string) ([]uuid.UUID, error) {
@@ -176,6 +179,7 @@ func (g *generator) present(ctx context.Context, tx pgx.Tx, n int) ([]bool, Gene
 type generated struct {
 	row      []any
 	sections [][]any
+	details  [][]any
 }
 
 var memberColumns = []string{
@@ -190,9 +194,12 @@ func copyMembers(ctx context.Context, tx pgx.Tx, batch []generated) (memberships
 	if err != nil {
 		return 0, err
 	}
-	var rows [][]any
+	var rows, details [][]any
 	for _, m := range batch {
-		rows = append(rows, m.sections...)
+		rows, details = append(rows, m.sections...), append(details, m.details...)
+	}
+	if _, err := tx.CopyFrom(ctx, pgx.Identifier{"member_details"}, detailColumns, pgx.CopyFromRows(details)); err != nil {
+		return 0, err
 	}
 	_, err = tx.CopyFrom(ctx, pgx.Identifier{"section_memberships"},
 		[]string{"member_id", "section_id", "starts_on", "ends_on"}, pgx.CopyFromRows(rows))
@@ -247,7 +254,7 @@ func (g *generator) member(i int) generated {
 	for range 7 {
 		row = append(row, audiences[d.weighted(fieldWeights)])
 	}
-	return generated{row: row, sections: g.memberships(&d, id, joined)}
+	return generated{row: row, sections: g.memberships(&d, id, joined), details: g.generatedDetails(i, id, first, family, region)}
 }
 
 // memberships draws up to three sections, an average of 1.5.

@@ -36,6 +36,7 @@ const (
 	seesSection
 	seesCommittee
 	seesUnit
+	seesMore
 
 	// Shapes is how many shapes there are.
 	Shapes = 1 << iota
@@ -60,21 +61,27 @@ type Sight struct {
 // limited to a unit is good for members who show it that they belong there.
 func (v Viewer) Sight() Sight {
 	s := Sight{audiences: toEveryone, member: v.MemberID, unit: v.Unit}
+	// What is seen by a key of a unit is kept to that below.
+	whole := v
+	whole.Unit = uuid.Nil
+	if whole.May(ReadDirectory) || whole.May(ReadRegister) {
+		s.Shape = seesMore
+	}
 	switch {
-	case v.May(ReadRegister):
+	case whole.May(ReadRegister):
 		s.audiences = toRegister
-	case v.May(ReadDirectory):
+	case whole.May(ReadDirectory):
 		s.audiences = toMembers
 	}
 	if v.Unit != uuid.Nil {
 		s.within, s.audiences = s.audiences, toEveryone
-		s.Shape = seesUnit
+		s.Shape |= seesUnit
 		return s
 	}
 	if v.MemberID == uuid.Nil {
 		return s
 	}
-	s.Shape = seesOwn
+	s.Shape |= seesOwn
 	if v.May(ReadDirectory) && !v.May(ReadRegister) {
 		s.Shape |= seesSection
 		if v.Standing&SectionOfficer != 0 {
@@ -98,7 +105,7 @@ func As(a Audience) Sight {
 }
 
 // Public says whether only what is PUBLIC is seen.
-func (s Sight) Public() bool { return s.Shape == 0 && len(s.audiences) == 1 }
+func (s Sight) Public() bool { return s.Shape == 0 }
 
 // Bind adds the arguments that every text of the shape takes which has Shows in it.
 func (s Sight) Bind(args map[string]any) {
@@ -114,7 +121,7 @@ func (s Sight) Bind(args map[string]any) {
 // Shows is the condition under which the viewer sees what the member m shows to the
 // audience in a column.
 func (s Shape) Shows(audience string) string {
-	if s == 0 {
+	if !s.ByRow() {
 		return audience + ` = ANY(@audiences)`
 	}
 	sql := `(` + audience + ` = ANY(@audiences)`
@@ -136,7 +143,7 @@ func (s Shape) Shows(audience string) string {
 // OfRow joins the audiences of m to which the viewer belongs, as a.audiences, so that
 // Masks asks for them once a row.
 func (s Shape) OfRow() string {
-	if s == 0 {
+	if !s.ByRow() {
 		return ``
 	}
 	sql := ` CROSS JOIN LATERAL (SELECT @audiences::text[] || CASE`
@@ -157,7 +164,7 @@ func (s Shape) OfRow() string {
 
 // Masks is Shows where OfRow is joined.
 func (s Shape) Masks(audience string) string {
-	if s == 0 {
+	if !s.ByRow() {
 		return audience + ` = ANY(@audiences)`
 	}
 	return audience + ` = ANY(a.audiences)`
@@ -181,8 +188,11 @@ func (s Shape) Scanned() string {
 // Own says whether the viewer has a record, @me.
 func (s Shape) Own() bool { return s&seesOwn != 0 }
 
-// Unit says whether the viewer is a key for one unit.
-func (s Shape) Unit() bool { return s&seesUnit != 0 }
+// More says whether the viewer may see of others what is not for everyone.
+func (s Shape) More() bool { return s&seesMore != 0 }
+
+// ByRow says whether what the viewer sees depends on whose row it is.
+func (s Shape) ByRow() bool { return s&^seesMore != 0 }
 
 const (
 	sharesSection = `EXISTS (
