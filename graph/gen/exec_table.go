@@ -35,6 +35,9 @@ func NewExecTable(cfg Config) *exec.Table {
 	_, _ = resolvers, ec
 
 	// The object types, with the interfaces and unions they belong to.
+	tAccessLogConnection := table.Object("AccessLogConnection")
+	tAccessLogEdge := table.Object("AccessLogEdge")
+	tAccessLogEntry := table.Object("AccessLogEntry")
 	tAccount := table.Object("Account", "Node")
 	tAccountPayload := table.Object("AccountPayload")
 	tAction := table.Object("Action", "MenuTarget")
@@ -56,6 +59,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	tConsentDecision := table.Object("ConsentDecision")
 	tConsentPayload := table.Object("ConsentPayload")
 	tConsentText := table.Object("ConsentText")
+	tContact := table.Object("Contact")
 	tCreateKeyPayload := table.Object("CreateKeyPayload")
 	tDataExport := table.Object("DataExport")
 	tDocument := table.Object("Document", "RouteContent", "Node", "MenuTarget")
@@ -68,6 +72,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	tExternalLink := table.Object("ExternalLink", "MenuTarget")
 	tFaqItem := table.Object("FaqItem")
 	tFaqListBlock := table.Object("FaqListBlock", "Block")
+	tFieldVisibility := table.Object("FieldVisibility")
 	tGoneRoute := table.Object("GoneRoute", "RouteResult")
 	tHeadingBlock := table.Object("HeadingBlock", "Block")
 	tJoinPayload := table.Object("JoinPayload")
@@ -96,6 +101,8 @@ func NewExecTable(cfg Config) *exec.Table {
 	tPasskey := table.Object("Passkey")
 	tPasskeyOptionsPayload := table.Object("PasskeyOptionsPayload")
 	tPost := table.Object("Post", "Node")
+	tPractice := table.Object("Practice")
+	tProfilePayload := table.Object("ProfilePayload")
 	tRateLimit := table.Object("RateLimit")
 	tRedirectRoute := table.Object("RedirectRoute", "RouteResult")
 	tRegion := table.Object("Region", "RouteContent", "MenuTarget", "Node", "Unit")
@@ -121,21 +128,30 @@ func NewExecTable(cfg Config) *exec.Table {
 	tWebinarBlock := table.Object("WebinarBlock", "Block")
 
 	// How values are walked and written, and how arguments are coerced.
-	s0 := exec.Scalar(true, false, func(dst []byte, v identity.Role) []byte {
-		return exec.AppendString(dst, string(v))
-	})
-	s1 := exec.List(s0, true, false)
-	s2 := exec.Pointer[identity.Passkey](tPasskey, true)
+	s0 := exec.Pointer[page.Edge[*member.Read]](tAccessLogEdge, true)
+	s1 := exec.Values(s0, true)
+	s2 := exec.Pointer[member.Read](tAccessLogEntry, true)
 	s3 := exec.List(s2, true, false)
-	s4 := exec.Pointer[identity.Account](tAccount, false)
-	s5 := exec.Pointer[union.UserError](tUserError, true)
-	s6 := exec.List(s5, true, false)
-	s7 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, true)
-	s8 := exec.Scalar(true, false, func(dst []byte, v identity.Scope) []byte {
+	s4 := exec.Pointer[page.Info](tPageInfo, true)
+	s5 := exec.Scalar(true, false, func(dst []byte, v member.ProfileField) []byte {
 		return exec.AppendString(dst, string(v))
 	})
-	s9 := exec.List(s8, true, false)
-	s10 := exec.Interface("Unit", false, func(v unit.Unit) (*exec.Type, any) {
+	s6 := exec.List(s5, true, false)
+	s7 := exec.Scalar(true, false, func(dst []byte, v identity.Role) []byte {
+		return exec.AppendString(dst, string(v))
+	})
+	s8 := exec.List(s7, true, false)
+	s9 := exec.Pointer[identity.Passkey](tPasskey, true)
+	s10 := exec.List(s9, true, false)
+	s11 := exec.Pointer[identity.Account](tAccount, false)
+	s12 := exec.Pointer[union.UserError](tUserError, true)
+	s13 := exec.List(s12, true, false)
+	s14 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, true)
+	s15 := exec.Scalar(true, false, func(dst []byte, v identity.Scope) []byte {
+		return exec.AppendString(dst, string(v))
+	})
+	s16 := exec.List(s15, true, false)
+	s17 := exec.Interface("Unit", false, func(v unit.Unit) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *unit.Section:
 			if v == nil {
@@ -150,88 +166,96 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s11 := exec.Pointer[page.Edge[*audit.Entry]](tAuditEdge, true)
-	s12 := exec.Values(s11, true)
-	s13 := exec.Pointer[audit.Entry](tAuditEntry, true)
-	s14 := exec.List(s13, true, false)
-	s15 := exec.Pointer[page.Info](tPageInfo, true)
-	s16 := exec.Scalar(true, false, func(dst []byte, v string) []byte {
+	s18 := exec.Pointer[page.Edge[*audit.Entry]](tAuditEdge, true)
+	s19 := exec.Values(s18, true)
+	s20 := exec.Pointer[audit.Entry](tAuditEntry, true)
+	s21 := exec.List(s20, true, false)
+	s22 := exec.Scalar(true, false, func(dst []byte, v string) []byte {
 		return exec.AppendString(dst, v)
 	})
-	s17 := exec.List(s16, true, true)
-	s18 := exec.Pointer[career.CaseStudy](tCaseStudy, true)
-	s19 := exec.List(s18, true, false)
-	s20 := exec.Pointer[career.CareerLevel](tCareerLevel, false)
-	s21 := exec.Pointer[content.Document](tDocument, false)
-	s22 := exec.Pointer[member.Member](tMember, false)
-	s23 := exec.Pointer[unit.Section](tSpecialistSection, false)
-	s24 := exec.Pointer[unit.Region](tRegion, false)
-	s25 := exec.Pointer[career.CaseStudy](tCaseStudy, false)
-	s26 := exec.Pointer[page.Edge[*career.CaseStudy]](tCaseStudyEdge, true)
-	s27 := exec.Values(s26, true)
-	s28 := exec.Scalar(true, false, func(dst []byte, v int) []byte {
+	s23 := exec.List(s22, true, true)
+	s24 := exec.Pointer[career.CaseStudy](tCaseStudy, true)
+	s25 := exec.List(s24, true, false)
+	s26 := exec.Pointer[career.CareerLevel](tCareerLevel, false)
+	s27 := exec.Pointer[content.Document](tDocument, false)
+	s28 := exec.Pointer[member.Member](tMember, false)
+	s29 := exec.Pointer[unit.Section](tSpecialistSection, false)
+	s30 := exec.Pointer[unit.Region](tRegion, false)
+	s31 := exec.Pointer[career.CaseStudy](tCaseStudy, false)
+	s32 := exec.Pointer[page.Edge[*career.CaseStudy]](tCaseStudyEdge, true)
+	s33 := exec.Values(s32, true)
+	s34 := exec.Scalar(true, false, func(dst []byte, v int) []byte {
 		return scalar.AppendInt(dst, v)
 	})
-	s29 := exec.Pointer[unit.Post](tPost, true)
-	s30 := exec.List(s29, true, false)
-	s31 := exec.List(s16, false, true)
-	s32 := exec.Pointer[union.Viewer](tViewer, false)
-	s33 := exec.Pointer[privacy.Decision](tConsentDecision, true)
-	s34 := exec.List(s33, true, false)
-	s35 := exec.Pointer[privacy.Consent](tConsent, false)
-	s36 := exec.Pointer[identity.Key](tApplicationKey, false)
-	s37 := exec.Pointer[viewer.AccessTo](tViewerAccess, true)
-	s38 := exec.Pointer[content.Document](tDocument, true)
-	s39 := exec.List(s38, true, false)
-	s40 := exec.Pointer[page.Edge[*content.Document]](tDocumentEdge, true)
-	s41 := exec.Values(s40, true)
-	s42 := exec.Pointer[privacy.Part](tErasurePart, true)
-	s43 := exec.List(s42, true, false)
-	s44 := exec.Pointer[privacy.Erasure](tErasure, false)
-	s45 := exec.Pointer[content.FaqItem](tFaqItem, true)
-	s46 := exec.List(s45, true, false)
-	s47 := exec.Pointer[content.Link](tLink, true)
-	s48 := exec.List(s47, true, false)
-	s49 := exec.Pointer[unit.Section](tSpecialistSection, true)
-	s50 := exec.List(s49, false, false)
-	s51 := exec.Pointer[unit.Term](tTerm, true)
+	s35 := exec.Pointer[unit.Post](tPost, true)
+	s36 := exec.List(s35, true, false)
+	s37 := exec.List(s22, false, true)
+	s38 := exec.Pointer[union.Viewer](tViewer, false)
+	s39 := exec.Pointer[privacy.Decision](tConsentDecision, true)
+	s40 := exec.List(s39, true, false)
+	s41 := exec.Pointer[privacy.Consent](tConsent, false)
+	s42 := exec.Pointer[identity.Key](tApplicationKey, false)
+	s43 := exec.Pointer[viewer.AccessTo](tViewerAccess, true)
+	s44 := exec.Pointer[content.Document](tDocument, true)
+	s45 := exec.List(s44, true, false)
+	s46 := exec.Pointer[page.Edge[*content.Document]](tDocumentEdge, true)
+	s47 := exec.Values(s46, true)
+	s48 := exec.Pointer[privacy.Part](tErasurePart, true)
+	s49 := exec.List(s48, true, false)
+	s50 := exec.Pointer[privacy.Erasure](tErasure, false)
+	s51 := exec.Pointer[content.FaqItem](tFaqItem, true)
 	s52 := exec.List(s51, true, false)
-	s53 := exec.Pointer[membership.Membership](tMembership, false)
-	s54 := exec.Pointer[privacy.Consent](tConsent, true)
-	s55 := exec.List(s54, false, false)
-	s56 := exec.Pointer[page.Edge[*member.Member]](tMemberEdge, true)
-	s57 := exec.Values(s56, true)
-	s58 := exec.Pointer[member.Member](tMember, true)
-	s59 := exec.List(s58, true, false)
+	s53 := exec.Pointer[content.Link](tLink, true)
+	s54 := exec.List(s53, true, false)
+	s55 := exec.Pointer[unit.Section](tSpecialistSection, true)
+	s56 := exec.List(s55, false, false)
+	s57 := exec.Pointer[unit.Term](tTerm, true)
+	s58 := exec.List(s57, true, false)
+	s59 := exec.Pointer[member.Contact](tContact, false)
+	s60 := exec.Pointer[member.Practice](tPractice, false)
+	s61 := exec.Pointer[member.Visibility](tFieldVisibility, true)
+	s62 := exec.List(s61, false, false)
+	args_field_Member_accessLog_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Member_accessLog_args(ctx, ec, raw)
+	}
+	s64 := exec.Pointer[member.AccessLogConnection](tAccessLogConnection, false)
+	s65 := exec.Pointer[membership.Membership](tMembership, false)
+	s66 := exec.Pointer[privacy.Consent](tConsent, true)
+	s67 := exec.List(s66, false, false)
+	s68 := exec.Pointer[page.Edge[*member.Member]](tMemberEdge, true)
+	s69 := exec.Values(s68, true)
+	s70 := exec.Pointer[member.Member](tMember, true)
+	s71 := exec.List(s70, true, false)
+	s72 := exec.FloatPointer(false)
 	args_field_MemberStatistics_by_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_MemberStatistics_by_args(ctx, ec, raw)
 	}
-	s61 := exec.Pointer[statistics.Table](tStatisticsTable, true)
+	s74 := exec.Pointer[statistics.Table](tStatisticsTable, true)
 	args_field_MemberStatistics_months_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_MemberStatistics_months_args(ctx, ec, raw)
 	}
-	s63 := exec.Pointer[statistics.Months](tStatisticsMonths, true)
+	s76 := exec.Pointer[statistics.Months](tStatisticsMonths, true)
 	args_field_MemberStatistics_renewalsDue_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_MemberStatistics_renewalsDue_args(ctx, ec, raw)
 	}
 	args_field_Membership_statusAsOf_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Membership_statusAsOf_args(ctx, ec, raw)
 	}
-	s66 := exec.Scalar(false, false, func(dst []byte, v *membership.Status) []byte {
+	s79 := exec.Scalar(false, false, func(dst []byte, v *membership.Status) []byte {
 		if v == nil {
 			return dst
 		}
 		return exec.AppendString(dst, string(*v))
 	})
-	s67 := exec.Pointer[membership.Event](tMembershipEvent, true)
-	s68 := exec.List(s67, true, false)
-	s69 := exec.Pointer[nav.Item](tMenuItem, true)
-	s70 := exec.List(s69, true, false)
+	s80 := exec.Pointer[membership.Event](tMembershipEvent, true)
+	s81 := exec.List(s80, true, false)
+	s82 := exec.Pointer[nav.Item](tMenuItem, true)
+	s83 := exec.List(s82, true, false)
 	args_field_Menu_items_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Menu_items_args(ctx, ec, raw)
 	}
-	s72 := exec.Pointer[nav.Item](tMenuItem, false)
-	s73 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
+	s85 := exec.Pointer[nav.Item](tMenuItem, false)
+	s86 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -285,10 +309,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s74 := exec.Pointer[nav.Menu](tMenu, false)
-	s75 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
-	s76 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
-	s77 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
+	s87 := exec.Pointer[nav.Menu](tMenu, false)
+	s88 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
+	s89 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
+	s90 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.WebinarBlock:
 			if v == nil {
@@ -328,13 +352,13 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s78 := exec.List(s77, false, false)
-	s79 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
-	s80 := exec.List(s79, true, false)
-	s81 := exec.Pointer[content.Page](tPage, false)
-	s82 := exec.Pointer[content.Page](tPage, true)
-	s83 := exec.List(s82, true, false)
-	s84 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
+	s91 := exec.List(s90, false, false)
+	s92 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
+	s93 := exec.List(s92, true, false)
+	s94 := exec.Pointer[content.Page](tPage, false)
+	s95 := exec.Pointer[content.Page](tPage, true)
+	s96 := exec.List(s95, true, false)
+	s97 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -377,18 +401,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_PageRoute_trail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_PageRoute_trail_args(ctx, ec, raw)
 	}
-	s86 := exec.Pointer[identity.Key](tApplicationKey, true)
-	s87 := exec.List(s86, true, false)
-	s88 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, false)
+	s99 := exec.Pointer[identity.Key](tApplicationKey, true)
+	s100 := exec.List(s99, true, false)
+	s101 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, false)
 	args_field_Post_holders_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Post_holders_args(ctx, ec, raw)
 	}
 	args_field_Post_vacant_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Post_vacant_args(ctx, ec, raw)
 	}
-	s91 := exec.Pointer[unit.Committee](tCommittee, false)
-	s92 := exec.Pointer[unit.LocalName](tLocalName, true)
-	s93 := exec.List(s92, true, false)
+	s104 := exec.Pointer[unit.Committee](tCommittee, false)
+	s105 := exec.Pointer[unit.LocalName](tLocalName, true)
+	s106 := exec.List(s105, true, false)
 	args_field_Region_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_subPages_args(ctx, ec, raw)
 	}
@@ -398,14 +422,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Region_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_members_args(ctx, ec, raw)
 	}
-	s97 := exec.Pointer[member.Connection](tMemberConnection, true)
-	s98 := exec.Pointer[search.Edge](tSearchEdge, true)
-	s99 := exec.Values(s98, true)
-	s100 := exec.Pointer[search.Hit](tSearchHit, true)
-	s101 := exec.List(s100, true, false)
-	s102 := exec.Pointer[search.Facet](tSearchFacet, true)
-	s103 := exec.List(s102, true, false)
-	s104 := exec.Float(true)
+	s110 := exec.Pointer[member.Connection](tMemberConnection, true)
+	s111 := exec.Pointer[search.Edge](tSearchEdge, true)
+	s112 := exec.Values(s111, true)
+	s113 := exec.Pointer[search.Hit](tSearchHit, true)
+	s114 := exec.List(s113, true, false)
+	s115 := exec.Pointer[search.Facet](tSearchFacet, true)
+	s116 := exec.List(s115, true, false)
+	s117 := exec.Float(true)
 	args_field_SpecialistSection_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_subPages_args(ctx, ec, raw)
 	}
@@ -415,16 +439,16 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_SpecialistSection_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_members_args(ctx, ec, raw)
 	}
-	s108 := exec.Pointer[statistics.Row](tStatisticsRow, true)
-	s109 := exec.List(s108, true, false)
-	s110 := exec.Pointer[statistics.Month](tStatisticsMonth, true)
-	s111 := exec.List(s110, true, false)
-	s112 := exec.Pointer[identity.KeyHolder](tPartnerApplicationName, false)
-	s113 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
+	s121 := exec.Pointer[statistics.Row](tStatisticsRow, true)
+	s122 := exec.List(s121, true, false)
+	s123 := exec.Pointer[statistics.Month](tStatisticsMonth, true)
+	s124 := exec.List(s123, true, false)
+	s125 := exec.Pointer[identity.KeyHolder](tPartnerApplicationName, false)
+	s126 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
 		return exec.AppendString(dst, string(v))
 	})
-	s114 := exec.List(s113, true, false)
-	s115 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
+	s127 := exec.List(s126, true, false)
+	s128 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *unit.Section:
 			if v == nil {
@@ -497,27 +521,27 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_node_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_node_args(ctx, ec, raw)
 	}
-	s117 := exec.List(s115, true, false)
+	s130 := exec.List(s128, true, false)
 	args_field_Query_nodes_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_nodes_args(ctx, ec, raw)
 	}
-	s119 := exec.Pointer[union.RateLimit](tRateLimit, true)
-	s120 := exec.Pointer[union.Viewer](tViewer, true)
-	s121 := exec.Pointer[identity.Account](tAccount, true)
-	s122 := exec.List(s121, false, false)
+	s132 := exec.Pointer[union.RateLimit](tRateLimit, true)
+	s133 := exec.Pointer[union.Viewer](tViewer, true)
+	s134 := exec.Pointer[identity.Account](tAccount, true)
+	s135 := exec.List(s134, false, false)
 	args_field_Query_accounts_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_accounts_args(ctx, ec, raw)
 	}
 	args_field_Query_caseStudy_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudy_args(ctx, ec, raw)
 	}
-	s125 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
+	s138 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
 	args_field_Query_caseStudies_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudies_args(ctx, ec, raw)
 	}
-	s127 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
-	s128 := exec.List(s127, true, false)
-	s129 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
+	s140 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
+	s141 := exec.List(s140, true, false)
+	s142 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.RedirectRoute:
 			if v == nil {
@@ -548,7 +572,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_page_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_page_args(ctx, ec, raw)
 	}
-	s132 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
+	s145 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
 	args_field_Query_documents_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_documents_args(ctx, ec, raw)
 	}
@@ -558,84 +582,87 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_members_args(ctx, ec, raw)
 	}
+	args_field_Query_viewAs_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_viewAs_args(ctx, ec, raw)
+	}
 	args_field_Query_menu_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menu_args(ctx, ec, raw)
 	}
-	s137 := exec.Pointer[nav.Menu](tMenu, true)
-	s138 := exec.List(s137, true, false)
+	s151 := exec.Pointer[nav.Menu](tMenu, true)
+	s152 := exec.List(s151, true, false)
 	args_field_Query_menus_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menus_args(ctx, ec, raw)
 	}
-	s140 := exec.Pointer[nav.Context](tNavigationContext, true)
+	s154 := exec.Pointer[nav.Context](tNavigationContext, true)
 	args_field_Query_navigationContext_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_navigationContext_args(ctx, ec, raw)
 	}
-	s142 := exec.Pointer[content.Organisation](tOrganisation, true)
-	s143 := exec.List(s7, false, false)
-	s144 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
+	s156 := exec.Pointer[content.Organisation](tOrganisation, true)
+	s157 := exec.List(s14, false, false)
+	s158 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
 	args_field_Query_auditTrail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_auditTrail_args(ctx, ec, raw)
 	}
-	s146 := exec.Pointer[privacy.ConsentText](tConsentText, true)
-	s147 := exec.List(s146, true, false)
-	s148 := exec.Pointer[privacy.Export](tDataExport, false)
-	s149 := exec.Pointer[privacy.Certificate](tErasureCertificate, false)
+	s160 := exec.Pointer[privacy.ConsentText](tConsentText, true)
+	s161 := exec.List(s160, true, false)
+	s162 := exec.Pointer[privacy.Export](tDataExport, false)
+	s163 := exec.Pointer[privacy.Certificate](tErasureCertificate, false)
 	args_field_Query_erasureCertificate_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_erasureCertificate_args(ctx, ec, raw)
 	}
-	s151 := exec.Pointer[search.Connection](tSearchConnection, true)
+	s165 := exec.Pointer[search.Connection](tSearchConnection, true)
 	args_field_Query_search_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_search_args(ctx, ec, raw)
 	}
-	s153 := exec.Pointer[search.Suggestion](tSuggestion, true)
-	s154 := exec.List(s153, true, false)
+	s167 := exec.Pointer[search.Suggestion](tSuggestion, true)
+	s168 := exec.List(s167, true, false)
 	args_field_Query_suggest_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_suggest_args(ctx, ec, raw)
 	}
-	s156 := exec.Pointer[statistics.Statistics](tMemberStatistics, false)
+	s170 := exec.Pointer[statistics.Statistics](tMemberStatistics, false)
 	args_field_Query_memberStatistics_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_memberStatistics_args(ctx, ec, raw)
 	}
 	args_field_Query_specialistSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSection_args(ctx, ec, raw)
 	}
-	s159 := exec.List(s49, true, false)
+	s173 := exec.List(s55, true, false)
 	args_field_Query_specialistSections_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSections_args(ctx, ec, raw)
 	}
 	args_field_Query_region_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_region_args(ctx, ec, raw)
 	}
-	s162 := exec.Pointer[unit.Region](tRegion, true)
-	s163 := exec.List(s162, true, false)
+	s176 := exec.Pointer[unit.Region](tRegion, true)
+	s177 := exec.List(s176, true, false)
 	args_field_Query_regions_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_regions_args(ctx, ec, raw)
 	}
 	args_field_Query_committee_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_committee_args(ctx, ec, raw)
 	}
-	s166 := exec.Pointer[unit.Committee](tCommittee, true)
-	s167 := exec.List(s166, true, false)
-	s168 := exec.Pointer[JoinPayload](tJoinPayload, true)
+	s180 := exec.Pointer[unit.Committee](tCommittee, true)
+	s181 := exec.List(s180, true, false)
+	s182 := exec.Pointer[JoinPayload](tJoinPayload, true)
 	args_field_Mutation_join_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_join_args(ctx, ec, raw)
 	}
-	s170 := exec.Pointer[SignInPayload](tSignInPayload, true)
+	s184 := exec.Pointer[SignInPayload](tSignInPayload, true)
 	args_field_Mutation_setPassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setPassword_args(ctx, ec, raw)
 	}
 	args_field_Mutation_signIn_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signIn_args(ctx, ec, raw)
 	}
-	s173 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
-	s174 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
+	s187 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
+	s188 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
 	args_field_Mutation_requestPasswordReset_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_requestPasswordReset_args(ctx, ec, raw)
 	}
 	args_field_Mutation_changePassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_changePassword_args(ctx, ec, raw)
 	}
-	s177 := exec.Pointer[AccountPayload](tAccountPayload, true)
+	s191 := exec.Pointer[AccountPayload](tAccountPayload, true)
 	args_field_Mutation_grantRole_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_grantRole_args(ctx, ec, raw)
 	}
@@ -648,18 +675,28 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstateAccount_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstateAccount_args(ctx, ec, raw)
 	}
-	s182 := exec.Pointer[BeginTotpPayload](tBeginTotpPayload, true)
+	s196 := exec.Pointer[BeginTotpPayload](tBeginTotpPayload, true)
 	args_field_Mutation_beginTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_beginTotp_args(ctx, ec, raw)
 	}
-	s184 := exec.Pointer[ConfirmTotpPayload](tConfirmTotpPayload, true)
+	s198 := exec.Pointer[ConfirmTotpPayload](tConfirmTotpPayload, true)
 	args_field_Mutation_confirmTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_confirmTotp_args(ctx, ec, raw)
 	}
 	args_field_Mutation_disableTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_disableTotp_args(ctx, ec, raw)
 	}
-	s187 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
+	s201 := exec.Pointer[ProfilePayload](tProfilePayload, true)
+	args_field_Mutation_updateProfile_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_updateProfile_args(ctx, ec, raw)
+	}
+	args_field_Mutation_setFieldAudience_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_setFieldAudience_args(ctx, ec, raw)
+	}
+	args_field_Mutation_lockFieldAudience_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_lockFieldAudience_args(ctx, ec, raw)
+	}
+	s205 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
 	args_field_Mutation_createPartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createPartnerApplication_args(ctx, ec, raw)
 	}
@@ -669,15 +706,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstatePartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstatePartnerApplication_args(ctx, ec, raw)
 	}
-	s191 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
+	s209 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
 	args_field_Mutation_createKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createKey_args(ctx, ec, raw)
 	}
-	s193 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
+	s211 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
 	args_field_Mutation_revokeKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_revokeKey_args(ctx, ec, raw)
 	}
-	s195 := exec.Pointer[PasskeyOptionsPayload](tPasskeyOptionsPayload, true)
+	s213 := exec.Pointer[PasskeyOptionsPayload](tPasskeyOptionsPayload, true)
 	args_field_Mutation_addPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_addPasskey_args(ctx, ec, raw)
 	}
@@ -687,14 +724,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_signInByPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signInByPasskey_args(ctx, ec, raw)
 	}
-	s199 := exec.Pointer[ConsentPayload](tConsentPayload, true)
+	s217 := exec.Pointer[ConsentPayload](tConsentPayload, true)
 	args_field_Mutation_giveConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_giveConsent_args(ctx, ec, raw)
 	}
 	args_field_Mutation_withdrawConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_withdrawConsent_args(ctx, ec, raw)
 	}
-	s202 := exec.Pointer[ErasurePayload](tErasurePayload, true)
+	s220 := exec.Pointer[ErasurePayload](tErasurePayload, true)
 	args_field_Mutation_eraseMember_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_eraseMember_args(ctx, ec, raw)
 	}
@@ -704,6 +741,36 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_executeErasure_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_executeErasure_args(ctx, ec, raw)
 	}
+
+	// AccessLogConnection
+	exec.Plain(tAccessLogConnection, "edges", func(obj *member.AccessLogConnection) []page.Edge[*member.Read] { return obj.Edges }, s1, exec.NonNull)
+	exec.Method(tAccessLogConnection, "nodes", func(ctx context.Context, obj *member.AccessLogConnection) (v []*member.Read, ok bool, err error) {
+		return obj.Nodes(), true, nil
+	}, s3, exec.NonNull, exec.Guarded)
+	exec.Method(tAccessLogConnection, "pageInfo", func(ctx context.Context, obj *member.AccessLogConnection) (v *page.Info, ok bool, err error) {
+		return obj.PageInfo(), true, nil
+	}, s4, exec.NonNull, exec.Guarded)
+
+	// AccessLogEdge
+	exec.Leaf(tAccessLogEdge, "cursor", func(dst []byte, obj any) []byte {
+		return obj.(*page.Edge[*member.Read]).AppendCursor(dst)
+	}, exec.NonNull, exec.Guarded)
+	exec.Plain(tAccessLogEdge, "node", func(obj *page.Edge[*member.Read]) *member.Read { return obj.Node }, s2, exec.NonNull)
+
+	// AccessLogEntry
+	exec.Leaf(tAccessLogEntry, "readAt", func(dst []byte, obj any) []byte {
+		v := obj.(*member.Read).ReadAt
+		return scalar.AppendDateTime(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tAccessLogEntry, "reader", func(dst []byte, obj any) []byte {
+		v := obj.(*member.Read).Reader
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Plain(tAccessLogEntry, "fields", func(obj *member.Read) []member.ProfileField { return obj.Fields }, s6, exec.NonNull)
+	exec.Leaf(tAccessLogEntry, "times", func(dst []byte, obj any) []byte {
+		v := obj.(*member.Read).Times
+		return scalar.AppendInt(dst, v)
+	}, exec.NonNull)
 
 	// Account
 	exec.Leaf(tAccount, "id", func(dst []byte, obj any) []byte {
@@ -718,14 +785,14 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*identity.Account).EmailVerified()
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tAccount, "grantedRoles", func(obj *identity.Account) []identity.Role { return obj.GrantedRoles() }, s1, exec.NonNull, exec.Guarded)
+	exec.Plain(tAccount, "grantedRoles", func(obj *identity.Account) []identity.Role { return obj.GrantedRoles() }, s8, exec.NonNull, exec.Guarded)
 	exec.Leaf(tAccount, "hasTotp", func(dst []byte, obj any) []byte {
 		v := obj.(*identity.Account).HasTOTP
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
 	exec.Edge(tAccount, "passkeys", func(ctx context.Context, objs []*identity.Account) ([][]*identity.Passkey, error) {
 		return resolvers.Account().Passkeys(ctx, objs)
-	}, s3, exec.NonNull)
+	}, s10, exec.NonNull)
 	exec.Leaf(tAccount, "suspendedAt", func(dst []byte, obj any) []byte {
 		v := obj.(*identity.Account).SuspendedAt
 		if v == nil {
@@ -739,8 +806,8 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// AccountPayload
-	exec.Plain(tAccountPayload, "account", func(obj *AccountPayload) *identity.Account { return obj.Account }, s4)
-	exec.Plain(tAccountPayload, "userErrors", func(obj *AccountPayload) []*union.UserError { return obj.UserErrors }, s6, exec.NonNull)
+	exec.Plain(tAccountPayload, "account", func(obj *AccountPayload) *identity.Account { return obj.Account }, s11)
+	exec.Plain(tAccountPayload, "userErrors", func(obj *AccountPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// Action
 	exec.Leaf(tAction, "action", func(dst []byte, obj any) []byte {
@@ -759,11 +826,11 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tApplicationKey, "partner", func(ctx context.Context, objs []*identity.Key) ([]*identity.PartnerApplication, error) {
 		return resolvers.ApplicationKey().Partner(ctx, objs)
-	}, s7, exec.NonNull)
-	exec.Plain(tApplicationKey, "scopes", func(obj *identity.Key) []identity.Scope { return obj.Scopes }, s9, exec.NonNull)
+	}, s14, exec.NonNull)
+	exec.Plain(tApplicationKey, "scopes", func(obj *identity.Key) []identity.Scope { return obj.Scopes }, s16, exec.NonNull)
 	exec.Edge(tApplicationKey, "unit", func(ctx context.Context, objs []*identity.Key) ([]unit.Unit, error) {
 		return resolvers.ApplicationKey().Unit(ctx, objs)
-	}, s10)
+	}, s17)
 	exec.Leaf(tApplicationKey, "trustedDocumentsOnly", func(dst []byte, obj any) []byte {
 		v := obj.(*identity.Key).TrustedOnly
 		return exec.AppendBool(dst, v)
@@ -796,19 +863,19 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// AuditConnection
-	exec.Plain(tAuditConnection, "edges", func(obj *page.Connection[*audit.Entry]) []page.Edge[*audit.Entry] { return obj.Edges }, s12, exec.NonNull)
+	exec.Plain(tAuditConnection, "edges", func(obj *page.Connection[*audit.Entry]) []page.Edge[*audit.Entry] { return obj.Edges }, s19, exec.NonNull)
 	exec.Method(tAuditConnection, "nodes", func(ctx context.Context, obj *page.Connection[*audit.Entry]) (v []*audit.Entry, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s14, exec.NonNull, exec.Guarded)
+	}, s21, exec.NonNull, exec.Guarded)
 	exec.Method(tAuditConnection, "pageInfo", func(ctx context.Context, obj *page.Connection[*audit.Entry]) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
-	}, s15, exec.NonNull, exec.Guarded)
+	}, s4, exec.NonNull, exec.Guarded)
 
 	// AuditEdge
 	exec.Leaf(tAuditEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*audit.Entry]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tAuditEdge, "node", func(obj *page.Edge[*audit.Entry]) *audit.Entry { return obj.Node }, s13, exec.NonNull)
+	exec.Plain(tAuditEdge, "node", func(obj *page.Edge[*audit.Entry]) *audit.Entry { return obj.Node }, s20, exec.NonNull)
 
 	// AuditEntry
 	exec.Leaf(tAuditEntry, "writtenAt", func(dst []byte, obj any) []byte {
@@ -837,7 +904,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return scalar.AppendInt(dst, *v)
 	}, exec.Guarded)
-	exec.Plain(tAuditEntry, "columns", func(obj *audit.Entry) []string { return obj.Columns }, s17, exec.NonNull)
+	exec.Plain(tAuditEntry, "columns", func(obj *audit.Entry) []string { return obj.Columns }, s23, exec.NonNull)
 	exec.Leaf(tAuditEntry, "actor", func(dst []byte, obj any) []byte {
 		v := obj.(*audit.Entry).Actor()
 		if v == nil {
@@ -852,7 +919,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	}, exec.Guarded)
-	exec.Plain(tAuditEntry, "actorRoles", func(obj *audit.Entry) []string { return obj.ActorRoles }, s17, exec.NonNull)
+	exec.Plain(tAuditEntry, "actorRoles", func(obj *audit.Entry) []string { return obj.ActorRoles }, s23, exec.NonNull)
 	exec.Leaf(tAuditEntry, "application", func(dst []byte, obj any) []byte {
 		v := obj.(*audit.Entry).Application()
 		if v == nil {
@@ -908,7 +975,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tBeginTotpPayload, "userErrors", func(obj *BeginTotpPayload) []*union.UserError { return obj.UserErrors }, s6, exec.NonNull)
+	exec.Plain(tBeginTotpPayload, "userErrors", func(obj *BeginTotpPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// Breadcrumb
 	exec.Leaf(tBreadcrumb, "title", func(dst []byte, obj any) []byte {
@@ -956,9 +1023,9 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tCareerLevel, "caseStudies", func(ctx context.Context, objs []*career.CareerLevel) ([][]*career.CaseStudy, error) {
 		return resolvers.CareerLevel().CaseStudies(ctx, objs)
-	}, s19, exec.NonNull)
-	exec.Plain(tCareerLevel, "previous", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Previous }, s20)
-	exec.Plain(tCareerLevel, "next", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Next }, s20)
+	}, s25, exec.NonNull)
+	exec.Plain(tCareerLevel, "previous", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Previous }, s26)
+	exec.Plain(tCareerLevel, "next", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Next }, s26)
 
 	// CaseStudy
 	exec.Leaf(tCaseStudy, "id", func(dst []byte, obj any) []byte {
@@ -1012,40 +1079,40 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tCaseStudy, "document", func(ctx context.Context, objs []*career.CaseStudy) ([]*content.Document, error) {
 		return resolvers.CaseStudy().Document(ctx, objs)
-	}, s21)
+	}, s27)
 	exec.Edge(tCaseStudy, "member", func(ctx context.Context, objs []*career.CaseStudy) ([]*member.Member, error) {
 		return resolvers.CaseStudy().Member(ctx, objs)
-	}, s22)
+	}, s28)
 	exec.Edge(tCaseStudy, "section", func(ctx context.Context, objs []*career.CaseStudy) ([]*unit.Section, error) {
 		return resolvers.CaseStudy().Section(ctx, objs)
-	}, s23)
+	}, s29)
 	exec.Edge(tCaseStudy, "region", func(ctx context.Context, objs []*career.CaseStudy) ([]*unit.Region, error) {
 		return resolvers.CaseStudy().Region(ctx, objs)
-	}, s24)
+	}, s30)
 	exec.Edge(tCaseStudy, "previous", func(ctx context.Context, objs []*career.CaseStudy) ([]*career.CaseStudy, error) {
 		return resolvers.CaseStudy().Previous(ctx, objs)
-	}, s25)
+	}, s31)
 	exec.Edge(tCaseStudy, "next", func(ctx context.Context, objs []*career.CaseStudy) ([]*career.CaseStudy, error) {
 		return resolvers.CaseStudy().Next(ctx, objs)
-	}, s25)
+	}, s31)
 
 	// CaseStudyConnection
-	exec.Plain(tCaseStudyConnection, "edges", func(obj *career.Connection) []page.Edge[*career.CaseStudy] { return obj.Edges }, s27, exec.NonNull)
+	exec.Plain(tCaseStudyConnection, "edges", func(obj *career.Connection) []page.Edge[*career.CaseStudy] { return obj.Edges }, s33, exec.NonNull)
 	exec.Method(tCaseStudyConnection, "nodes", func(ctx context.Context, obj *career.Connection) (v []*career.CaseStudy, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s19, exec.NonNull, exec.Guarded)
+	}, s25, exec.NonNull, exec.Guarded)
 	exec.Method(tCaseStudyConnection, "pageInfo", func(ctx context.Context, obj *career.Connection) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
-	}, s15, exec.NonNull, exec.Guarded)
+	}, s4, exec.NonNull, exec.Guarded)
 	exec.Edge(tCaseStudyConnection, "totalCount", func(ctx context.Context, objs []*career.Connection) ([]int, error) {
 		return resolvers.CaseStudyConnection().TotalCount(ctx, objs)
-	}, s28, exec.NonNull)
+	}, s34, exec.NonNull)
 
 	// CaseStudyEdge
 	exec.Leaf(tCaseStudyEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*career.CaseStudy]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tCaseStudyEdge, "node", func(obj *page.Edge[*career.CaseStudy]) *career.CaseStudy { return obj.Node }, s18, exec.NonNull)
+	exec.Plain(tCaseStudyEdge, "node", func(obj *page.Edge[*career.CaseStudy]) *career.CaseStudy { return obj.Node }, s24, exec.NonNull)
 
 	// CaseStudyListBlock
 	exec.Leaf(tCaseStudyListBlock, "title", func(dst []byte, obj any) []byte {
@@ -1057,7 +1124,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tCaseStudyListBlock, "caseStudies", func(ctx context.Context, objs []*content.CaseStudyListBlock) ([][]*career.CaseStudy, error) {
 		return resolvers.CaseStudyListBlock().CaseStudies(ctx, objs)
-	}, s19, exec.NonNull)
+	}, s25, exec.NonNull)
 
 	// Committee
 	exec.Leaf(tCommittee, "id", func(dst []byte, obj any) []byte {
@@ -1073,15 +1140,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tCommittee, "unit", func(ctx context.Context, objs []*unit.Committee) ([]unit.Unit, error) {
 		return resolvers.Committee().Unit(ctx, objs)
-	}, s10)
+	}, s17)
 	exec.Edge(tCommittee, "posts", func(ctx context.Context, objs []*unit.Committee) ([][]*unit.Post, error) {
 		return resolvers.Committee().Posts(ctx, objs)
-	}, s30, exec.NonNull)
+	}, s36, exec.NonNull)
 
 	// ConfirmTotpPayload
-	exec.Plain(tConfirmTotpPayload, "recoveryCodes", func(obj *ConfirmTotpPayload) []string { return obj.RecoveryCodes }, s31)
-	exec.Plain(tConfirmTotpPayload, "viewer", func(obj *ConfirmTotpPayload) *union.Viewer { return obj.Viewer }, s32)
-	exec.Plain(tConfirmTotpPayload, "userErrors", func(obj *ConfirmTotpPayload) []*union.UserError { return obj.UserErrors }, s6, exec.NonNull)
+	exec.Plain(tConfirmTotpPayload, "recoveryCodes", func(obj *ConfirmTotpPayload) []string { return obj.RecoveryCodes }, s37)
+	exec.Plain(tConfirmTotpPayload, "viewer", func(obj *ConfirmTotpPayload) *union.Viewer { return obj.Viewer }, s38)
+	exec.Plain(tConfirmTotpPayload, "userErrors", func(obj *ConfirmTotpPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// Consent
 	exec.Leaf(tConsent, "purpose", func(dst []byte, obj any) []byte {
@@ -1108,7 +1175,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*privacy.Consent).UpToDate()
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tConsent, "decisions", func(obj *privacy.Consent) []*privacy.Decision { return obj.Decisions }, s34, exec.NonNull)
+	exec.Plain(tConsent, "decisions", func(obj *privacy.Consent) []*privacy.Decision { return obj.Decisions }, s40, exec.NonNull)
 
 	// ConsentDecision
 	exec.Leaf(tConsentDecision, "given", func(dst []byte, obj any) []byte {
@@ -1125,8 +1192,8 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// ConsentPayload
-	exec.Plain(tConsentPayload, "consent", func(obj *ConsentPayload) *privacy.Consent { return obj.Consent }, s35)
-	exec.Plain(tConsentPayload, "userErrors", func(obj *ConsentPayload) []*union.UserError { return obj.UserErrors }, s6, exec.NonNull)
+	exec.Plain(tConsentPayload, "consent", func(obj *ConsentPayload) *privacy.Consent { return obj.Consent }, s41)
+	exec.Plain(tConsentPayload, "userErrors", func(obj *ConsentPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// ConsentText
 	exec.Leaf(tConsentText, "purpose", func(dst []byte, obj any) []byte {
@@ -1150,8 +1217,38 @@ func NewExecTable(cfg Config) *exec.Table {
 		return scalar.AppendDateTime(dst, v)
 	}, exec.NonNull)
 
+	// Contact
+	exec.Leaf(tContact, "email", func(dst []byte, obj any) []byte {
+		v := obj.(*member.Contact).Email
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
+	exec.Leaf(tContact, "phone", func(dst []byte, obj any) []byte {
+		v := obj.(*member.Contact).Phone
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
+	exec.Leaf(tContact, "website", func(dst []byte, obj any) []byte {
+		v := obj.(*member.Contact).Website
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
+	exec.Leaf(tContact, "address", func(dst []byte, obj any) []byte {
+		v := obj.(*member.Contact).Address
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
+
 	// CreateKeyPayload
-	exec.Plain(tCreateKeyPayload, "key", func(obj *CreateKeyPayload) *identity.Key { return obj.Key }, s36)
+	exec.Plain(tCreateKeyPayload, "key", func(obj *CreateKeyPayload) *identity.Key { return obj.Key }, s42)
 	exec.Leaf(tCreateKeyPayload, "secret", func(dst []byte, obj any) []byte {
 		v := obj.(*CreateKeyPayload).Secret
 		if v == nil {
@@ -1159,7 +1256,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tCreateKeyPayload, "userErrors", func(obj *CreateKeyPayload) []*union.UserError { return obj.UserErrors }, s6, exec.NonNull)
+	exec.Plain(tCreateKeyPayload, "userErrors", func(obj *CreateKeyPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// DataExport
 	exec.Leaf(tDataExport, "json", func(dst []byte, obj any) []byte {
@@ -1226,28 +1323,28 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Document).Access
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tDocument, "viewerAccess", func(obj *content.Document) *viewer.AccessTo { return &obj.ViewerAccess }, s37, exec.NonNull)
+	exec.Plain(tDocument, "viewerAccess", func(obj *content.Document) *viewer.AccessTo { return &obj.ViewerAccess }, s43, exec.NonNull)
 	exec.Edge(tDocument, "accessibleAlternatives", func(ctx context.Context, objs []*content.Document) ([][]*content.Document, error) {
 		return resolvers.Document().AccessibleAlternatives(ctx, objs)
-	}, s39, exec.NonNull)
+	}, s45, exec.NonNull)
 
 	// DocumentConnection
-	exec.Plain(tDocumentConnection, "edges", func(obj *page.Connection[*content.Document]) []page.Edge[*content.Document] { return obj.Edges }, s41, exec.NonNull)
+	exec.Plain(tDocumentConnection, "edges", func(obj *page.Connection[*content.Document]) []page.Edge[*content.Document] { return obj.Edges }, s47, exec.NonNull)
 	exec.Method(tDocumentConnection, "nodes", func(ctx context.Context, obj *page.Connection[*content.Document]) (v []*content.Document, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s39, exec.NonNull, exec.Guarded)
+	}, s45, exec.NonNull, exec.Guarded)
 	exec.Method(tDocumentConnection, "pageInfo", func(ctx context.Context, obj *page.Connection[*content.Document]) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
-	}, s15, exec.NonNull, exec.Guarded)
+	}, s4, exec.NonNull, exec.Guarded)
 	exec.Edge(tDocumentConnection, "totalCount", func(ctx context.Context, objs []*page.Connection[*content.Document]) ([]int, error) {
 		return resolvers.DocumentConnection().TotalCount(ctx, objs)
-	}, s28, exec.NonNull)
+	}, s34, exec.NonNull)
 
 	// DocumentEdge
 	exec.Leaf(tDocumentEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*content.Document]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tDocumentEdge, "node", func(obj *page.Edge[*content.Document]) *content.Document { return obj.Node }, s38, exec.NonNull)
+	exec.Plain(tDocumentEdge, "node", func(obj *page.Edge[*content.Document]) *content.Document { return obj.Node }, s44, exec.NonNull)
 
 	// Erasure
 	exec.Leaf(tErasure, "id", func(dst []byte, obj any) []byte {
@@ -1290,10 +1387,10 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Method(tErasureCertificate, "erased", func(ctx context.Context, obj *privacy.Certificate) (v []*privacy.Part, ok bool, err error) {
 		return obj.Erased(), true, nil
-	}, s43, exec.NonNull, exec.Guarded)
+	}, s49, exec.NonNull, exec.Guarded)
 	exec.Method(tErasureCertificate, "kept", func(ctx context.Context, obj *privacy.Certificate) (v []*privacy.Part, ok bool, err error) {
 		return obj.Kept(), true, nil
-	}, s43, exec.NonNull, exec.Guarded)
+	}, s49, exec.NonNull, exec.Guarded)
 
 	// ErasurePart
 	exec.Leaf(tErasurePart, "table", func(dst []byte, obj any) []byte {
@@ -1327,8 +1424,8 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.Guarded)
 
 	// ErasurePayload
-	exec.Plain(tErasurePayload, "erasure", func(obj *ErasurePayload) *privacy.Erasure { return obj.Erasure }, s44)
-	exec.Plain(tErasurePayload, "userErrors", func(obj *ErasurePayload) []*union.UserError { return obj.UserErrors }, s6, exec.NonNull)
+	exec.Plain(tErasurePayload, "erasure", func(obj *ErasurePayload) *privacy.Erasure { return obj.Erasure }, s50)
+	exec.Plain(tErasurePayload, "userErrors", func(obj *ErasurePayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// ExternalLink
 	exec.Leaf(tExternalLink, "label", func(dst []byte, obj any) []byte {
@@ -1361,7 +1458,28 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tFaqListBlock, "items", func(obj *content.FaqListBlock) []*content.FaqItem { return obj.Items }, s46, exec.NonNull)
+	exec.Plain(tFaqListBlock, "items", func(obj *content.FaqListBlock) []*content.FaqItem { return obj.Items }, s52, exec.NonNull)
+
+	// FieldVisibility
+	exec.Leaf(tFieldVisibility, "field", func(dst []byte, obj any) []byte {
+		v := obj.(*member.Visibility).Field
+		return exec.AppendString(dst, string(v))
+	}, exec.NonNull)
+	exec.Leaf(tFieldVisibility, "audience", func(dst []byte, obj any) []byte {
+		v := obj.(*member.Visibility).Audience
+		return exec.AppendString(dst, string(v))
+	}, exec.NonNull)
+	exec.Leaf(tFieldVisibility, "lockedTo", func(dst []byte, obj any) []byte {
+		v := obj.(*member.Visibility).LockedTo
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, string(*v))
+	})
+	exec.Leaf(tFieldVisibility, "reason", func(dst []byte, obj any) []byte {
+		v := obj.(*member.Visibility).Reason
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
 
 	// GoneRoute
 	exec.Leaf(tGoneRoute, "path", func(dst []byte, obj any) []byte {
@@ -1395,7 +1513,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*JoinPayload).Mailed
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tJoinPayload, "userErrors", func(obj *JoinPayload) []*union.UserError { return obj.UserErrors }, s6, exec.NonNull)
+	exec.Plain(tJoinPayload, "userErrors", func(obj *JoinPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// Link
 	exec.Leaf(tLink, "label", func(dst []byte, obj any) []byte {
@@ -1415,7 +1533,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tLinkListBlock, "links", func(obj *content.LinkListBlock) []*content.Link { return obj.Links }, s48, exec.NonNull)
+	exec.Plain(tLinkListBlock, "links", func(obj *content.LinkListBlock) []*content.Link { return obj.Links }, s54, exec.NonNull)
 
 	// LocalName
 	exec.Leaf(tLocalName, "language", func(dst []byte, obj any) []byte {
@@ -1472,40 +1590,69 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMember, "region", func(ctx context.Context, objs []*member.Member) ([]*unit.Region, error) {
 		return resolvers.Member().Region(ctx, objs)
-	}, s24)
+	}, s30)
 	exec.Edge(tMember, "sections", func(ctx context.Context, objs []*member.Member) ([][]*unit.Section, error) {
 		return resolvers.Member().Sections(ctx, objs)
-	}, s50)
+	}, s56)
 	exec.Edge(tMember, "roles", func(ctx context.Context, objs []*member.Member) ([][]*unit.Term, error) {
 		return resolvers.Member().Roles(ctx, objs)
-	}, s52, exec.NonNull)
+	}, s58, exec.NonNull)
 	exec.Edge(tMember, "caseStudies", func(ctx context.Context, objs []*member.Member) ([][]*career.CaseStudy, error) {
 		return resolvers.Member().CaseStudies(ctx, objs)
-	}, s19, exec.NonNull)
+	}, s25, exec.NonNull)
+	exec.Edge(tMember, "contact", func(ctx context.Context, objs []*member.Member) ([]*member.Contact, error) {
+		return resolvers.Member().Contact(ctx, objs)
+	}, s59)
+	exec.Edge(tMember, "languages", func(ctx context.Context, objs []*member.Member) ([][]string, error) {
+		return resolvers.Member().Languages(ctx, objs)
+	}, s37)
+	exec.Edge(tMember, "specialisms", func(ctx context.Context, objs []*member.Member) ([][]string, error) {
+		return resolvers.Member().Specialisms(ctx, objs)
+	}, s37)
+	exec.Edge(tMember, "practice", func(ctx context.Context, objs []*member.Member) ([]*member.Practice, error) {
+		return resolvers.Member().Practice(ctx, objs)
+	}, s60)
+	exec.Leaf(tMember, "profileRevision", func(dst []byte, obj any) []byte {
+		v := obj.(*member.Member).Revision
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendInt(dst, *v)
+	})
+	exec.Edge(tMember, "visibility", func(ctx context.Context, objs []*member.Member) ([][]*member.Visibility, error) {
+		return resolvers.Member().Visibility(ctx, objs)
+	}, s62)
+	exec.Edge(tMember, "accessLog", func(ctx context.Context, objs []*member.Member) ([]*member.AccessLogConnection, error) {
+		fc := graphql.GetFieldContext(ctx)
+		return resolvers.Member().AccessLog(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+	}, s64, exec.WithArgs(args_field_Member_accessLog_args))
 	exec.Edge(tMember, "membership", func(ctx context.Context, objs []*member.Member) ([]*membership.Membership, error) {
 		return resolvers.Member().Membership(ctx, objs)
-	}, s53)
+	}, s65)
 	exec.Edge(tMember, "consents", func(ctx context.Context, objs []*member.Member) ([][]*privacy.Consent, error) {
 		return resolvers.Member().Consents(ctx, objs)
-	}, s55)
+	}, s67)
 
 	// MemberConnection
-	exec.Plain(tMemberConnection, "edges", func(obj *member.Connection) []page.Edge[*member.Member] { return obj.Edges }, s57, exec.NonNull)
+	exec.Plain(tMemberConnection, "edges", func(obj *member.Connection) []page.Edge[*member.Member] { return obj.Edges }, s69, exec.NonNull)
 	exec.Method(tMemberConnection, "nodes", func(ctx context.Context, obj *member.Connection) (v []*member.Member, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s59, exec.NonNull, exec.Guarded)
+	}, s71, exec.NonNull, exec.Guarded)
 	exec.Method(tMemberConnection, "pageInfo", func(ctx context.Context, obj *member.Connection) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
-	}, s15, exec.NonNull, exec.Guarded)
+	}, s4, exec.NonNull, exec.Guarded)
 	exec.Edge(tMemberConnection, "totalCount", func(ctx context.Context, objs []*member.Connection) ([]int, error) {
 		return resolvers.MemberConnection().TotalCount(ctx, objs)
-	}, s28, exec.NonNull)
+	}, s34, exec.NonNull)
 
 	// MemberEdge
 	exec.Leaf(tMemberEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*member.Member]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s58, exec.NonNull)
+	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s70, exec.NonNull)
+	exec.Edge(tMemberEdge, "distanceKm", func(ctx context.Context, objs []*page.Edge[*member.Member]) ([]*float64, error) {
+		return resolvers.MemberEdge().DistanceKm(ctx, objs)
+	}, s72)
 
 	// MemberStatistics
 	exec.Leaf(tMemberStatistics, "asOf", func(dst []byte, obj any) []byte {
@@ -1515,15 +1662,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tMemberStatistics, "by", func(ctx context.Context, objs []*statistics.Statistics) ([]*statistics.Table, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.MemberStatistics().By(ctx, objs, fc.Args["dimension"].(statistics.Dimension))
-	}, s61, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_by_args))
+	}, s74, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_by_args))
 	exec.Edge(tMemberStatistics, "months", func(ctx context.Context, objs []*statistics.Statistics) ([]*statistics.Months, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.MemberStatistics().Months(ctx, objs, fc.Args["from"].(*time.Time), fc.Args["to"].(*time.Time), fc.Args["by"].(*statistics.Dimension))
-	}, s63, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_months_args))
+	}, s76, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_months_args))
 	exec.Edge(tMemberStatistics, "renewalsDue", func(ctx context.Context, objs []*statistics.Statistics) ([]*statistics.Table, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.MemberStatistics().RenewalsDue(ctx, objs, fc.Args["from"].(*time.Time), fc.Args["to"].(*time.Time))
-	}, s61, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_renewalsDue_args))
+	}, s74, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_renewalsDue_args))
 
 	// Membership
 	exec.Leaf(tMembership, "grade", func(dst []byte, obj any) []byte {
@@ -1541,7 +1688,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tMembership, "statusAsOf", func(ctx context.Context, objs []*membership.Membership) ([]*membership.Status, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Membership().StatusAsOf(ctx, objs, fc.Args["on"].(time.Time))
-	}, s66, exec.WithArgs(args_field_Membership_statusAsOf_args))
+	}, s79, exec.WithArgs(args_field_Membership_statusAsOf_args))
 	exec.Leaf(tMembership, "joinedOn", func(dst []byte, obj any) []byte {
 		v := obj.(*membership.Membership).JoinedOn
 		return scalar.AppendDate(dst, v)
@@ -1573,7 +1720,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMembership, "history", func(ctx context.Context, objs []*membership.Membership) ([][]*membership.Event, error) {
 		return resolvers.Membership().History(ctx, objs)
-	}, s68, exec.NonNull)
+	}, s81, exec.NonNull)
 
 	// MembershipEvent
 	exec.Leaf(tMembershipEvent, "kind", func(dst []byte, obj any) []byte {
@@ -1630,12 +1777,12 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Menu).ItemCount()
 		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s70, exec.NonNull)
+	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s83, exec.NonNull)
 	exec.Method(tMenu, "items", func(ctx context.Context, obj *nav.Menu) (v []*nav.Item, ok bool, err error) {
 		fc := graphql.GetFieldContext(ctx)
 		v, err = obj.Items(fc.Args["maxDepth"].(*int), fc.Args["rootId"].(*string))
 		return v, true, err
-	}, s70, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
+	}, s83, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
 
 	// MenuItem
 	exec.Leaf(tMenuItem, "id", func(dst []byte, obj any) []byte {
@@ -1656,11 +1803,11 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tMenuItem, "parentId", func(dst []byte, obj any) []byte {
 		return obj.(*nav.Item).AppendParentID(dst)
 	}, exec.Guarded)
-	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s72)
-	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s70, exec.NonNull)
+	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s85)
+	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s83, exec.NonNull)
 	exec.Method(tMenuItem, "ancestors", func(ctx context.Context, obj *nav.Item) (v []*nav.Item, ok bool, err error) {
 		return obj.Ancestors(), true, nil
-	}, s70, exec.NonNull, exec.Guarded)
+	}, s83, exec.NonNull, exec.Guarded)
 	exec.Leaf(tMenuItem, "descendantCount", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).DescendantCount
 		return scalar.AppendInt(dst, v)
@@ -1678,14 +1825,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMenuItem, "target", func(ctx context.Context, objs []*nav.Item) ([]union.MenuTarget, error) {
 		return resolvers.MenuItem().Target(ctx, objs)
-	}, s73)
+	}, s86)
 	exec.Leaf(tMenuItem, "isCanonical", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).IsCanonical
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
 	exec.Edge(tMenuItem, "alsoAt", func(ctx context.Context, objs []*nav.Item) ([][]*nav.Item, error) {
 		return resolvers.MenuItem().AlsoAt(ctx, objs)
-	}, s70, exec.NonNull)
+	}, s83, exec.NonNull)
 	exec.Leaf(tMenuItem, "access", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).Access
 		return exec.AppendString(dst, string(v))
@@ -1696,23 +1843,23 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Context).Path
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s74)
-	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s72)
-	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s70, exec.NonNull)
-	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s70, exec.NonNull)
-	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s70, exec.NonNull)
-	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s72)
-	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s72)
+	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s87)
+	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s85)
+	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s83, exec.NonNull)
+	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s83, exec.NonNull)
+	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s83, exec.NonNull)
+	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s85)
+	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s85)
 	exec.Edge(tNavigationContext, "otherPlacements", func(ctx context.Context, objs []*nav.Context) ([][]*nav.Item, error) {
 		return resolvers.NavigationContext().OtherPlacements(ctx, objs)
-	}, s70, exec.NonNull)
+	}, s83, exec.NonNull)
 
 	// NotFoundRoute
 	exec.Leaf(tNotFoundRoute, "path", func(dst []byte, obj any) []byte {
 		v := obj.(*content.NotFoundRoute).Path
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tNotFoundRoute, "suggestions", func(obj *content.NotFoundRoute) []string { return obj.Suggestions }, s17, exec.NonNull)
+	exec.Plain(tNotFoundRoute, "suggestions", func(obj *content.NotFoundRoute) []string { return obj.Suggestions }, s23, exec.NonNull)
 
 	// Organisation
 	exec.Leaf(tOrganisation, "name", func(dst []byte, obj any) []byte {
@@ -1723,8 +1870,8 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Organisation).ShortName
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s75, exec.NonNull)
-	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s76, exec.NonNull)
+	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s88, exec.NonNull)
+	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s89, exec.NonNull)
 	exec.Leaf(tOrganisation, "joinCallToAction", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Organisation).JoinCallToAction
 		if v == nil {
@@ -1741,7 +1888,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// OrganisationContact
-	exec.Plain(tOrganisationContact, "addressLines", func(obj *content.OrganisationContact) []string { return obj.AddressLines }, s17, exec.NonNull)
+	exec.Plain(tOrganisationContact, "addressLines", func(obj *content.OrganisationContact) []string { return obj.AddressLines }, s23, exec.NonNull)
 	exec.Leaf(tOrganisationContact, "postcode", func(dst []byte, obj any) []byte {
 		v := obj.(*content.OrganisationContact).Postcode
 		if v == nil {
@@ -1825,7 +1972,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Page).Access
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tPage, "viewerAccess", func(obj *content.Page) *viewer.AccessTo { return &obj.ViewerAccess }, s37, exec.NonNull)
+	exec.Plain(tPage, "viewerAccess", func(obj *content.Page) *viewer.AccessTo { return &obj.ViewerAccess }, s43, exec.NonNull)
 	exec.Leaf(tPage, "publishedAt", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Page).PublishedAt
 		if v == nil {
@@ -1850,16 +1997,16 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPage, "blocks", func(ctx context.Context, objs []*content.Page) ([][]content.Block, error) {
 		return resolvers.Page().Blocks(ctx, objs)
-	}, s78)
+	}, s91)
 	exec.Edge(tPage, "breadcrumbs", func(ctx context.Context, objs []*content.Page) ([][]*content.Breadcrumb, error) {
 		return resolvers.Page().Breadcrumbs(ctx, objs)
-	}, s80, exec.NonNull)
+	}, s93, exec.NonNull)
 	exec.Edge(tPage, "parent", func(ctx context.Context, objs []*content.Page) ([]*content.Page, error) {
 		return resolvers.Page().Parent(ctx, objs)
-	}, s81)
+	}, s94)
 	exec.Edge(tPage, "children", func(ctx context.Context, objs []*content.Page) ([][]*content.Page, error) {
 		return resolvers.Page().Children(ctx, objs)
-	}, s83, exec.NonNull)
+	}, s96, exec.NonNull)
 
 	// PageInfo
 	exec.Leaf(tPageInfo, "hasNextPage", func(dst []byte, obj any) []byte {
@@ -1892,17 +2039,17 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPageRoute, "content", func(ctx context.Context, objs []*content.PageRoute) ([]union.RouteContent, error) {
 		return resolvers.PageRoute().Content(ctx, objs)
-	}, s84, exec.NonNull)
+	}, s97, exec.NonNull)
 	exec.Edge(tPageRoute, "page", func(ctx context.Context, objs []*content.PageRoute) ([]*content.Page, error) {
 		return resolvers.PageRoute().Page(ctx, objs)
-	}, s81)
+	}, s94)
 	exec.Edge(tPageRoute, "breadcrumbs", func(ctx context.Context, objs []*content.PageRoute) ([][]*content.Breadcrumb, error) {
 		return resolvers.PageRoute().Breadcrumbs(ctx, objs)
-	}, s80, exec.NonNull)
+	}, s93, exec.NonNull)
 	exec.Edge(tPageRoute, "trail", func(ctx context.Context, objs []*content.PageRoute) ([][]*nav.Item, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.PageRoute().Trail(ctx, objs, fc.Args["menu"].(string))
-	}, s70, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
+	}, s83, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
 
 	// PartnerApplication
 	exec.Leaf(tPartnerApplication, "id", func(dst []byte, obj any) []byte {
@@ -1930,18 +2077,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPartnerApplication, "keys", func(ctx context.Context, objs []*identity.PartnerApplication) ([][]*identity.Key, error) {
 		return resolvers.PartnerApplication().Keys(ctx, objs)
-	}, s87, exec.NonNull)
+	}, s100, exec.NonNull)
 
 	// PartnerApplicationName
 	exec.Leaf(tPartnerApplicationName, "name", func(dst []byte, obj any) []byte {
 		v := obj.(*identity.KeyHolder).Name
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tPartnerApplicationName, "scopes", func(obj *identity.KeyHolder) []identity.Scope { return obj.Scopes }, s9, exec.NonNull)
+	exec.Plain(tPartnerApplicationName, "scopes", func(obj *identity.KeyHolder) []identity.Scope { return obj.Scopes }, s16, exec.NonNull)
 
 	// PartnerApplicationPayload
-	exec.Plain(tPartnerApplicationPayload, "application", func(obj *PartnerApplicationPayload) *identity.PartnerApplication { return obj.Application }, s88)
-	exec.Plain(tPartnerApplicationPayload, "userErrors", func(obj *PartnerApplicationPayload) []*union.UserError { return obj.UserErrors }, s6, exec.NonNull)
+	exec.Plain(tPartnerApplicationPayload, "application", func(obj *PartnerApplicationPayload) *identity.PartnerApplication { return obj.Application }, s101)
+	exec.Plain(tPartnerApplicationPayload, "userErrors", func(obj *PartnerApplicationPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// Passkey
 	exec.Leaf(tPasskey, "id", func(dst []byte, obj any) []byte {
@@ -1979,7 +2126,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tPasskeyOptionsPayload, "userErrors", func(obj *PasskeyOptionsPayload) []*union.UserError { return obj.UserErrors }, s6, exec.NonNull)
+	exec.Plain(tPasskeyOptionsPayload, "userErrors", func(obj *PasskeyOptionsPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// Post
 	exec.Leaf(tPost, "id", func(dst []byte, obj any) []byte {
@@ -1996,14 +2143,36 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tPost, "holders", func(ctx context.Context, objs []*unit.Post) ([][]*unit.Term, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Post().Holders(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s52, exec.NonNull, exec.WithArgs(args_field_Post_holders_args))
+	}, s58, exec.NonNull, exec.WithArgs(args_field_Post_holders_args))
 	exec.Edge(tPost, "vacant", func(ctx context.Context, objs []*unit.Post) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Post().Vacant(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s28, exec.NonNull, exec.WithArgs(args_field_Post_vacant_args))
+	}, s34, exec.NonNull, exec.WithArgs(args_field_Post_vacant_args))
 	exec.Edge(tPost, "committee", func(ctx context.Context, objs []*unit.Post) ([]*unit.Committee, error) {
 		return resolvers.Post().Committee(ctx, objs)
-	}, s91)
+	}, s104)
+
+	// Practice
+	exec.Leaf(tPractice, "town", func(dst []byte, obj any) []byte {
+		v := obj.(*member.Practice).Town
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
+	exec.Leaf(tPractice, "postcode", func(dst []byte, obj any) []byte {
+		v := obj.(*member.Practice).Postcode
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
+	exec.Plain(tPractice, "latitude", func(obj *member.Practice) *float64 { return obj.Latitude }, s72)
+	exec.Plain(tPractice, "longitude", func(obj *member.Practice) *float64 { return obj.Longitude }, s72)
+
+	// ProfilePayload
+	exec.Plain(tProfilePayload, "member", func(obj *ProfilePayload) *member.Member { return obj.Member }, s28)
+	exec.Plain(tProfilePayload, "userErrors", func(obj *ProfilePayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// RateLimit
 	exec.Leaf(tRateLimit, "cost", func(dst []byte, obj any) []byte {
@@ -2057,40 +2226,40 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*unit.Region).Nation
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s93, exec.NonNull)
+	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s106, exec.NonNull)
 	exec.Leaf(tRegion, "status", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Region).Status
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
 	exec.Edge(tRegion, "page", func(ctx context.Context, objs []*unit.Region) ([]*content.Page, error) {
 		return resolvers.Region().Page(ctx, objs)
-	}, s82, exec.NonNull)
+	}, s95, exec.NonNull)
 	exec.Edge(tRegion, "subPages", func(ctx context.Context, objs []*unit.Region) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s83, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
+	}, s96, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
 	exec.Edge(tRegion, "committee", func(ctx context.Context, objs []*unit.Region) ([]*unit.Committee, error) {
 		return resolvers.Region().Committee(ctx, objs)
-	}, s91)
+	}, s104)
 	exec.Edge(tRegion, "memberCount", func(ctx context.Context, objs []*unit.Region) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s28, exec.NonNull, exec.WithArgs(args_field_Region_memberCount_args))
+	}, s34, exec.NonNull, exec.WithArgs(args_field_Region_memberCount_args))
 	exec.Edge(tRegion, "members", func(ctx context.Context, objs []*unit.Region) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s97, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
+	}, s110, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
 
 	// RequestPasswordResetPayload
 	exec.Leaf(tRequestPasswordResetPayload, "mailed", func(dst []byte, obj any) []byte {
 		v := obj.(*RequestPasswordResetPayload).Mailed
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tRequestPasswordResetPayload, "userErrors", func(obj *RequestPasswordResetPayload) []*union.UserError { return obj.UserErrors }, s6, exec.NonNull)
+	exec.Plain(tRequestPasswordResetPayload, "userErrors", func(obj *RequestPasswordResetPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// RevokeKeyPayload
-	exec.Plain(tRevokeKeyPayload, "key", func(obj *RevokeKeyPayload) *identity.Key { return obj.Key }, s36)
-	exec.Plain(tRevokeKeyPayload, "userErrors", func(obj *RevokeKeyPayload) []*union.UserError { return obj.UserErrors }, s6, exec.NonNull)
+	exec.Plain(tRevokeKeyPayload, "key", func(obj *RevokeKeyPayload) *identity.Key { return obj.Key }, s42)
+	exec.Plain(tRevokeKeyPayload, "userErrors", func(obj *RevokeKeyPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// RichTextBlock
 	exec.Leaf(tRichTextBlock, "html", func(dst []byte, obj any) []byte {
@@ -2103,11 +2272,11 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// SearchConnection
-	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s99, exec.NonNull)
+	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s112, exec.NonNull)
 	exec.Method(tSearchConnection, "nodes", func(ctx context.Context, obj *search.Connection) (v []*search.Hit, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s101, exec.NonNull, exec.Guarded)
-	exec.Plain(tSearchConnection, "pageInfo", func(obj *search.Connection) *page.Info { return &obj.PageInfo }, s15, exec.NonNull)
+	}, s114, exec.NonNull, exec.Guarded)
+	exec.Plain(tSearchConnection, "pageInfo", func(obj *search.Connection) *page.Info { return &obj.PageInfo }, s4, exec.NonNull)
 	exec.Leaf(tSearchConnection, "totalCount", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).TotalCount
 		return scalar.AppendInt(dst, v)
@@ -2116,7 +2285,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*search.Connection).IsCapped
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s103, exec.NonNull)
+	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s116, exec.NonNull)
 	exec.Leaf(tSearchConnection, "didYouMean", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).DidYouMean
 		if v == nil {
@@ -2129,7 +2298,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tSearchEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*search.Hit]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s100, exec.NonNull)
+	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s113, exec.NonNull)
 
 	// SearchFacet
 	exec.Leaf(tSearchFacet, "kind", func(dst []byte, obj any) []byte {
@@ -2165,13 +2334,13 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s104, exec.NonNull)
+	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s117, exec.NonNull)
 	exec.Edge(tSearchHit, "target", func(ctx context.Context, objs []*search.Hit) ([]union.RouteContent, error) {
 		return resolvers.SearchHit().Target(ctx, objs)
-	}, s84, exec.NonNull)
+	}, s97, exec.NonNull)
 
 	// SignInPayload
-	exec.Plain(tSignInPayload, "viewer", func(obj *SignInPayload) *union.Viewer { return obj.Viewer }, s32)
+	exec.Plain(tSignInPayload, "viewer", func(obj *SignInPayload) *union.Viewer { return obj.Viewer }, s38)
 	exec.Leaf(tSignInPayload, "expiresAt", func(dst []byte, obj any) []byte {
 		v := obj.(*SignInPayload).ExpiresAt
 		if v == nil {
@@ -2179,14 +2348,14 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return scalar.AppendDateTime(dst, *v)
 	})
-	exec.Plain(tSignInPayload, "userErrors", func(obj *SignInPayload) []*union.UserError { return obj.UserErrors }, s6, exec.NonNull)
+	exec.Plain(tSignInPayload, "userErrors", func(obj *SignInPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// SignOutPayload
 	exec.Leaf(tSignOutPayload, "signedOut", func(dst []byte, obj any) []byte {
 		v := obj.(*SignOutPayload).SignedOut
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tSignOutPayload, "userErrors", func(obj *SignOutPayload) []*union.UserError { return obj.UserErrors }, s6, exec.NonNull)
+	exec.Plain(tSignOutPayload, "userErrors", func(obj *SignOutPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// SpecialistSection
 	exec.Leaf(tSpecialistSection, "id", func(dst []byte, obj any) []byte {
@@ -2224,25 +2393,25 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tSpecialistSection, "successor", func(ctx context.Context, objs []*unit.Section) ([]*unit.Section, error) {
 		return resolvers.SpecialistSection().Successor(ctx, objs)
-	}, s23)
+	}, s29)
 	exec.Edge(tSpecialistSection, "page", func(ctx context.Context, objs []*unit.Section) ([]*content.Page, error) {
 		return resolvers.SpecialistSection().Page(ctx, objs)
-	}, s82, exec.NonNull)
+	}, s95, exec.NonNull)
 	exec.Edge(tSpecialistSection, "subPages", func(ctx context.Context, objs []*unit.Section) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s83, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
+	}, s96, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
 	exec.Edge(tSpecialistSection, "committee", func(ctx context.Context, objs []*unit.Section) ([]*unit.Committee, error) {
 		return resolvers.SpecialistSection().Committee(ctx, objs)
-	}, s91)
+	}, s104)
 	exec.Edge(tSpecialistSection, "memberCount", func(ctx context.Context, objs []*unit.Section) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s28, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_memberCount_args))
+	}, s34, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_memberCount_args))
 	exec.Edge(tSpecialistSection, "members", func(ctx context.Context, objs []*unit.Section) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s97, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
+	}, s110, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
 
 	// StatisticsMonth
 	exec.Leaf(tStatisticsMonth, "month", func(dst []byte, obj any) []byte {
@@ -2274,10 +2443,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return scalar.AppendInt(dst, *v)
 	})
-	exec.Plain(tStatisticsMonth, "rows", func(obj *statistics.Month) []*statistics.Row { return obj.Rows }, s109, exec.NonNull)
+	exec.Plain(tStatisticsMonth, "rows", func(obj *statistics.Month) []*statistics.Row { return obj.Rows }, s122, exec.NonNull)
 
 	// StatisticsMonths
-	exec.Plain(tStatisticsMonths, "months", func(obj *statistics.Months) []*statistics.Month { return obj.Months }, s111, exec.NonNull)
+	exec.Plain(tStatisticsMonths, "months", func(obj *statistics.Months) []*statistics.Month { return obj.Months }, s124, exec.NonNull)
 	exec.Leaf(tStatisticsMonths, "joined", func(dst []byte, obj any) []byte {
 		v := obj.(*statistics.Months).Joined
 		if v == nil {
@@ -2315,7 +2484,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// StatisticsTable
-	exec.Plain(tStatisticsTable, "rows", func(obj *statistics.Table) []*statistics.Row { return obj.Rows }, s109, exec.NonNull)
+	exec.Plain(tStatisticsTable, "rows", func(obj *statistics.Table) []*statistics.Row { return obj.Rows }, s122, exec.NonNull)
 	exec.Leaf(tStatisticsTable, "total", func(dst []byte, obj any) []byte {
 		v := obj.(*statistics.Table).Total
 		if v == nil {
@@ -2359,32 +2528,35 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tTerm, "member", func(ctx context.Context, objs []*unit.Term) ([]*member.Member, error) {
 		return resolvers.Term().Member(ctx, objs)
-	}, s22)
+	}, s28)
 	exec.Edge(tTerm, "post", func(ctx context.Context, objs []*unit.Term) ([]*unit.Post, error) {
 		return resolvers.Term().Post(ctx, objs)
-	}, s29, exec.NonNull)
+	}, s35, exec.NonNull)
 
 	// UserError
 	exec.Leaf(tUserError, "code", func(dst []byte, obj any) []byte {
 		v := obj.(*union.UserError).Code
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tUserError, "field", func(obj *union.UserError) []string { return obj.Field }, s31)
+	exec.Plain(tUserError, "field", func(obj *union.UserError) []string { return obj.Field }, s37)
 	exec.Leaf(tUserError, "message", func(dst []byte, obj any) []byte {
 		v := obj.(*union.UserError).Message
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
 
 	// Viewer
-	exec.Plain(tViewer, "account", func(obj *union.Viewer) *identity.Account { return obj.Account }, s4)
-	exec.Plain(tViewer, "application", func(obj *union.Viewer) *identity.KeyHolder { return obj.Application }, s112)
-	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s114, exec.NonNull)
+	exec.Plain(tViewer, "account", func(obj *union.Viewer) *identity.Account { return obj.Account }, s11)
+	exec.Plain(tViewer, "application", func(obj *union.Viewer) *identity.KeyHolder { return obj.Application }, s125)
+	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s127, exec.NonNull)
+	exec.Edge(tViewer, "member", func(ctx context.Context, objs []*union.Viewer) ([]*member.Member, error) {
+		return resolvers.Viewer().Member(ctx, objs)
+	}, s28)
 	exec.Edge(tViewer, "consents", func(ctx context.Context, objs []*union.Viewer) ([][]*privacy.Consent, error) {
 		return resolvers.Viewer().Consents(ctx, objs)
-	}, s55)
+	}, s67)
 	exec.Edge(tViewer, "erasure", func(ctx context.Context, objs []*union.Viewer) ([]*privacy.Erasure, error) {
 		return resolvers.Viewer().Erasure(ctx, objs)
-	}, s44)
+	}, s50)
 
 	// ViewerAccess
 	exec.Leaf(tViewerAccess, "canRead", func(dst []byte, obj any) []byte {
@@ -2419,7 +2591,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.WebinarBlock).PlainText
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tWebinarBlock, "partners", func(obj *content.WebinarBlock) []string { return obj.Partners }, s17, exec.NonNull)
+	exec.Plain(tWebinarBlock, "partners", func(obj *content.WebinarBlock) []string { return obj.Partners }, s23, exec.NonNull)
 	exec.Leaf(tWebinarBlock, "url", func(dst []byte, obj any) []byte {
 		v := obj.(*content.WebinarBlock).URL
 		if v == nil {
@@ -2446,134 +2618,138 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "node", func(ctx context.Context) (union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Node(ctx, fc.Args["id"].(string))
-	}, s115, exec.WithArgs(args_field_Query_node_args))
+	}, s128, exec.WithArgs(args_field_Query_node_args))
 	exec.Root(table, "Query", "nodes", func(ctx context.Context) ([]union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Nodes(ctx, fc.Args["ids"].([]string))
-	}, s117, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
+	}, s130, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
 	exec.Root(table, "Query", "rateLimit", func(ctx context.Context) (*union.RateLimit, error) {
 		return resolvers.Query().RateLimit(ctx)
-	}, s119, exec.NonNull)
+	}, s132, exec.NonNull)
 	exec.Root(table, "Query", "viewer", func(ctx context.Context) (*union.Viewer, error) {
 		return resolvers.Query().Viewer(ctx)
-	}, s120, exec.NonNull)
-	exec.Root(table, "Query", "accounts", nil, s122, exec.WithArgs(args_field_Query_accounts_args))
+	}, s133, exec.NonNull)
+	exec.Root(table, "Query", "accounts", nil, s135, exec.WithArgs(args_field_Query_accounts_args))
 	exec.Root(table, "Query", "caseStudy", func(ctx context.Context) (*career.CaseStudy, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudy(ctx, fc.Args["slug"].(string))
-	}, s25, exec.WithArgs(args_field_Query_caseStudy_args))
+	}, s31, exec.WithArgs(args_field_Query_caseStudy_args))
 	exec.Root(table, "Query", "caseStudies", func(ctx context.Context) (*career.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudies(ctx, fc.Args["filter"].(*career.Filter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s125, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
+	}, s138, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
 	exec.Root(table, "Query", "careerLevels", func(ctx context.Context) ([]*career.CareerLevel, error) {
 		return resolvers.Query().CareerLevels(ctx)
-	}, s128, exec.NonNull)
+	}, s141, exec.NonNull)
 	exec.Root(table, "Query", "route", func(ctx context.Context) (content.Route, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Route(ctx, fc.Args["path"].(string))
-	}, s129, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
+	}, s142, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
 	exec.Root(table, "Query", "page", func(ctx context.Context) (*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Page(ctx, fc.Args["path"].(string))
-	}, s81, exec.WithArgs(args_field_Query_page_args))
+	}, s94, exec.WithArgs(args_field_Query_page_args))
 	exec.Root(table, "Query", "documents", func(ctx context.Context) (*page.Connection[*content.Document], error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Documents(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s132, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
+	}, s145, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
 	exec.Root(table, "Query", "member", func(ctx context.Context) (*member.Member, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Member(ctx, fc.Args["id"].(string))
-	}, s22, exec.WithArgs(args_field_Query_member_args))
+	}, s28, exec.WithArgs(args_field_Query_member_args))
 	exec.Root(table, "Query", "members", func(ctx context.Context) (*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Members(ctx, fc.Args["filter"].(*member.Filter), fc.Args["orderBy"].(*member.Order), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s97, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
+	}, s110, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
+	exec.Root(table, "Query", "viewAs", nil, s28, exec.WithArgs(args_field_Query_viewAs_args))
 	exec.Root(table, "Query", "menu", func(ctx context.Context) (*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menu(ctx, fc.Args["handle"].(string))
-	}, s74, exec.WithArgs(args_field_Query_menu_args))
+	}, s87, exec.WithArgs(args_field_Query_menu_args))
 	exec.Root(table, "Query", "menus", func(ctx context.Context) ([]*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menus(ctx, fc.Args["handles"].([]string))
-	}, s138, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
+	}, s152, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
 	exec.Root(table, "Query", "navigationContext", func(ctx context.Context) (*nav.Context, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().NavigationContext(ctx, fc.Args["path"].(string), fc.Args["menu"].(string))
-	}, s140, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
+	}, s154, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
 	exec.Root(table, "Query", "organisation", func(ctx context.Context) (*content.Organisation, error) {
 		return resolvers.Query().Organisation(ctx)
-	}, s142, exec.NonNull)
-	exec.Root(table, "Query", "partnerApplications", nil, s143)
-	exec.Root(table, "Query", "auditTrail", nil, s144, exec.WithArgs(args_field_Query_auditTrail_args))
+	}, s156, exec.NonNull)
+	exec.Root(table, "Query", "partnerApplications", nil, s157)
+	exec.Root(table, "Query", "auditTrail", nil, s158, exec.WithArgs(args_field_Query_auditTrail_args))
 	exec.Root(table, "Query", "consentTexts", func(ctx context.Context) ([]*privacy.ConsentText, error) {
 		return resolvers.Query().ConsentTexts(ctx)
-	}, s147, exec.NonNull)
-	exec.Root(table, "Query", "exportMyData", nil, s148)
+	}, s161, exec.NonNull)
+	exec.Root(table, "Query", "exportMyData", nil, s162)
 	exec.Root(table, "Query", "erasureCertificate", func(ctx context.Context) (*privacy.Certificate, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().ErasureCertificate(ctx, fc.Args["id"].(string))
-	}, s149, exec.WithArgs(args_field_Query_erasureCertificate_args))
+	}, s163, exec.WithArgs(args_field_Query_erasureCertificate_args))
 	exec.Root(table, "Query", "search", func(ctx context.Context) (*search.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Search(ctx, fc.Args["query"].(string), fc.Args["kinds"].([]search.Kind), fc.Args["first"].(*int), fc.Args["after"].(*string))
-	}, s151, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
+	}, s165, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
 	exec.Root(table, "Query", "suggest", func(ctx context.Context) ([]*search.Suggestion, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Suggest(ctx, fc.Args["prefix"].(string), fc.Args["first"].(*int))
-	}, s154, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
-	exec.Root(table, "Query", "memberStatistics", nil, s156, exec.WithArgs(args_field_Query_memberStatistics_args))
+	}, s168, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
+	exec.Root(table, "Query", "memberStatistics", nil, s170, exec.WithArgs(args_field_Query_memberStatistics_args))
 	exec.Root(table, "Query", "specialistSection", func(ctx context.Context) (*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSection(ctx, fc.Args["slug"].(string))
-	}, s23, exec.WithArgs(args_field_Query_specialistSection_args))
+	}, s29, exec.WithArgs(args_field_Query_specialistSection_args))
 	exec.Root(table, "Query", "specialistSections", func(ctx context.Context) ([]*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSections(ctx, fc.Args["status"].(*unit.Status))
-	}, s159, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
+	}, s173, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
 	exec.Root(table, "Query", "region", func(ctx context.Context) (*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Region(ctx, fc.Args["slug"].(string))
-	}, s24, exec.WithArgs(args_field_Query_region_args))
+	}, s30, exec.WithArgs(args_field_Query_region_args))
 	exec.Root(table, "Query", "regions", func(ctx context.Context) ([]*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Regions(ctx, fc.Args["nation"].(*unit.Nation))
-	}, s163, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
+	}, s177, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
 	exec.Root(table, "Query", "committee", func(ctx context.Context) (*unit.Committee, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Committee(ctx, fc.Args["slug"].(string))
-	}, s91, exec.WithArgs(args_field_Query_committee_args))
+	}, s104, exec.WithArgs(args_field_Query_committee_args))
 	exec.Root(table, "Query", "committees", func(ctx context.Context) ([]*unit.Committee, error) {
 		return resolvers.Query().Committees(ctx)
-	}, s167, exec.NonNull)
-	exec.Root(table, "Mutation", "join", nil, s168, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
-	exec.Root(table, "Mutation", "setPassword", nil, s170, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
-	exec.Root(table, "Mutation", "signIn", nil, s170, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
-	exec.Root(table, "Mutation", "signOut", nil, s173, exec.NonNull)
-	exec.Root(table, "Mutation", "signOutEverywhere", nil, s173, exec.NonNull)
-	exec.Root(table, "Mutation", "requestPasswordReset", nil, s174, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
-	exec.Root(table, "Mutation", "changePassword", nil, s170, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
-	exec.Root(table, "Mutation", "grantRole", nil, s177, exec.NonNull, exec.WithArgs(args_field_Mutation_grantRole_args))
-	exec.Root(table, "Mutation", "revokeRole", nil, s177, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeRole_args))
-	exec.Root(table, "Mutation", "suspendAccount", nil, s177, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendAccount_args))
-	exec.Root(table, "Mutation", "reinstateAccount", nil, s177, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateAccount_args))
-	exec.Root(table, "Mutation", "beginTotp", nil, s182, exec.NonNull, exec.WithArgs(args_field_Mutation_beginTotp_args))
-	exec.Root(table, "Mutation", "confirmTotp", nil, s184, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmTotp_args))
-	exec.Root(table, "Mutation", "disableTotp", nil, s170, exec.NonNull, exec.WithArgs(args_field_Mutation_disableTotp_args))
-	exec.Root(table, "Mutation", "createPartnerApplication", nil, s187, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
-	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s187, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
-	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s187, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
-	exec.Root(table, "Mutation", "createKey", nil, s191, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
-	exec.Root(table, "Mutation", "revokeKey", nil, s193, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
-	exec.Root(table, "Mutation", "beginPasskey", nil, s195, exec.NonNull)
-	exec.Root(table, "Mutation", "addPasskey", nil, s170, exec.NonNull, exec.WithArgs(args_field_Mutation_addPasskey_args))
-	exec.Root(table, "Mutation", "removePasskey", nil, s170, exec.NonNull, exec.WithArgs(args_field_Mutation_removePasskey_args))
-	exec.Root(table, "Mutation", "beginPasskeySignIn", nil, s195, exec.NonNull)
-	exec.Root(table, "Mutation", "signInByPasskey", nil, s170, exec.NonNull, exec.WithArgs(args_field_Mutation_signInByPasskey_args))
-	exec.Root(table, "Mutation", "giveConsent", nil, s199, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
-	exec.Root(table, "Mutation", "withdrawConsent", nil, s199, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
-	exec.Root(table, "Mutation", "eraseMember", nil, s202, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
-	exec.Root(table, "Mutation", "cancelErasure", nil, s202, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
-	exec.Root(table, "Mutation", "executeErasure", nil, s202, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
+	}, s181, exec.NonNull)
+	exec.Root(table, "Mutation", "join", nil, s182, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
+	exec.Root(table, "Mutation", "setPassword", nil, s184, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
+	exec.Root(table, "Mutation", "signIn", nil, s184, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
+	exec.Root(table, "Mutation", "signOut", nil, s187, exec.NonNull)
+	exec.Root(table, "Mutation", "signOutEverywhere", nil, s187, exec.NonNull)
+	exec.Root(table, "Mutation", "requestPasswordReset", nil, s188, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
+	exec.Root(table, "Mutation", "changePassword", nil, s184, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
+	exec.Root(table, "Mutation", "grantRole", nil, s191, exec.NonNull, exec.WithArgs(args_field_Mutation_grantRole_args))
+	exec.Root(table, "Mutation", "revokeRole", nil, s191, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeRole_args))
+	exec.Root(table, "Mutation", "suspendAccount", nil, s191, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendAccount_args))
+	exec.Root(table, "Mutation", "reinstateAccount", nil, s191, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateAccount_args))
+	exec.Root(table, "Mutation", "beginTotp", nil, s196, exec.NonNull, exec.WithArgs(args_field_Mutation_beginTotp_args))
+	exec.Root(table, "Mutation", "confirmTotp", nil, s198, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmTotp_args))
+	exec.Root(table, "Mutation", "disableTotp", nil, s184, exec.NonNull, exec.WithArgs(args_field_Mutation_disableTotp_args))
+	exec.Root(table, "Mutation", "updateProfile", nil, s201, exec.NonNull, exec.WithArgs(args_field_Mutation_updateProfile_args))
+	exec.Root(table, "Mutation", "setFieldAudience", nil, s201, exec.NonNull, exec.WithArgs(args_field_Mutation_setFieldAudience_args))
+	exec.Root(table, "Mutation", "lockFieldAudience", nil, s201, exec.NonNull, exec.WithArgs(args_field_Mutation_lockFieldAudience_args))
+	exec.Root(table, "Mutation", "createPartnerApplication", nil, s205, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
+	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s205, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
+	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s205, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
+	exec.Root(table, "Mutation", "createKey", nil, s209, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
+	exec.Root(table, "Mutation", "revokeKey", nil, s211, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
+	exec.Root(table, "Mutation", "beginPasskey", nil, s213, exec.NonNull)
+	exec.Root(table, "Mutation", "addPasskey", nil, s184, exec.NonNull, exec.WithArgs(args_field_Mutation_addPasskey_args))
+	exec.Root(table, "Mutation", "removePasskey", nil, s184, exec.NonNull, exec.WithArgs(args_field_Mutation_removePasskey_args))
+	exec.Root(table, "Mutation", "beginPasskeySignIn", nil, s213, exec.NonNull)
+	exec.Root(table, "Mutation", "signInByPasskey", nil, s184, exec.NonNull, exec.WithArgs(args_field_Mutation_signInByPasskey_args))
+	exec.Root(table, "Mutation", "giveConsent", nil, s217, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
+	exec.Root(table, "Mutation", "withdrawConsent", nil, s217, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
+	exec.Root(table, "Mutation", "eraseMember", nil, s220, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
+	exec.Root(table, "Mutation", "cancelErasure", nil, s220, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
+	exec.Root(table, "Mutation", "executeErasure", nil, s220, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
 	return table
 }

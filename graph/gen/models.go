@@ -9,6 +9,7 @@ import (
 	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/privacy"
+	"github.com/collegium/collegium/internal/viewer"
 )
 
 // What became of an account.
@@ -149,6 +150,18 @@ type JoinPayload struct {
 	UserErrors []*union.UserError `json:"userErrors"`
 }
 
+// Which field of whom is to be kept from wider audiences.
+type LockFieldAudienceInput struct {
+	// The member.
+	Member string `json:"member"`
+	// The field.
+	Field member.ProfileField `json:"field"`
+	// The widest audience that the member may choose. PUBLIC ends the lock, and leaves the field as narrow as it is.
+	Audience viewer.Audience `json:"audience"`
+	// Why, in a line of up to 200 characters. The member is told.
+	Reason *string `json:"reason,omitempty"`
+}
+
 // Which members are counted. All conditions must hold.
 type MemberStatisticsFilter struct {
 	// Of this grade on the day.
@@ -195,6 +208,14 @@ type PasswordInput struct {
 	CurrentPassword string `json:"currentPassword"`
 }
 
+// A profile after a change.
+type ProfilePayload struct {
+	// The record as you see it now; null if nothing changed.
+	Member *member.Member `json:"member,omitempty"`
+	// Why nothing changed.
+	UserErrors []*union.UserError `json:"userErrors"`
+}
+
 // The opening page of the graph: what can be asked. Every field is public unless its description says otherwise.
 type Query struct {
 }
@@ -239,6 +260,14 @@ type RoleInput struct {
 	Account string `json:"account"`
 	// The role.
 	Role identity.Role `json:"role"`
+}
+
+// Who is to see a field.
+type SetFieldAudienceInput struct {
+	// The field of your profile.
+	Field member.ProfileField `json:"field"`
+	// Who is to see it.
+	Audience viewer.Audience `json:"audience"`
 }
 
 // A link from a mail, and a password.

@@ -41,6 +41,7 @@ type ResolverRoot interface {
 	DocumentConnection() DocumentConnectionResolver
 	Member() MemberResolver
 	MemberConnection() MemberConnectionResolver
+	MemberEdge() MemberEdgeResolver
 	MemberStatistics() MemberStatisticsResolver
 	Membership() MembershipResolver
 	MenuItem() MenuItemResolver
@@ -63,6 +64,24 @@ type DirectiveRoot struct {
 }
 
 type ComplexityRoot struct {
+	AccessLogConnection struct {
+		Edges    func(childComplexity int) int
+		Nodes    func(childComplexity int) int
+		PageInfo func(childComplexity int) int
+	}
+
+	AccessLogEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	AccessLogEntry struct {
+		Fields func(childComplexity int) int
+		ReadAt func(childComplexity int) int
+		Reader func(childComplexity int) int
+		Times  func(childComplexity int) int
+	}
+
 	Account struct {
 		CreatedAt     func(childComplexity int) int
 		Email         func(childComplexity int) int
@@ -233,6 +252,13 @@ type ComplexityRoot struct {
 		Version     func(childComplexity int) int
 	}
 
+	Contact struct {
+		Address func(childComplexity int) int
+		Email   func(childComplexity int) int
+		Phone   func(childComplexity int) int
+		Website func(childComplexity int) int
+	}
+
 	CreateKeyPayload struct {
 		Key        func(childComplexity int) int
 		Secret     func(childComplexity int) int
@@ -316,6 +342,13 @@ type ComplexityRoot struct {
 		Title func(childComplexity int) int
 	}
 
+	FieldVisibility struct {
+		Audience func(childComplexity int) int
+		Field    func(childComplexity int) int
+		LockedTo func(childComplexity int) int
+		Reason   func(childComplexity int) int
+	}
+
 	GoneRoute struct {
 		Path   func(childComplexity int) int
 		Reason func(childComplexity int) int
@@ -348,19 +381,26 @@ type ComplexityRoot struct {
 	}
 
 	Member struct {
+		AccessLog   func(childComplexity int, first *int, after *string, last *int, before *string) int
 		Bio         func(childComplexity int) int
 		CaseStudies func(childComplexity int) int
 		Consents    func(childComplexity int) int
+		Contact     func(childComplexity int) int
 		DisplayName func(childComplexity int) int
 		Grade       func(childComplexity int) int
 		Headline    func(childComplexity int) int
 		JoinedOn    func(childComplexity int) int
+		Languages   func(childComplexity int) int
 		Membership  func(childComplexity int) int
 		NodeID      func(childComplexity int) int
+		Practice    func(childComplexity int) int
 		Pronouns    func(childComplexity int) int
 		Region      func(childComplexity int) int
+		Revision    func(childComplexity int) int
 		Roles       func(childComplexity int) int
 		Sections    func(childComplexity int) int
+		Specialisms func(childComplexity int) int
+		Visibility  func(childComplexity int) int
 	}
 
 	MemberConnection struct {
@@ -371,8 +411,9 @@ type ComplexityRoot struct {
 	}
 
 	MemberEdge struct {
-		Cursor func(childComplexity int) int
-		Node   func(childComplexity int) int
+		Cursor     func(childComplexity int) int
+		DistanceKm func(childComplexity int) int
+		Node       func(childComplexity int) int
 	}
 
 	MemberStatistics struct {
@@ -448,12 +489,14 @@ type ComplexityRoot struct {
 		GiveConsent                 func(childComplexity int, input GiveConsentInput) int
 		GrantRole                   func(childComplexity int, input RoleInput) int
 		Join                        func(childComplexity int, input JoinInput) int
+		LockFieldAudience           func(childComplexity int, input LockFieldAudienceInput) int
 		ReinstateAccount            func(childComplexity int, input SuspendAccountInput) int
 		ReinstatePartnerApplication func(childComplexity int, input SuspendPartnerApplicationInput) int
 		RemovePasskey               func(childComplexity int, input RemovePasskeyInput) int
 		RequestPasswordReset        func(childComplexity int, input RequestPasswordResetInput) int
 		RevokeKey                   func(childComplexity int, input RevokeKeyInput) int
 		RevokeRole                  func(childComplexity int, input RoleInput) int
+		SetFieldAudience            func(childComplexity int, input SetFieldAudienceInput) int
 		SetPassword                 func(childComplexity int, input SetPasswordInput) int
 		SignIn                      func(childComplexity int, input SignInInput) int
 		SignInByPasskey             func(childComplexity int, input PasskeyAnswerInput) int
@@ -461,6 +504,7 @@ type ComplexityRoot struct {
 		SignOutEverywhere           func(childComplexity int) int
 		SuspendAccount              func(childComplexity int, input SuspendAccountInput) int
 		SuspendPartnerApplication   func(childComplexity int, input SuspendPartnerApplicationInput) int
+		UpdateProfile               func(childComplexity int, input member.ProfileUpdate) int
 		WithdrawConsent             func(childComplexity int, input WithdrawConsentInput) int
 	}
 
@@ -579,6 +623,18 @@ type ComplexityRoot struct {
 		Vacant    func(childComplexity int, asOf *time.Time) int
 	}
 
+	Practice struct {
+		Latitude  func(childComplexity int) int
+		Longitude func(childComplexity int) int
+		Postcode  func(childComplexity int) int
+		Town      func(childComplexity int) int
+	}
+
+	ProfilePayload struct {
+		Member     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	Query struct {
 		Accounts            func(childComplexity int, search string, first int) int
 		AuditTrail          func(childComplexity int, filter *audit.Filter, first *int, after *string) int
@@ -610,6 +666,7 @@ type ComplexityRoot struct {
 		SpecialistSection   func(childComplexity int, slug string) int
 		SpecialistSections  func(childComplexity int, status *unit.Status) int
 		Suggest             func(childComplexity int, prefix string, first *int) int
+		ViewAs              func(childComplexity int, audience viewer.Audience) int
 		Viewer              func(childComplexity int) int
 	}
 
@@ -766,6 +823,7 @@ type ComplexityRoot struct {
 		Can         func(childComplexity int) int
 		Consents    func(childComplexity int) int
 		Erasure     func(childComplexity int) int
+		Member      func(childComplexity int) int
 	}
 
 	ViewerAccess struct {
@@ -798,6 +856,63 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 	ec := newExecutionContext(nil, e, nil)
 	_ = ec
 	switch typeName + "." + field {
+
+	case "AccessLogConnection.edges":
+		if e.ComplexityRoot.AccessLogConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccessLogConnection.Edges(childComplexity), true
+	case "AccessLogConnection.nodes":
+		if e.ComplexityRoot.AccessLogConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccessLogConnection.Nodes(childComplexity), true
+	case "AccessLogConnection.pageInfo":
+		if e.ComplexityRoot.AccessLogConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccessLogConnection.PageInfo(childComplexity), true
+
+	case "AccessLogEdge.cursor":
+		if e.ComplexityRoot.AccessLogEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccessLogEdge.Cursor(childComplexity), true
+	case "AccessLogEdge.node":
+		if e.ComplexityRoot.AccessLogEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccessLogEdge.Node(childComplexity), true
+
+	case "AccessLogEntry.fields":
+		if e.ComplexityRoot.AccessLogEntry.Fields == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccessLogEntry.Fields(childComplexity), true
+	case "AccessLogEntry.readAt":
+		if e.ComplexityRoot.AccessLogEntry.ReadAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccessLogEntry.ReadAt(childComplexity), true
+	case "AccessLogEntry.reader":
+		if e.ComplexityRoot.AccessLogEntry.Reader == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccessLogEntry.Reader(childComplexity), true
+	case "AccessLogEntry.times":
+		if e.ComplexityRoot.AccessLogEntry.Times == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccessLogEntry.Times(childComplexity), true
 
 	case "Account.createdAt":
 		if e.ComplexityRoot.Account.CreatedAt == nil {
@@ -1462,6 +1577,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ConsentText.Version(childComplexity), true
 
+	case "Contact.address":
+		if e.ComplexityRoot.Contact.Address == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Contact.Address(childComplexity), true
+	case "Contact.email":
+		if e.ComplexityRoot.Contact.Email == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Contact.Email(childComplexity), true
+	case "Contact.phone":
+		if e.ComplexityRoot.Contact.Phone == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Contact.Phone(childComplexity), true
+	case "Contact.website":
+		if e.ComplexityRoot.Contact.Website == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Contact.Website(childComplexity), true
+
 	case "CreateKeyPayload.key":
 		if e.ComplexityRoot.CreateKeyPayload.Key == nil {
 			break
@@ -1756,6 +1896,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.FaqListBlock.Title(childComplexity), true
 
+	case "FieldVisibility.audience":
+		if e.ComplexityRoot.FieldVisibility.Audience == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FieldVisibility.Audience(childComplexity), true
+	case "FieldVisibility.field":
+		if e.ComplexityRoot.FieldVisibility.Field == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FieldVisibility.Field(childComplexity), true
+	case "FieldVisibility.lockedTo":
+		if e.ComplexityRoot.FieldVisibility.LockedTo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FieldVisibility.LockedTo(childComplexity), true
+	case "FieldVisibility.reason":
+		if e.ComplexityRoot.FieldVisibility.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FieldVisibility.Reason(childComplexity), true
+
 	case "GoneRoute.path":
 		if e.ComplexityRoot.GoneRoute.Path == nil {
 			break
@@ -1840,6 +2005,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.LocalName.Name(childComplexity), true
 
+	case "Member.accessLog":
+		if e.ComplexityRoot.Member.AccessLog == nil {
+			break
+		}
+
+		args, err := field_Member_accessLog_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Member.AccessLog(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Member.bio":
 		if e.ComplexityRoot.Member.Bio == nil {
 			break
@@ -1858,6 +2034,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Member.Consents(childComplexity), true
+	case "Member.contact":
+		if e.ComplexityRoot.Member.Contact == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Member.Contact(childComplexity), true
 	case "Member.displayName":
 		if e.ComplexityRoot.Member.DisplayName == nil {
 			break
@@ -1882,6 +2064,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Member.JoinedOn(childComplexity), true
+	case "Member.languages":
+		if e.ComplexityRoot.Member.Languages == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Member.Languages(childComplexity), true
 	case "Member.membership":
 		if e.ComplexityRoot.Member.Membership == nil {
 			break
@@ -1894,6 +2082,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Member.NodeID(childComplexity), true
+	case "Member.practice":
+		if e.ComplexityRoot.Member.Practice == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Member.Practice(childComplexity), true
 	case "Member.pronouns":
 		if e.ComplexityRoot.Member.Pronouns == nil {
 			break
@@ -1906,6 +2100,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Member.Region(childComplexity), true
+	case "Member.profileRevision":
+		if e.ComplexityRoot.Member.Revision == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Member.Revision(childComplexity), true
 	case "Member.roles":
 		if e.ComplexityRoot.Member.Roles == nil {
 			break
@@ -1918,6 +2118,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Member.Sections(childComplexity), true
+	case "Member.specialisms":
+		if e.ComplexityRoot.Member.Specialisms == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Member.Specialisms(childComplexity), true
+	case "Member.visibility":
+		if e.ComplexityRoot.Member.Visibility == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Member.Visibility(childComplexity), true
 
 	case "MemberConnection.edges":
 		if e.ComplexityRoot.MemberConnection.Edges == nil {
@@ -1950,6 +2162,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.MemberEdge.Cursor(childComplexity), true
+	case "MemberEdge.distanceKm":
+		if e.ComplexityRoot.MemberEdge.DistanceKm == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MemberEdge.DistanceKm(childComplexity), true
 	case "MemberEdge.node":
 		if e.ComplexityRoot.MemberEdge.Node == nil {
 			break
@@ -2394,6 +2612,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.Join(childComplexity, args["input"].(JoinInput)), true
+	case "Mutation.lockFieldAudience":
+		if e.ComplexityRoot.Mutation.LockFieldAudience == nil {
+			break
+		}
+
+		args, err := field_Mutation_lockFieldAudience_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.LockFieldAudience(childComplexity, args["input"].(LockFieldAudienceInput)), true
 	case "Mutation.reinstateAccount":
 		if e.ComplexityRoot.Mutation.ReinstateAccount == nil {
 			break
@@ -2460,6 +2689,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RevokeRole(childComplexity, args["input"].(RoleInput)), true
+	case "Mutation.setFieldAudience":
+		if e.ComplexityRoot.Mutation.SetFieldAudience == nil {
+			break
+		}
+
+		args, err := field_Mutation_setFieldAudience_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetFieldAudience(childComplexity, args["input"].(SetFieldAudienceInput)), true
 	case "Mutation.setPassword":
 		if e.ComplexityRoot.Mutation.SetPassword == nil {
 			break
@@ -2527,6 +2767,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SuspendPartnerApplication(childComplexity, args["input"].(SuspendPartnerApplicationInput)), true
+	case "Mutation.updateProfile":
+		if e.ComplexityRoot.Mutation.UpdateProfile == nil {
+			break
+		}
+
+		args, err := field_Mutation_updateProfile_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateProfile(childComplexity, args["input"].(member.ProfileUpdate)), true
 	case "Mutation.withdrawConsent":
 		if e.ComplexityRoot.Mutation.WithdrawConsent == nil {
 			break
@@ -3006,6 +3257,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Post.Vacant(childComplexity, args["asOf"].(*time.Time)), true
 
+	case "Practice.latitude":
+		if e.ComplexityRoot.Practice.Latitude == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Practice.Latitude(childComplexity), true
+	case "Practice.longitude":
+		if e.ComplexityRoot.Practice.Longitude == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Practice.Longitude(childComplexity), true
+	case "Practice.postcode":
+		if e.ComplexityRoot.Practice.Postcode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Practice.Postcode(childComplexity), true
+	case "Practice.town":
+		if e.ComplexityRoot.Practice.Town == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Practice.Town(childComplexity), true
+
+	case "ProfilePayload.member":
+		if e.ComplexityRoot.ProfilePayload.Member == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProfilePayload.Member(childComplexity), true
+	case "ProfilePayload.userErrors":
+		if e.ComplexityRoot.ProfilePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProfilePayload.UserErrors(childComplexity), true
+
 	case "Query.accounts":
 		if e.ComplexityRoot.Query.Accounts == nil {
 			break
@@ -3302,6 +3591,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Suggest(childComplexity, args["prefix"].(string), args["first"].(*int)), true
+	case "Query.viewAs":
+		if e.ComplexityRoot.Query.ViewAs == nil {
+			break
+		}
+
+		args, err := field_Query_viewAs_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.ViewAs(childComplexity, args["audience"].(viewer.Audience)), true
 	case "Query.viewer":
 		if e.ComplexityRoot.Query.Viewer == nil {
 			break
@@ -3911,6 +4211,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Viewer.Erasure(childComplexity), true
+	case "Viewer.member":
+		if e.ComplexityRoot.Viewer.Member == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Viewer.Member(childComplexity), true
 
 	case "ViewerAccess.canRead":
 		if e.ComplexityRoot.ViewerAccess.CanRead == nil {
@@ -3993,18 +4299,23 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputErasureInput,
 		unmarshalInputGiveConsentInput,
 		unmarshalInputJoinInput,
+		unmarshalInputLockFieldAudienceInput,
 		unmarshalInputMemberFilter,
 		unmarshalInputMemberStatisticsFilter,
+		unmarshalInputNear,
 		unmarshalInputPasskeyAnswerInput,
 		unmarshalInputPasswordInput,
+		unmarshalInputPracticeInput,
 		unmarshalInputRemovePasskeyInput,
 		unmarshalInputRequestPasswordResetInput,
 		unmarshalInputRevokeKeyInput,
 		unmarshalInputRoleInput,
+		unmarshalInputSetFieldAudienceInput,
 		unmarshalInputSetPasswordInput,
 		unmarshalInputSignInInput,
 		unmarshalInputSuspendAccountInput,
 		unmarshalInputSuspendPartnerApplicationInput,
+		unmarshalInputUpdateProfileInput,
 		unmarshalInputWithdrawConsentInput,
 	)
 	first := true
@@ -4289,6 +4600,8 @@ enum UserErrorCode {
   ENDED
   "The text has changed; read the newer one first."
   OLD_TEXT
+  "The office keeps the field from so wide an audience."
+  LOCKED
   "Nobody is signed in."
   NOT_SIGNED_IN
   "There is no such thing, or none that you may know of."
@@ -4864,6 +5177,140 @@ type DocumentEdge {
   member("An ID that the graph returned." id: ID!): Member @cacheControl(scope: PUBLIC)
   "The directory: the members who chose to be found by you. What a member keeps from you cannot be filtered by, sorted by or counted."
   members("Which ones; all if left out." filter: MemberFilter, "In which order; by name if left out." orderBy: MemberOrder, "The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): MemberConnection! @cacheControl(scope: PUBLIC) @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
+  "Your own record as somebody of an audience sees it, of whom nothing else is known; null if they would not find it."
+  viewAs("Whose eyes." audience: Audience!): Member @cacheControl(scope: PRIVATE) @requires(permission: EDIT_OWN_PROFILE)
+}
+
+extend type Mutation {
+  "Change your own profile. What is left out stays, and an empty text or list is removed. Who sees it does not change."
+  updateProfile("What changes." input: UpdateProfileInput!): ProfilePayload! @requires(permission: EDIT_OWN_PROFILE) @cost(weight: 10)
+  "Choose who sees a field of your own profile."
+  setFieldAudience("Which field, and who." input: SetFieldAudienceInput!): ProfilePayload! @requires(permission: EDIT_OWN_PROFILE) @cost(weight: 10)
+  "Keep a field of a member from wider audiences, whatever the member chooses."
+  lockFieldAudience("Which field of whom." input: LockFieldAudienceInput!): ProfilePayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
+}
+
+extend type Viewer {
+  "Your record on the register of members; null if you have none."
+  member: Member @cacheControl(scope: PRIVATE)
+}
+
+"To whom a member shows a field. Whoever sees what is for one of these sees what is for those before it."
+enum Audience {
+  "Everyone, also who is not signed in."
+  PUBLIC
+  "Current members, staff, and partners who may read the directory."
+  MEMBERS
+  "Who shares a specialist section with the member today, the committees of the member's sections and region, and the membership office. To choose it tells those people that they share one."
+  SECTION
+  "Who serves today on the committee of one of the member's sections or of the member's region, and the membership office."
+  COMMITTEE
+  "The membership office, and partners who may read the register."
+  STAFF
+  "Nobody but the member."
+  NOBODY
+}
+
+"The fields of a profile that have an audience."
+enum ProfileField {
+  "That the member can be found at all, with the name."
+  LISTING
+  "The pronouns."
+  PRONOUNS
+  "The headline."
+  HEADLINE
+  "The text about the member."
+  BIO
+  "The grade of membership."
+  GRADE
+  "The region."
+  REGION
+  "The day on which the member joined."
+  JOINED_ON
+  "The specialist sections."
+  SECTIONS
+  "The address for mail."
+  EMAIL
+  "The telephone number."
+  PHONE
+  "The website."
+  WEBSITE
+  "The postal address."
+  ADDRESS
+  "The photo."
+  PHOTO
+  "The languages."
+  LANGUAGES
+  "The specialisms."
+  SPECIALISMS
+  "Where the member practises."
+  PRACTICE
+}
+
+"What changes in a profile."
+input UpdateProfileInput {
+  "The revision of your record that you edited; another one in between is a CONFLICT."
+  expectedRevision: Int!
+  "The pronouns you use, up to 40 characters."
+  pronouns: String
+  "What you do, in a line of up to 200 characters."
+  headline: String
+  "About you, as plain text of up to 4000 characters."
+  bio: String
+  "An address for mail, which need not be the one you sign in with."
+  email: String
+  "A telephone number."
+  phone: String
+  "A website."
+  website: String
+  "A postal address, up to 500 characters."
+  address: String
+  "The languages you work in, as codes (BCP 47), 20 at most: en, cy, bfi."
+  languages: [String!]
+  "What you are a specialist of, 20 terms at most, each up to 60 characters. They are kept in small letters."
+  specialisms: [String!]
+  "Where you practise."
+  practice: PracticeInput
+}
+
+"Where a member practises, as a whole."
+input PracticeInput {
+  "The town."
+  town: String
+  "The postcode, or the part of it that you want shown."
+  postcode: String
+  "The latitude in degrees. It is rounded to hundredths, about a kilometre, before it is kept."
+  latitude: Float
+  "The longitude in degrees, rounded alike."
+  longitude: Float
+}
+
+"Who is to see a field."
+input SetFieldAudienceInput {
+  "The field of your profile."
+  field: ProfileField!
+  "Who is to see it."
+  audience: Audience!
+}
+
+"Which field of whom is to be kept from wider audiences."
+input LockFieldAudienceInput {
+  "The member."
+  member: ID!
+  "The field."
+  field: ProfileField!
+  "The widest audience that the member may choose. PUBLIC ends the lock, and leaves the field as narrow as it is."
+  audience: Audience!
+  "Why, in a line of up to 200 characters. The member is told."
+  reason: String
+}
+
+"A profile after a change."
+type ProfilePayload {
+  "The record as you see it now; null if nothing changed."
+  member: Member @cacheControl(scope: PRIVATE)
+  "Why nothing changed."
+  userErrors: [UserError!]!
 }
 
 "Which members. All conditions must hold; a condition on a field holds only for members who let you see that field."
@@ -4876,6 +5323,22 @@ input MemberFilter {
   grade: MemberGrade
   "With this text in the name or the headline, in any case; 1 to 100 characters."
   text: String
+  "With this specialism, in any case."
+  specialism: String
+  "Who works in this language, by its code (BCP 47)."
+  language: String
+  "Who practises in this circle. The nearest come first if no order is asked for."
+  near: Near
+}
+
+"A circle on the earth."
+input Near {
+  "The latitude of its middle in degrees, -90 to 90."
+  latitude: Float!
+  "The longitude of its middle in degrees, -180 to 180."
+  longitude: Float!
+  "Its radius in kilometres, at most 500."
+  withinKm: Float!
 }
 
 "In which order members are listed."
@@ -4884,6 +5347,8 @@ enum MemberOrder {
   NAME
   "The newest members first, then those who keep the day to themselves, by name."
   JOINED_ON_DESC
+  "The nearest first; only with the filter near."
+  NEAREST
 }
 
 "The grades of membership."
@@ -4928,6 +5393,20 @@ type Member implements Node @cacheControl(scope: PUBLIC) {
   roles: [Term!]! @listSize(assumedSize: 1)
   "The career case studies about them."
   caseStudies: [CaseStudy!]! @listSize(assumedSize: 1)
+  "How to reach them: the parts that they show you; null if there is none."
+  contact: Contact
+  "The languages they work in, as codes (BCP 47)."
+  languages: [String!] @cacheControl(scope: PUBLIC)
+  "What they are specialists of, in small letters."
+  specialisms: [String!] @cacheControl(scope: PUBLIC)
+  "Where they practise."
+  practice: Practice
+  "How often the record was changed, for updateProfile; null if it is not your own."
+  profileRevision: Int
+  "Who sees which field, and why; null if the record is not your own."
+  visibility: [FieldVisibility!] @listSize(assumedSize: 16)
+  "Who read what you don't show to everyone, the newest first, for a year; null if the record is not your own. Entries come up to a few seconds late."
+  accessLog("The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): AccessLogConnection @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
 }
 
 "A page of members."
@@ -4948,6 +5427,92 @@ type MemberEdge {
   cursor: String!
   "The row."
   node: Member!
+  "How far from the middle of near the practice is, in kilometres to one decimal, by the place that the member shows; null unless the nearest come first."
+  distanceKm: Float @cacheControl(scope: PUBLIC)
+}
+
+"A page of an access log."
+type AccessLogConnection @cacheControl(scope: PRIVATE) {
+  "The rows with their cursors."
+  edges: [AccessLogEdge!]!
+  "The rows."
+  nodes: [AccessLogEntry!]!
+  "Where this page stands in the list."
+  pageInfo: PageInfo!
+}
+
+"One entry with its cursor."
+type AccessLogEdge {
+  "Where the row stands in the list."
+  cursor: String!
+  "The row."
+  node: AccessLogEntry!
+}
+
+"That somebody read what a member does not show to everyone."
+type AccessLogEntry {
+  "When."
+  readAt: DateTime!
+  "As what they read it."
+  reader: Reader!
+  "The fields that they read, or looked for."
+  fields: [ProfileField!]!
+  "How often within a second or so."
+  times: Int!
+}
+
+"As what somebody reads."
+enum Reader {
+  "A member."
+  MEMBER
+  "Who serves on the committee of a section or region."
+  SECTION_OFFICER
+  "An editor."
+  EDITOR
+  "A membership officer."
+  MEMBERSHIP_OFFICER
+  "An administrator."
+  ADMINISTRATOR
+  "The application of a partner."
+  APPLICATION
+  "Somebody else."
+  OTHER
+}
+
+"How to reach a member. A part that they keep from you is null."
+type Contact @cacheControl(scope: PUBLIC) {
+  "An address for mail."
+  email: String
+  "A telephone number."
+  phone: String
+  "A website."
+  website: String
+  "A postal address."
+  address: String
+}
+
+"Where a member practises."
+type Practice @cacheControl(scope: PUBLIC) {
+  "The town."
+  town: String
+  "The postcode, or a part of it."
+  postcode: String
+  "The latitude in degrees, rounded to hundredths, about a kilometre."
+  latitude: Float
+  "The longitude in degrees, rounded alike."
+  longitude: Float
+}
+
+"Who sees a field of your own profile."
+type FieldVisibility @cacheControl(scope: PRIVATE) {
+  "The field."
+  field: ProfileField!
+  "Who sees it."
+  audience: Audience!
+  "The widest audience that the office allows; null if you choose freely."
+  lockedTo: Audience
+  "What this means, for people, and why the office keeps it narrower."
+  reason: String!
 }
 `, BuiltIn: false},
 	{Name: "../membership.graphqls", Input: `extend type Member {
@@ -6009,6 +6574,42 @@ var parsedSchema = gqlparser.MustLoadSchema(sources...)
 // Each function is generated once per unique object type, deduplicating the
 // switch statements that were previously inlined in every fieldContext_* function.
 
+func childFields_AccessLogConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_AccessLogConnection_edges(ctx, ec, field)
+	case "nodes":
+		return fieldContext_AccessLogConnection_nodes(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_AccessLogConnection_pageInfo(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AccessLogConnection", field.Name)
+}
+
+func childFields_AccessLogEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return fieldContext_AccessLogEdge_cursor(ctx, ec, field)
+	case "node":
+		return fieldContext_AccessLogEdge_node(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AccessLogEdge", field.Name)
+}
+
+func childFields_AccessLogEntry(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "readAt":
+		return fieldContext_AccessLogEntry_readAt(ctx, ec, field)
+	case "reader":
+		return fieldContext_AccessLogEntry_reader(ctx, ec, field)
+	case "fields":
+		return fieldContext_AccessLogEntry_fields(ctx, ec, field)
+	case "times":
+		return fieldContext_AccessLogEntry_times(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AccessLogEntry", field.Name)
+}
+
 func childFields_Account(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -6317,6 +6918,20 @@ func childFields_ConsentText(ctx context.Context, ec *executionContext, field gr
 	return nil, fmt.Errorf("no field named %q was found under type ConsentText", field.Name)
 }
 
+func childFields_Contact(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "email":
+		return fieldContext_Contact_email(ctx, ec, field)
+	case "phone":
+		return fieldContext_Contact_phone(ctx, ec, field)
+	case "website":
+		return fieldContext_Contact_website(ctx, ec, field)
+	case "address":
+		return fieldContext_Contact_address(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Contact", field.Name)
+}
+
 func childFields_CreateKeyPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "key":
@@ -6463,6 +7078,20 @@ func childFields_FaqItem(ctx context.Context, ec *executionContext, field graphq
 	return nil, fmt.Errorf("no field named %q was found under type FaqItem", field.Name)
 }
 
+func childFields_FieldVisibility(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "field":
+		return fieldContext_FieldVisibility_field(ctx, ec, field)
+	case "audience":
+		return fieldContext_FieldVisibility_audience(ctx, ec, field)
+	case "lockedTo":
+		return fieldContext_FieldVisibility_lockedTo(ctx, ec, field)
+	case "reason":
+		return fieldContext_FieldVisibility_reason(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FieldVisibility", field.Name)
+}
+
 func childFields_JoinPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "mailed":
@@ -6517,6 +7146,20 @@ func childFields_Member(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Member_roles(ctx, ec, field)
 	case "caseStudies":
 		return fieldContext_Member_caseStudies(ctx, ec, field)
+	case "contact":
+		return fieldContext_Member_contact(ctx, ec, field)
+	case "languages":
+		return fieldContext_Member_languages(ctx, ec, field)
+	case "specialisms":
+		return fieldContext_Member_specialisms(ctx, ec, field)
+	case "practice":
+		return fieldContext_Member_practice(ctx, ec, field)
+	case "profileRevision":
+		return fieldContext_Member_profileRevision(ctx, ec, field)
+	case "visibility":
+		return fieldContext_Member_visibility(ctx, ec, field)
+	case "accessLog":
+		return fieldContext_Member_accessLog(ctx, ec, field)
 	case "membership":
 		return fieldContext_Member_membership(ctx, ec, field)
 	case "consents":
@@ -6545,6 +7188,8 @@ func childFields_MemberEdge(ctx context.Context, ec *executionContext, field gra
 		return fieldContext_MemberEdge_cursor(ctx, ec, field)
 	case "node":
 		return fieldContext_MemberEdge_node(ctx, ec, field)
+	case "distanceKm":
+		return fieldContext_MemberEdge_distanceKm(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type MemberEdge", field.Name)
 }
@@ -6867,6 +7512,30 @@ func childFields_Post(ctx context.Context, ec *executionContext, field graphql.C
 	return nil, fmt.Errorf("no field named %q was found under type Post", field.Name)
 }
 
+func childFields_Practice(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "town":
+		return fieldContext_Practice_town(ctx, ec, field)
+	case "postcode":
+		return fieldContext_Practice_postcode(ctx, ec, field)
+	case "latitude":
+		return fieldContext_Practice_latitude(ctx, ec, field)
+	case "longitude":
+		return fieldContext_Practice_longitude(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Practice", field.Name)
+}
+
+func childFields_ProfilePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "member":
+		return fieldContext_ProfilePayload_member(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_ProfilePayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ProfilePayload", field.Name)
+}
+
 func childFields_RateLimit(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "cost":
@@ -7147,6 +7816,8 @@ func childFields_Viewer(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Viewer_application(ctx, ec, field)
 	case "can":
 		return fieldContext_Viewer_can(ctx, ec, field)
+	case "member":
+		return fieldContext_Viewer_member(ctx, ec, field)
 	case "consents":
 		return fieldContext_Viewer_consents(ctx, ec, field)
 	case "erasure":
