@@ -9,21 +9,19 @@ import (
 	"github.com/collegium/collegium/internal/career"
 	"github.com/collegium/collegium/internal/content"
 	"github.com/collegium/collegium/internal/member"
-	"github.com/collegium/collegium/internal/membership"
 	"github.com/collegium/collegium/internal/nav"
 	"github.com/collegium/collegium/internal/unit"
 	"github.com/collegium/collegium/internal/viewer"
 )
 
 // The keys of edges that several fields share.
-func pageID(p *content.Page) *uuid.UUID                { return &p.ID }
-func routeEntryID(p *content.PageRoute) *uuid.UUID     { return &p.EntryID }
-func regionID(u *unit.Region) *uuid.UUID               { return &u.ID }
-func sectionID(u *unit.Section) *uuid.UUID             { return &u.ID }
-func postID(p *unit.Post) *uuid.UUID                   { return &p.ID }
-func memberID(m *member.Member) *uuid.UUID             { return &m.ID }
-func membershipID(m *membership.Membership) *uuid.UUID { return &m.MemberID }
-func caseStudyID(c *career.CaseStudy) *uuid.UUID       { return &c.ID }
+func pageID(p *content.Page) *uuid.UUID            { return &p.ID }
+func routeEntryID(p *content.PageRoute) *uuid.UUID { return &p.EntryID }
+func regionID(u *unit.Region) *uuid.UUID           { return &u.ID }
+func sectionID(u *unit.Section) *uuid.UUID         { return &u.ID }
+func postID(p *unit.Post) *uuid.UUID               { return &p.ID }
+func memberID(m *member.Member) *uuid.UUID         { return &m.ID }
+func caseStudyID(c *career.CaseStudy) *uuid.UUID   { return &c.ID }
 
 // entryRef names an entry: its kind and its ID.
 type entryRef struct {

@@ -51,6 +51,12 @@ func (r *Resolver) nodes(ctx context.Context, arg string, opaque []string) ([]un
 			err = addNodes(ctx, v, ids, r.units(ctx).CommitteesByID, add)
 		case "Post":
 			err = addNodes(ctx, v, ids, r.units(ctx).PostsByID, add)
+		case "Term":
+			err = addNodes(ctx, v, ids, r.db.units.TermsByID, add)
+		case "MemberRecord":
+			err = addNodes(ctx, v, ids, r.db.register.Records, add)
+		case "MembershipApplication":
+			err = addNodes(ctx, v, ids, r.db.register.ApplicationsByID, add)
 		case "CaseStudy":
 			err = addNodes(ctx, v, ids, r.career(ctx).ByID, add)
 		case "Member":

@@ -19,6 +19,7 @@ import (
 
 	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/mail"
+	"github.com/collegium/collegium/internal/membership"
 	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/pg/pgembed"
 	"github.com/collegium/collegium/internal/privacy"
@@ -59,6 +60,7 @@ func (c *serveCmd) openOffice(ctx context.Context, db *database, public *url.URL
 	o := &office{sender: sender, accounts: accountsOf(db.pool)}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &identity.MailWorker{Store: o.accounts, Sender: sender, Page: page, Body: bodyName(db.pool)})
+	river.AddWorker(workers, &membership.MailWorker{DB: db.pool, Sender: sender, Body: bodyName(db.pool)})
 	river.AddWorker(workers, &privacy.SweepWorker{Store: &privacy.Store{DB: db.pool, Own: db.pool}})
 	if o.jobs, err = pg.OpenQueue(db.pool, workers, slog.New(quiet{log.Handler()})); err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ import (
 	"github.com/collegium/collegium/internal/content"
 	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/member"
+	"github.com/collegium/collegium/internal/membership"
 	"github.com/collegium/collegium/internal/nav"
 	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/privacy"
@@ -47,6 +48,8 @@ type QueryResolver interface {
 	Member(ctx context.Context, id string) (*member.Member, error)
 	Members(ctx context.Context, filter *member.Filter, orderBy *member.Order, first *int, after *string, last *int, before *string) (*member.Connection, error)
 	ViewAs(ctx context.Context, audience viewer.Audience) (*member.Member, error)
+	Applications(ctx context.Context, status *membership.ApplicationStatus, first *int, after *string, last *int, before *string) (*membership.Applications, error)
+	Register(ctx context.Context, filter *membership.Filter, asOf *time.Time, first *int, after *string, last *int, before *string) (*membership.Records, error)
 	Menu(ctx context.Context, handle string) (*nav.Menu, error)
 	Menus(ctx context.Context, handles []string) ([]*nav.Menu, error)
 	NavigationContext(ctx context.Context, path string, menu string) (*nav.Context, error)
@@ -104,6 +107,52 @@ func field_Query_accounts_args(ctx context.Context, ec *executionContext, rawArg
 		return nil, err
 	}
 	args["first"] = arg1
+	return args, nil
+}
+
+func field_Query_applications_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "status",
+		func(ctx context.Context, v any) (*membership.ApplicationStatus, error) {
+			return unmarshalOApplicationStatus2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐApplicationStatus(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["status"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return unmarshalOString2ᚖstring(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return unmarshalOString2ᚖstring(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
 	return args, nil
 }
 
@@ -470,6 +519,60 @@ func field_Query_regions_args(ctx context.Context, ec *executionContext, rawArgs
 		return nil, err
 	}
 	args["nation"] = arg0
+	return args, nil
+}
+
+func field_Query_register_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*membership.Filter, error) {
+			return unmarshalORegisterFilter2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐFilter(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "asOf",
+		func(ctx context.Context, v any) (*time.Time, error) {
+			return unmarshalODate2ᚖtimeᚐTime(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["asOf"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return unmarshalOString2ᚖstring(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return unmarshalOString2ᚖstring(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg5
 	return args, nil
 }
 
@@ -1295,6 +1398,130 @@ func fieldContext_Query_viewAs(ctx context.Context, ec *executionContext, field 
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Query_viewAs_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_applications(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_applications(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Applications(ctx, fc.Args["status"].(*membership.ApplicationStatus), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNPermission2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋviewerᚐPermission(ctx, ec, "MANAGE_REGISTER")
+				if err != nil {
+					var zeroVal *membership.Applications
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *membership.Applications
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *membership.Applications) graphql.Marshaler {
+			return marshalOMembershipApplicationConnection2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐApplications(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Query_applications(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_MembershipApplicationConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_applications_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Query_register(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Query_register(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Register(ctx, fc.Args["filter"].(*membership.Filter), fc.Args["asOf"].(*time.Time), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNPermission2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋviewerᚐPermission(ctx, ec, "READ_REGISTER")
+				if err != nil {
+					var zeroVal *membership.Records
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *membership.Records
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *membership.Records) graphql.Marshaler {
+			return marshalOMemberRecordConnection2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐRecords(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Query_register(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_MemberRecordConnection(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Query_register_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -2354,6 +2581,11 @@ func _Node(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj 
 	switch obj := (obj).(type) {
 	case nil:
 		return graphql.Null
+	case *unit.Term:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _Term(ctx, ec, sel, obj)
 	case *unit.Section:
 		if obj == nil {
 			return graphql.Null
@@ -2389,6 +2621,16 @@ func _Node(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj 
 			return graphql.Null
 		}
 		return _Menu(ctx, ec, sel, obj)
+	case *membership.Application:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _MembershipApplication(ctx, ec, sel, obj)
+	case *membership.Record:
+		if obj == nil {
+			return graphql.Null
+		}
+		return _MemberRecord(ctx, ec, sel, obj)
 	case *member.Member:
 		if obj == nil {
 			return graphql.Null
@@ -2801,6 +3043,50 @@ func _Query(ctx context.Context, ec *executionContext, sel ast.SelectionSet) gra
 					}
 				}()
 				res = _Query_viewAs(ctx, ec, field)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "applications":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_applications(ctx, ec, field)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "register":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Query_register(ctx, ec, field)
 				if res == graphql.RequiredNull {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
@@ -3416,6 +3702,8 @@ func marshalNDateTime2timeᚐTime(ctx context.Context, ec *executionContext, sel
 
 func marshalNNode2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐNode(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []union.Node) graphql.Marshaler {
 	{
+		var batchItemsTerm []*unit.Term
+		batchIdxMapTerm := map[int]int{}
 		var batchItemsSpecialistSection []*unit.Section
 		batchIdxMapSpecialistSection := map[int]int{}
 		var batchItemsRegion []*unit.Region
@@ -3428,6 +3716,10 @@ func marshalNNode2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐNode
 		batchIdxMapPage := map[int]int{}
 		var batchItemsMenuItem []*nav.Item
 		batchIdxMapMenuItem := map[int]int{}
+		var batchItemsMembershipApplication []*membership.Application
+		batchIdxMapMembershipApplication := map[int]int{}
+		var batchItemsMemberRecord []*membership.Record
+		batchIdxMapMemberRecord := map[int]int{}
 		var batchItemsMember []*member.Member
 		batchIdxMapMember := map[int]int{}
 		var batchItemsDocument []*content.Document
@@ -3442,6 +3734,9 @@ func marshalNNode2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐNode
 		batchIdxMapAccount := map[int]int{}
 		for i, item := range v {
 			switch concrete := item.(type) {
+			case *unit.Term:
+				batchIdxMapTerm[i] = len(batchItemsTerm)
+				batchItemsTerm = append(batchItemsTerm, concrete)
 			case *unit.Section:
 				batchIdxMapSpecialistSection[i] = len(batchItemsSpecialistSection)
 				batchItemsSpecialistSection = append(batchItemsSpecialistSection, concrete)
@@ -3460,6 +3755,12 @@ func marshalNNode2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐNode
 			case *nav.Item:
 				batchIdxMapMenuItem[i] = len(batchItemsMenuItem)
 				batchItemsMenuItem = append(batchItemsMenuItem, concrete)
+			case *membership.Application:
+				batchIdxMapMembershipApplication[i] = len(batchItemsMembershipApplication)
+				batchItemsMembershipApplication = append(batchItemsMembershipApplication, concrete)
+			case *membership.Record:
+				batchIdxMapMemberRecord[i] = len(batchItemsMemberRecord)
+				batchItemsMemberRecord = append(batchItemsMemberRecord, concrete)
 			case *member.Member:
 				batchIdxMapMember[i] = len(batchItemsMember)
 				batchItemsMember = append(batchItemsMember, concrete)
@@ -3480,6 +3781,9 @@ func marshalNNode2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐNode
 				batchItemsAccount = append(batchItemsAccount, concrete)
 			}
 		}
+		if len(batchItemsTerm) > 0 {
+			ctx = graphql.WithBatchParents(ctx, "Term", batchItemsTerm, batchIdxMapTerm)
+		}
 		if len(batchItemsSpecialistSection) > 0 {
 			ctx = graphql.WithBatchParents(ctx, "SpecialistSection", batchItemsSpecialistSection, batchIdxMapSpecialistSection)
 		}
@@ -3497,6 +3801,12 @@ func marshalNNode2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐNode
 		}
 		if len(batchItemsMenuItem) > 0 {
 			ctx = graphql.WithBatchParents(ctx, "MenuItem", batchItemsMenuItem, batchIdxMapMenuItem)
+		}
+		if len(batchItemsMembershipApplication) > 0 {
+			ctx = graphql.WithBatchParents(ctx, "MembershipApplication", batchItemsMembershipApplication, batchIdxMapMembershipApplication)
+		}
+		if len(batchItemsMemberRecord) > 0 {
+			ctx = graphql.WithBatchParents(ctx, "MemberRecord", batchItemsMemberRecord, batchIdxMapMemberRecord)
 		}
 		if len(batchItemsMember) > 0 {
 			ctx = graphql.WithBatchParents(ctx, "Member", batchItemsMember, batchIdxMapMember)

@@ -42,6 +42,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	tAccountPayload := table.Object("AccountPayload")
 	tAction := table.Object("Action", "MenuTarget")
 	tApplicationKey := table.Object("ApplicationKey", "Node")
+	tApplicationPayload := table.Object("ApplicationPayload")
 	tAuditConnection := table.Object("AuditConnection")
 	tAuditEdge := table.Object("AuditEdge")
 	tAuditEntry := table.Object("AuditEntry")
@@ -65,6 +66,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	tDocument := table.Object("Document", "RouteContent", "Node", "MenuTarget")
 	tDocumentConnection := table.Object("DocumentConnection")
 	tDocumentEdge := table.Object("DocumentEdge")
+	tElection := table.Object("Election")
 	tErasure := table.Object("Erasure")
 	tErasureCertificate := table.Object("ErasureCertificate")
 	tErasurePart := table.Object("ErasurePart")
@@ -75,6 +77,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	tFieldVisibility := table.Object("FieldVisibility")
 	tGoneRoute := table.Object("GoneRoute", "RouteResult")
 	tHeadingBlock := table.Object("HeadingBlock", "Block")
+	tInsurance := table.Object("Insurance")
 	tJoinPayload := table.Object("JoinPayload")
 	tLink := table.Object("Link")
 	tLinkListBlock := table.Object("LinkListBlock", "Block")
@@ -82,8 +85,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	tMember := table.Object("Member", "Node")
 	tMemberConnection := table.Object("MemberConnection")
 	tMemberEdge := table.Object("MemberEdge")
+	tMemberRecord := table.Object("MemberRecord", "Node")
+	tMemberRecordConnection := table.Object("MemberRecordConnection")
+	tMemberRecordEdge := table.Object("MemberRecordEdge")
 	tMemberStatistics := table.Object("MemberStatistics")
 	tMembership := table.Object("Membership")
+	tMembershipApplication := table.Object("MembershipApplication", "Node")
+	tMembershipApplicationConnection := table.Object("MembershipApplicationConnection")
+	tMembershipApplicationEdge := table.Object("MembershipApplicationEdge")
 	tMembershipEvent := table.Object("MembershipEvent")
 	tMenu := table.Object("Menu", "Node")
 	tMenuItem := table.Object("MenuItem", "Node")
@@ -104,15 +113,19 @@ func NewExecTable(cfg Config) *exec.Table {
 	tPractice := table.Object("Practice")
 	tProfilePayload := table.Object("ProfilePayload")
 	tRateLimit := table.Object("RateLimit")
+	tRecordPayload := table.Object("RecordPayload")
 	tRedirectRoute := table.Object("RedirectRoute", "RouteResult")
 	tRegion := table.Object("Region", "RouteContent", "MenuTarget", "Node", "Unit")
+	tRegistration := table.Object("Registration")
 	tRequestPasswordResetPayload := table.Object("RequestPasswordResetPayload")
 	tRevokeKeyPayload := table.Object("RevokeKeyPayload")
 	tRichTextBlock := table.Object("RichTextBlock", "Block")
+	tScheduleElectionPayload := table.Object("ScheduleElectionPayload")
 	tSearchConnection := table.Object("SearchConnection")
 	tSearchEdge := table.Object("SearchEdge")
 	tSearchFacet := table.Object("SearchFacet")
 	tSearchHit := table.Object("SearchHit")
+	tSectionMembership := table.Object("SectionMembership")
 	tSignInPayload := table.Object("SignInPayload")
 	tSignOutPayload := table.Object("SignOutPayload")
 	tSpecialistSection := table.Object("SpecialistSection", "RouteContent", "MenuTarget", "Node", "Unit")
@@ -121,7 +134,9 @@ func NewExecTable(cfg Config) *exec.Table {
 	tStatisticsRow := table.Object("StatisticsRow")
 	tStatisticsTable := table.Object("StatisticsTable")
 	tSuggestion := table.Object("Suggestion")
-	tTerm := table.Object("Term")
+	tTerm := table.Object("Term", "Node")
+	tTermPayload := table.Object("TermPayload")
+	tTransferSectionMembersPayload := table.Object("TransferSectionMembersPayload")
 	tUserError := table.Object("UserError")
 	tViewer := table.Object("Viewer")
 	tViewerAccess := table.Object("ViewerAccess")
@@ -166,96 +181,112 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s18 := exec.Pointer[page.Edge[*audit.Entry]](tAuditEdge, true)
-	s19 := exec.Values(s18, true)
-	s20 := exec.Pointer[audit.Entry](tAuditEntry, true)
-	s21 := exec.List(s20, true, false)
-	s22 := exec.Scalar(true, false, func(dst []byte, v string) []byte {
+	s18 := exec.Pointer[membership.Application](tMembershipApplication, false)
+	s19 := exec.Pointer[page.Edge[*audit.Entry]](tAuditEdge, true)
+	s20 := exec.Values(s19, true)
+	s21 := exec.Pointer[audit.Entry](tAuditEntry, true)
+	s22 := exec.List(s21, true, false)
+	s23 := exec.Scalar(true, false, func(dst []byte, v string) []byte {
 		return exec.AppendString(dst, v)
 	})
-	s23 := exec.List(s22, true, true)
-	s24 := exec.Pointer[career.CaseStudy](tCaseStudy, true)
-	s25 := exec.List(s24, true, false)
-	s26 := exec.Pointer[career.CareerLevel](tCareerLevel, false)
-	s27 := exec.Pointer[content.Document](tDocument, false)
-	s28 := exec.Pointer[member.Member](tMember, false)
-	s29 := exec.Pointer[unit.Section](tSpecialistSection, false)
-	s30 := exec.Pointer[unit.Region](tRegion, false)
-	s31 := exec.Pointer[career.CaseStudy](tCaseStudy, false)
-	s32 := exec.Pointer[page.Edge[*career.CaseStudy]](tCaseStudyEdge, true)
-	s33 := exec.Values(s32, true)
-	s34 := exec.Scalar(true, false, func(dst []byte, v int) []byte {
+	s24 := exec.List(s23, true, true)
+	s25 := exec.Pointer[career.CaseStudy](tCaseStudy, true)
+	s26 := exec.List(s25, true, false)
+	s27 := exec.Pointer[career.CareerLevel](tCareerLevel, false)
+	s28 := exec.Pointer[content.Document](tDocument, false)
+	s29 := exec.Pointer[member.Member](tMember, false)
+	s30 := exec.Pointer[unit.Section](tSpecialistSection, false)
+	s31 := exec.Pointer[unit.Region](tRegion, false)
+	s32 := exec.Pointer[career.CaseStudy](tCaseStudy, false)
+	s33 := exec.Pointer[page.Edge[*career.CaseStudy]](tCaseStudyEdge, true)
+	s34 := exec.Values(s33, true)
+	s35 := exec.Scalar(true, false, func(dst []byte, v int) []byte {
 		return scalar.AppendInt(dst, v)
 	})
-	s35 := exec.Pointer[unit.Post](tPost, true)
-	s36 := exec.List(s35, true, false)
-	s37 := exec.List(s22, false, true)
-	s38 := exec.Pointer[union.Viewer](tViewer, false)
-	s39 := exec.Pointer[privacy.Decision](tConsentDecision, true)
-	s40 := exec.List(s39, true, false)
-	s41 := exec.Pointer[privacy.Consent](tConsent, false)
-	s42 := exec.Pointer[identity.Key](tApplicationKey, false)
-	s43 := exec.Pointer[viewer.AccessTo](tViewerAccess, true)
-	s44 := exec.Pointer[content.Document](tDocument, true)
-	s45 := exec.List(s44, true, false)
-	s46 := exec.Pointer[page.Edge[*content.Document]](tDocumentEdge, true)
-	s47 := exec.Values(s46, true)
-	s48 := exec.Pointer[privacy.Part](tErasurePart, true)
-	s49 := exec.List(s48, true, false)
-	s50 := exec.Pointer[privacy.Erasure](tErasure, false)
-	s51 := exec.Pointer[content.FaqItem](tFaqItem, true)
+	s36 := exec.Pointer[unit.Post](tPost, true)
+	s37 := exec.List(s36, true, false)
+	s38 := exec.Pointer[unit.Election](tElection, true)
+	s39 := exec.List(s38, true, false)
+	s40 := exec.List(s23, false, true)
+	s41 := exec.Pointer[union.Viewer](tViewer, false)
+	s42 := exec.Pointer[privacy.Decision](tConsentDecision, true)
+	s43 := exec.List(s42, true, false)
+	s44 := exec.Pointer[privacy.Consent](tConsent, false)
+	s45 := exec.Pointer[identity.Key](tApplicationKey, false)
+	s46 := exec.Pointer[viewer.AccessTo](tViewerAccess, true)
+	s47 := exec.Pointer[content.Document](tDocument, true)
+	s48 := exec.List(s47, true, false)
+	s49 := exec.Pointer[page.Edge[*content.Document]](tDocumentEdge, true)
+	s50 := exec.Values(s49, true)
+	s51 := exec.Pointer[privacy.Part](tErasurePart, true)
 	s52 := exec.List(s51, true, false)
-	s53 := exec.Pointer[content.Link](tLink, true)
-	s54 := exec.List(s53, true, false)
-	s55 := exec.Pointer[unit.Section](tSpecialistSection, true)
-	s56 := exec.List(s55, false, false)
-	s57 := exec.Pointer[unit.Term](tTerm, true)
-	s58 := exec.List(s57, true, false)
-	s59 := exec.Pointer[member.Contact](tContact, false)
-	s60 := exec.Pointer[member.Practice](tPractice, false)
-	s61 := exec.Pointer[member.Visibility](tFieldVisibility, true)
-	s62 := exec.List(s61, false, false)
+	s53 := exec.Pointer[privacy.Erasure](tErasure, false)
+	s54 := exec.Pointer[content.FaqItem](tFaqItem, true)
+	s55 := exec.List(s54, true, false)
+	s56 := exec.Pointer[content.Link](tLink, true)
+	s57 := exec.List(s56, true, false)
+	s58 := exec.Pointer[unit.Section](tSpecialistSection, true)
+	s59 := exec.List(s58, false, false)
+	s60 := exec.Pointer[unit.Term](tTerm, true)
+	s61 := exec.List(s60, true, false)
+	s62 := exec.Pointer[member.Contact](tContact, false)
+	s63 := exec.Pointer[member.Practice](tPractice, false)
+	s64 := exec.Pointer[member.Visibility](tFieldVisibility, true)
+	s65 := exec.List(s64, false, false)
 	args_field_Member_accessLog_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Member_accessLog_args(ctx, ec, raw)
 	}
-	s64 := exec.Pointer[member.AccessLogConnection](tAccessLogConnection, false)
-	s65 := exec.Pointer[membership.Membership](tMembership, false)
-	s66 := exec.Pointer[privacy.Consent](tConsent, true)
-	s67 := exec.List(s66, false, false)
-	s68 := exec.Pointer[page.Edge[*member.Member]](tMemberEdge, true)
-	s69 := exec.Values(s68, true)
-	s70 := exec.Pointer[member.Member](tMember, true)
-	s71 := exec.List(s70, true, false)
-	s72 := exec.FloatPointer(false)
+	s67 := exec.Pointer[member.AccessLogConnection](tAccessLogConnection, false)
+	s68 := exec.Pointer[membership.Membership](tMembership, false)
+	s69 := exec.Pointer[privacy.Consent](tConsent, true)
+	s70 := exec.List(s69, false, false)
+	s71 := exec.Pointer[page.Edge[*member.Member]](tMemberEdge, true)
+	s72 := exec.Values(s71, true)
+	s73 := exec.Pointer[member.Member](tMember, true)
+	s74 := exec.List(s73, true, false)
+	s75 := exec.FloatPointer(false)
+	s76 := exec.Pointer[membership.Registration](tRegistration, false)
+	s77 := exec.Pointer[membership.Insurance](tInsurance, false)
+	s78 := exec.Pointer[membership.SectionMembership](tSectionMembership, true)
+	s79 := exec.List(s78, true, false)
+	s80 := exec.Pointer[page.Edge[*membership.Record]](tMemberRecordEdge, true)
+	s81 := exec.Values(s80, true)
+	s82 := exec.Pointer[membership.Record](tMemberRecord, true)
+	s83 := exec.List(s82, true, false)
 	args_field_MemberStatistics_by_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_MemberStatistics_by_args(ctx, ec, raw)
 	}
-	s74 := exec.Pointer[statistics.Table](tStatisticsTable, true)
+	s85 := exec.Pointer[statistics.Table](tStatisticsTable, true)
 	args_field_MemberStatistics_months_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_MemberStatistics_months_args(ctx, ec, raw)
 	}
-	s76 := exec.Pointer[statistics.Months](tStatisticsMonths, true)
+	s87 := exec.Pointer[statistics.Months](tStatisticsMonths, true)
 	args_field_MemberStatistics_renewalsDue_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_MemberStatistics_renewalsDue_args(ctx, ec, raw)
 	}
 	args_field_Membership_statusAsOf_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Membership_statusAsOf_args(ctx, ec, raw)
 	}
-	s79 := exec.Scalar(false, false, func(dst []byte, v *membership.Status) []byte {
+	s90 := exec.Scalar(false, false, func(dst []byte, v *membership.Status) []byte {
 		if v == nil {
 			return dst
 		}
 		return exec.AppendString(dst, string(*v))
 	})
-	s80 := exec.Pointer[membership.Event](tMembershipEvent, true)
-	s81 := exec.List(s80, true, false)
-	s82 := exec.Pointer[nav.Item](tMenuItem, true)
-	s83 := exec.List(s82, true, false)
+	s91 := exec.Pointer[membership.Event](tMembershipEvent, true)
+	s92 := exec.List(s91, true, false)
+	s93 := exec.Pointer[membership.Record](tMemberRecord, false)
+	s94 := exec.Pointer[page.Edge[*membership.Application]](tMembershipApplicationEdge, true)
+	s95 := exec.Values(s94, true)
+	s96 := exec.Pointer[membership.Application](tMembershipApplication, true)
+	s97 := exec.List(s96, true, false)
+	s98 := exec.Pointer[nav.Item](tMenuItem, true)
+	s99 := exec.List(s98, true, false)
 	args_field_Menu_items_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Menu_items_args(ctx, ec, raw)
 	}
-	s85 := exec.Pointer[nav.Item](tMenuItem, false)
-	s86 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
+	s101 := exec.Pointer[nav.Item](tMenuItem, false)
+	s102 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -309,10 +340,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s87 := exec.Pointer[nav.Menu](tMenu, false)
-	s88 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
-	s89 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
-	s90 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
+	s103 := exec.Pointer[nav.Menu](tMenu, false)
+	s104 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
+	s105 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
+	s106 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.WebinarBlock:
 			if v == nil {
@@ -352,13 +383,13 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s91 := exec.List(s90, false, false)
-	s92 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
-	s93 := exec.List(s92, true, false)
-	s94 := exec.Pointer[content.Page](tPage, false)
-	s95 := exec.Pointer[content.Page](tPage, true)
-	s96 := exec.List(s95, true, false)
-	s97 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
+	s107 := exec.List(s106, false, false)
+	s108 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
+	s109 := exec.List(s108, true, false)
+	s110 := exec.Pointer[content.Page](tPage, false)
+	s111 := exec.Pointer[content.Page](tPage, true)
+	s112 := exec.List(s111, true, false)
+	s113 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -401,18 +432,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_PageRoute_trail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_PageRoute_trail_args(ctx, ec, raw)
 	}
-	s99 := exec.Pointer[identity.Key](tApplicationKey, true)
-	s100 := exec.List(s99, true, false)
-	s101 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, false)
+	s115 := exec.Pointer[identity.Key](tApplicationKey, true)
+	s116 := exec.List(s115, true, false)
+	s117 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, false)
 	args_field_Post_holders_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Post_holders_args(ctx, ec, raw)
 	}
 	args_field_Post_vacant_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Post_vacant_args(ctx, ec, raw)
 	}
-	s104 := exec.Pointer[unit.Committee](tCommittee, false)
-	s105 := exec.Pointer[unit.LocalName](tLocalName, true)
-	s106 := exec.List(s105, true, false)
+	s120 := exec.Pointer[unit.Committee](tCommittee, false)
+	s121 := exec.Pointer[unit.LocalName](tLocalName, true)
+	s122 := exec.List(s121, true, false)
 	args_field_Region_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_subPages_args(ctx, ec, raw)
 	}
@@ -422,14 +453,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Region_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_members_args(ctx, ec, raw)
 	}
-	s110 := exec.Pointer[member.Connection](tMemberConnection, true)
-	s111 := exec.Pointer[search.Edge](tSearchEdge, true)
-	s112 := exec.Values(s111, true)
-	s113 := exec.Pointer[search.Hit](tSearchHit, true)
-	s114 := exec.List(s113, true, false)
-	s115 := exec.Pointer[search.Facet](tSearchFacet, true)
-	s116 := exec.List(s115, true, false)
-	s117 := exec.Float(true)
+	s126 := exec.Pointer[member.Connection](tMemberConnection, true)
+	s127 := exec.Pointer[unit.Election](tElection, false)
+	s128 := exec.Pointer[search.Edge](tSearchEdge, true)
+	s129 := exec.Values(s128, true)
+	s130 := exec.Pointer[search.Hit](tSearchHit, true)
+	s131 := exec.List(s130, true, false)
+	s132 := exec.Pointer[search.Facet](tSearchFacet, true)
+	s133 := exec.List(s132, true, false)
+	s134 := exec.Float(true)
 	args_field_SpecialistSection_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_subPages_args(ctx, ec, raw)
 	}
@@ -439,17 +471,23 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_SpecialistSection_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_members_args(ctx, ec, raw)
 	}
-	s121 := exec.Pointer[statistics.Row](tStatisticsRow, true)
-	s122 := exec.List(s121, true, false)
-	s123 := exec.Pointer[statistics.Month](tStatisticsMonth, true)
-	s124 := exec.List(s123, true, false)
-	s125 := exec.Pointer[identity.KeyHolder](tPartnerApplicationName, false)
-	s126 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
+	s138 := exec.Pointer[statistics.Row](tStatisticsRow, true)
+	s139 := exec.List(s138, true, false)
+	s140 := exec.Pointer[statistics.Month](tStatisticsMonth, true)
+	s141 := exec.List(s140, true, false)
+	s142 := exec.Pointer[unit.Term](tTerm, false)
+	s143 := exec.Pointer[identity.KeyHolder](tPartnerApplicationName, false)
+	s144 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
 		return exec.AppendString(dst, string(v))
 	})
-	s127 := exec.List(s126, true, false)
-	s128 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
+	s145 := exec.List(s144, true, false)
+	s146 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
 		switch v := v.(type) {
+		case *unit.Term:
+			if v == nil {
+				return nil, nil
+			}
+			return tTerm, v
 		case *unit.Section:
 			if v == nil {
 				return nil, nil
@@ -485,6 +523,16 @@ func NewExecTable(cfg Config) *exec.Table {
 				return nil, nil
 			}
 			return tMenu, v
+		case *membership.Application:
+			if v == nil {
+				return nil, nil
+			}
+			return tMembershipApplication, v
+		case *membership.Record:
+			if v == nil {
+				return nil, nil
+			}
+			return tMemberRecord, v
 		case *member.Member:
 			if v == nil {
 				return nil, nil
@@ -521,27 +569,27 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_node_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_node_args(ctx, ec, raw)
 	}
-	s130 := exec.List(s128, true, false)
+	s148 := exec.List(s146, true, false)
 	args_field_Query_nodes_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_nodes_args(ctx, ec, raw)
 	}
-	s132 := exec.Pointer[union.RateLimit](tRateLimit, true)
-	s133 := exec.Pointer[union.Viewer](tViewer, true)
-	s134 := exec.Pointer[identity.Account](tAccount, true)
-	s135 := exec.List(s134, false, false)
+	s150 := exec.Pointer[union.RateLimit](tRateLimit, true)
+	s151 := exec.Pointer[union.Viewer](tViewer, true)
+	s152 := exec.Pointer[identity.Account](tAccount, true)
+	s153 := exec.List(s152, false, false)
 	args_field_Query_accounts_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_accounts_args(ctx, ec, raw)
 	}
 	args_field_Query_caseStudy_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudy_args(ctx, ec, raw)
 	}
-	s138 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
+	s156 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
 	args_field_Query_caseStudies_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudies_args(ctx, ec, raw)
 	}
-	s140 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
-	s141 := exec.List(s140, true, false)
-	s142 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
+	s158 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
+	s159 := exec.List(s158, true, false)
+	s160 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.RedirectRoute:
 			if v == nil {
@@ -572,7 +620,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_page_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_page_args(ctx, ec, raw)
 	}
-	s145 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
+	s163 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
 	args_field_Query_documents_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_documents_args(ctx, ec, raw)
 	}
@@ -585,84 +633,92 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_viewAs_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_viewAs_args(ctx, ec, raw)
 	}
+	s168 := exec.Pointer[membership.Applications](tMembershipApplicationConnection, false)
+	args_field_Query_applications_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_applications_args(ctx, ec, raw)
+	}
+	s170 := exec.Pointer[membership.Records](tMemberRecordConnection, false)
+	args_field_Query_register_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_register_args(ctx, ec, raw)
+	}
 	args_field_Query_menu_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menu_args(ctx, ec, raw)
 	}
-	s151 := exec.Pointer[nav.Menu](tMenu, true)
-	s152 := exec.List(s151, true, false)
+	s173 := exec.Pointer[nav.Menu](tMenu, true)
+	s174 := exec.List(s173, true, false)
 	args_field_Query_menus_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menus_args(ctx, ec, raw)
 	}
-	s154 := exec.Pointer[nav.Context](tNavigationContext, true)
+	s176 := exec.Pointer[nav.Context](tNavigationContext, true)
 	args_field_Query_navigationContext_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_navigationContext_args(ctx, ec, raw)
 	}
-	s156 := exec.Pointer[content.Organisation](tOrganisation, true)
-	s157 := exec.List(s14, false, false)
-	s158 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
+	s178 := exec.Pointer[content.Organisation](tOrganisation, true)
+	s179 := exec.List(s14, false, false)
+	s180 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
 	args_field_Query_auditTrail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_auditTrail_args(ctx, ec, raw)
 	}
-	s160 := exec.Pointer[privacy.ConsentText](tConsentText, true)
-	s161 := exec.List(s160, true, false)
-	s162 := exec.Pointer[privacy.Export](tDataExport, false)
-	s163 := exec.Pointer[privacy.Certificate](tErasureCertificate, false)
+	s182 := exec.Pointer[privacy.ConsentText](tConsentText, true)
+	s183 := exec.List(s182, true, false)
+	s184 := exec.Pointer[privacy.Export](tDataExport, false)
+	s185 := exec.Pointer[privacy.Certificate](tErasureCertificate, false)
 	args_field_Query_erasureCertificate_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_erasureCertificate_args(ctx, ec, raw)
 	}
-	s165 := exec.Pointer[search.Connection](tSearchConnection, true)
+	s187 := exec.Pointer[search.Connection](tSearchConnection, true)
 	args_field_Query_search_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_search_args(ctx, ec, raw)
 	}
-	s167 := exec.Pointer[search.Suggestion](tSuggestion, true)
-	s168 := exec.List(s167, true, false)
+	s189 := exec.Pointer[search.Suggestion](tSuggestion, true)
+	s190 := exec.List(s189, true, false)
 	args_field_Query_suggest_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_suggest_args(ctx, ec, raw)
 	}
-	s170 := exec.Pointer[statistics.Statistics](tMemberStatistics, false)
+	s192 := exec.Pointer[statistics.Statistics](tMemberStatistics, false)
 	args_field_Query_memberStatistics_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_memberStatistics_args(ctx, ec, raw)
 	}
 	args_field_Query_specialistSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSection_args(ctx, ec, raw)
 	}
-	s173 := exec.List(s55, true, false)
+	s195 := exec.List(s58, true, false)
 	args_field_Query_specialistSections_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSections_args(ctx, ec, raw)
 	}
 	args_field_Query_region_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_region_args(ctx, ec, raw)
 	}
-	s176 := exec.Pointer[unit.Region](tRegion, true)
-	s177 := exec.List(s176, true, false)
+	s198 := exec.Pointer[unit.Region](tRegion, true)
+	s199 := exec.List(s198, true, false)
 	args_field_Query_regions_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_regions_args(ctx, ec, raw)
 	}
 	args_field_Query_committee_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_committee_args(ctx, ec, raw)
 	}
-	s180 := exec.Pointer[unit.Committee](tCommittee, true)
-	s181 := exec.List(s180, true, false)
-	s182 := exec.Pointer[JoinPayload](tJoinPayload, true)
+	s202 := exec.Pointer[unit.Committee](tCommittee, true)
+	s203 := exec.List(s202, true, false)
+	s204 := exec.Pointer[JoinPayload](tJoinPayload, true)
 	args_field_Mutation_join_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_join_args(ctx, ec, raw)
 	}
-	s184 := exec.Pointer[SignInPayload](tSignInPayload, true)
+	s206 := exec.Pointer[SignInPayload](tSignInPayload, true)
 	args_field_Mutation_setPassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setPassword_args(ctx, ec, raw)
 	}
 	args_field_Mutation_signIn_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signIn_args(ctx, ec, raw)
 	}
-	s187 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
-	s188 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
+	s209 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
+	s210 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
 	args_field_Mutation_requestPasswordReset_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_requestPasswordReset_args(ctx, ec, raw)
 	}
 	args_field_Mutation_changePassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_changePassword_args(ctx, ec, raw)
 	}
-	s191 := exec.Pointer[AccountPayload](tAccountPayload, true)
+	s213 := exec.Pointer[AccountPayload](tAccountPayload, true)
 	args_field_Mutation_grantRole_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_grantRole_args(ctx, ec, raw)
 	}
@@ -675,18 +731,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstateAccount_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstateAccount_args(ctx, ec, raw)
 	}
-	s196 := exec.Pointer[BeginTotpPayload](tBeginTotpPayload, true)
+	s218 := exec.Pointer[BeginTotpPayload](tBeginTotpPayload, true)
 	args_field_Mutation_beginTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_beginTotp_args(ctx, ec, raw)
 	}
-	s198 := exec.Pointer[ConfirmTotpPayload](tConfirmTotpPayload, true)
+	s220 := exec.Pointer[ConfirmTotpPayload](tConfirmTotpPayload, true)
 	args_field_Mutation_confirmTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_confirmTotp_args(ctx, ec, raw)
 	}
 	args_field_Mutation_disableTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_disableTotp_args(ctx, ec, raw)
 	}
-	s201 := exec.Pointer[ProfilePayload](tProfilePayload, true)
+	s223 := exec.Pointer[ProfilePayload](tProfilePayload, true)
 	args_field_Mutation_updateProfile_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_updateProfile_args(ctx, ec, raw)
 	}
@@ -696,7 +752,63 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_lockFieldAudience_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_lockFieldAudience_args(ctx, ec, raw)
 	}
-	s205 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
+	s227 := exec.Pointer[ApplicationPayload](tApplicationPayload, true)
+	args_field_Mutation_acceptApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_acceptApplication_args(ctx, ec, raw)
+	}
+	args_field_Mutation_declineApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_declineApplication_args(ctx, ec, raw)
+	}
+	s230 := exec.Pointer[RecordPayload](tRecordPayload, true)
+	args_field_Mutation_renewMembership_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_renewMembership_args(ctx, ec, raw)
+	}
+	args_field_Mutation_resignMembership_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_resignMembership_args(ctx, ec, raw)
+	}
+	args_field_Mutation_changeGrade_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_changeGrade_args(ctx, ec, raw)
+	}
+	args_field_Mutation_suspendMembership_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_suspendMembership_args(ctx, ec, raw)
+	}
+	args_field_Mutation_reinstateMembership_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_reinstateMembership_args(ctx, ec, raw)
+	}
+	args_field_Mutation_endMembership_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_endMembership_args(ctx, ec, raw)
+	}
+	args_field_Mutation_stateRegistration_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_stateRegistration_args(ctx, ec, raw)
+	}
+	args_field_Mutation_verifyRegistration_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_verifyRegistration_args(ctx, ec, raw)
+	}
+	args_field_Mutation_stateInsurance_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_stateInsurance_args(ctx, ec, raw)
+	}
+	args_field_Mutation_joinSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_joinSection_args(ctx, ec, raw)
+	}
+	args_field_Mutation_leaveSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_leaveSection_args(ctx, ec, raw)
+	}
+	s242 := exec.Pointer[TransferSectionMembersPayload](tTransferSectionMembersPayload, true)
+	args_field_Mutation_transferSectionMembers_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_transferSectionMembers_args(ctx, ec, raw)
+	}
+	s244 := exec.Pointer[TermPayload](tTermPayload, true)
+	args_field_Mutation_appointToPost_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_appointToPost_args(ctx, ec, raw)
+	}
+	args_field_Mutation_endTerm_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_endTerm_args(ctx, ec, raw)
+	}
+	s247 := exec.Pointer[ScheduleElectionPayload](tScheduleElectionPayload, true)
+	args_field_Mutation_scheduleElection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_scheduleElection_args(ctx, ec, raw)
+	}
+	s249 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
 	args_field_Mutation_createPartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createPartnerApplication_args(ctx, ec, raw)
 	}
@@ -706,15 +818,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstatePartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstatePartnerApplication_args(ctx, ec, raw)
 	}
-	s209 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
+	s253 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
 	args_field_Mutation_createKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createKey_args(ctx, ec, raw)
 	}
-	s211 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
+	s255 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
 	args_field_Mutation_revokeKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_revokeKey_args(ctx, ec, raw)
 	}
-	s213 := exec.Pointer[PasskeyOptionsPayload](tPasskeyOptionsPayload, true)
+	s257 := exec.Pointer[PasskeyOptionsPayload](tPasskeyOptionsPayload, true)
 	args_field_Mutation_addPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_addPasskey_args(ctx, ec, raw)
 	}
@@ -724,14 +836,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_signInByPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signInByPasskey_args(ctx, ec, raw)
 	}
-	s217 := exec.Pointer[ConsentPayload](tConsentPayload, true)
+	s261 := exec.Pointer[ConsentPayload](tConsentPayload, true)
 	args_field_Mutation_giveConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_giveConsent_args(ctx, ec, raw)
 	}
 	args_field_Mutation_withdrawConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_withdrawConsent_args(ctx, ec, raw)
 	}
-	s220 := exec.Pointer[ErasurePayload](tErasurePayload, true)
+	s264 := exec.Pointer[ErasurePayload](tErasurePayload, true)
 	args_field_Mutation_eraseMember_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_eraseMember_args(ctx, ec, raw)
 	}
@@ -862,11 +974,15 @@ func NewExecTable(cfg Config) *exec.Table {
 		return scalar.AppendDateTime(dst, *v)
 	})
 
+	// ApplicationPayload
+	exec.Plain(tApplicationPayload, "application", func(obj *ApplicationPayload) *membership.Application { return obj.Application }, s18)
+	exec.Plain(tApplicationPayload, "userErrors", func(obj *ApplicationPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
+
 	// AuditConnection
-	exec.Plain(tAuditConnection, "edges", func(obj *page.Connection[*audit.Entry]) []page.Edge[*audit.Entry] { return obj.Edges }, s19, exec.NonNull)
+	exec.Plain(tAuditConnection, "edges", func(obj *page.Connection[*audit.Entry]) []page.Edge[*audit.Entry] { return obj.Edges }, s20, exec.NonNull)
 	exec.Method(tAuditConnection, "nodes", func(ctx context.Context, obj *page.Connection[*audit.Entry]) (v []*audit.Entry, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s21, exec.NonNull, exec.Guarded)
+	}, s22, exec.NonNull, exec.Guarded)
 	exec.Method(tAuditConnection, "pageInfo", func(ctx context.Context, obj *page.Connection[*audit.Entry]) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
@@ -875,7 +991,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tAuditEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*audit.Entry]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tAuditEdge, "node", func(obj *page.Edge[*audit.Entry]) *audit.Entry { return obj.Node }, s20, exec.NonNull)
+	exec.Plain(tAuditEdge, "node", func(obj *page.Edge[*audit.Entry]) *audit.Entry { return obj.Node }, s21, exec.NonNull)
 
 	// AuditEntry
 	exec.Leaf(tAuditEntry, "writtenAt", func(dst []byte, obj any) []byte {
@@ -904,7 +1020,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return scalar.AppendInt(dst, *v)
 	}, exec.Guarded)
-	exec.Plain(tAuditEntry, "columns", func(obj *audit.Entry) []string { return obj.Columns }, s23, exec.NonNull)
+	exec.Plain(tAuditEntry, "columns", func(obj *audit.Entry) []string { return obj.Columns }, s24, exec.NonNull)
 	exec.Leaf(tAuditEntry, "actor", func(dst []byte, obj any) []byte {
 		v := obj.(*audit.Entry).Actor()
 		if v == nil {
@@ -919,7 +1035,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	}, exec.Guarded)
-	exec.Plain(tAuditEntry, "actorRoles", func(obj *audit.Entry) []string { return obj.ActorRoles }, s23, exec.NonNull)
+	exec.Plain(tAuditEntry, "actorRoles", func(obj *audit.Entry) []string { return obj.ActorRoles }, s24, exec.NonNull)
 	exec.Leaf(tAuditEntry, "application", func(dst []byte, obj any) []byte {
 		v := obj.(*audit.Entry).Application()
 		if v == nil {
@@ -1023,9 +1139,9 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tCareerLevel, "caseStudies", func(ctx context.Context, objs []*career.CareerLevel) ([][]*career.CaseStudy, error) {
 		return resolvers.CareerLevel().CaseStudies(ctx, objs)
-	}, s25, exec.NonNull)
-	exec.Plain(tCareerLevel, "previous", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Previous }, s26)
-	exec.Plain(tCareerLevel, "next", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Next }, s26)
+	}, s26, exec.NonNull)
+	exec.Plain(tCareerLevel, "previous", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Previous }, s27)
+	exec.Plain(tCareerLevel, "next", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Next }, s27)
 
 	// CaseStudy
 	exec.Leaf(tCaseStudy, "id", func(dst []byte, obj any) []byte {
@@ -1079,40 +1195,40 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tCaseStudy, "document", func(ctx context.Context, objs []*career.CaseStudy) ([]*content.Document, error) {
 		return resolvers.CaseStudy().Document(ctx, objs)
-	}, s27)
+	}, s28)
 	exec.Edge(tCaseStudy, "member", func(ctx context.Context, objs []*career.CaseStudy) ([]*member.Member, error) {
 		return resolvers.CaseStudy().Member(ctx, objs)
-	}, s28)
+	}, s29)
 	exec.Edge(tCaseStudy, "section", func(ctx context.Context, objs []*career.CaseStudy) ([]*unit.Section, error) {
 		return resolvers.CaseStudy().Section(ctx, objs)
-	}, s29)
+	}, s30)
 	exec.Edge(tCaseStudy, "region", func(ctx context.Context, objs []*career.CaseStudy) ([]*unit.Region, error) {
 		return resolvers.CaseStudy().Region(ctx, objs)
-	}, s30)
+	}, s31)
 	exec.Edge(tCaseStudy, "previous", func(ctx context.Context, objs []*career.CaseStudy) ([]*career.CaseStudy, error) {
 		return resolvers.CaseStudy().Previous(ctx, objs)
-	}, s31)
+	}, s32)
 	exec.Edge(tCaseStudy, "next", func(ctx context.Context, objs []*career.CaseStudy) ([]*career.CaseStudy, error) {
 		return resolvers.CaseStudy().Next(ctx, objs)
-	}, s31)
+	}, s32)
 
 	// CaseStudyConnection
-	exec.Plain(tCaseStudyConnection, "edges", func(obj *career.Connection) []page.Edge[*career.CaseStudy] { return obj.Edges }, s33, exec.NonNull)
+	exec.Plain(tCaseStudyConnection, "edges", func(obj *career.Connection) []page.Edge[*career.CaseStudy] { return obj.Edges }, s34, exec.NonNull)
 	exec.Method(tCaseStudyConnection, "nodes", func(ctx context.Context, obj *career.Connection) (v []*career.CaseStudy, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s25, exec.NonNull, exec.Guarded)
+	}, s26, exec.NonNull, exec.Guarded)
 	exec.Method(tCaseStudyConnection, "pageInfo", func(ctx context.Context, obj *career.Connection) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
 	exec.Edge(tCaseStudyConnection, "totalCount", func(ctx context.Context, objs []*career.Connection) ([]int, error) {
 		return resolvers.CaseStudyConnection().TotalCount(ctx, objs)
-	}, s34, exec.NonNull)
+	}, s35, exec.NonNull)
 
 	// CaseStudyEdge
 	exec.Leaf(tCaseStudyEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*career.CaseStudy]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tCaseStudyEdge, "node", func(obj *page.Edge[*career.CaseStudy]) *career.CaseStudy { return obj.Node }, s24, exec.NonNull)
+	exec.Plain(tCaseStudyEdge, "node", func(obj *page.Edge[*career.CaseStudy]) *career.CaseStudy { return obj.Node }, s25, exec.NonNull)
 
 	// CaseStudyListBlock
 	exec.Leaf(tCaseStudyListBlock, "title", func(dst []byte, obj any) []byte {
@@ -1124,7 +1240,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tCaseStudyListBlock, "caseStudies", func(ctx context.Context, objs []*content.CaseStudyListBlock) ([][]*career.CaseStudy, error) {
 		return resolvers.CaseStudyListBlock().CaseStudies(ctx, objs)
-	}, s25, exec.NonNull)
+	}, s26, exec.NonNull)
 
 	// Committee
 	exec.Leaf(tCommittee, "id", func(dst []byte, obj any) []byte {
@@ -1143,11 +1259,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, s17)
 	exec.Edge(tCommittee, "posts", func(ctx context.Context, objs []*unit.Committee) ([][]*unit.Post, error) {
 		return resolvers.Committee().Posts(ctx, objs)
-	}, s36, exec.NonNull)
+	}, s37, exec.NonNull)
+	exec.Edge(tCommittee, "elections", func(ctx context.Context, objs []*unit.Committee) ([][]*unit.Election, error) {
+		return resolvers.Committee().Elections(ctx, objs)
+	}, s39, exec.NonNull)
 
 	// ConfirmTotpPayload
-	exec.Plain(tConfirmTotpPayload, "recoveryCodes", func(obj *ConfirmTotpPayload) []string { return obj.RecoveryCodes }, s37)
-	exec.Plain(tConfirmTotpPayload, "viewer", func(obj *ConfirmTotpPayload) *union.Viewer { return obj.Viewer }, s38)
+	exec.Plain(tConfirmTotpPayload, "recoveryCodes", func(obj *ConfirmTotpPayload) []string { return obj.RecoveryCodes }, s40)
+	exec.Plain(tConfirmTotpPayload, "viewer", func(obj *ConfirmTotpPayload) *union.Viewer { return obj.Viewer }, s41)
 	exec.Plain(tConfirmTotpPayload, "userErrors", func(obj *ConfirmTotpPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// Consent
@@ -1175,7 +1294,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*privacy.Consent).UpToDate()
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tConsent, "decisions", func(obj *privacy.Consent) []*privacy.Decision { return obj.Decisions }, s40, exec.NonNull)
+	exec.Plain(tConsent, "decisions", func(obj *privacy.Consent) []*privacy.Decision { return obj.Decisions }, s43, exec.NonNull)
 
 	// ConsentDecision
 	exec.Leaf(tConsentDecision, "given", func(dst []byte, obj any) []byte {
@@ -1192,7 +1311,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// ConsentPayload
-	exec.Plain(tConsentPayload, "consent", func(obj *ConsentPayload) *privacy.Consent { return obj.Consent }, s41)
+	exec.Plain(tConsentPayload, "consent", func(obj *ConsentPayload) *privacy.Consent { return obj.Consent }, s44)
 	exec.Plain(tConsentPayload, "userErrors", func(obj *ConsentPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// ConsentText
@@ -1248,7 +1367,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// CreateKeyPayload
-	exec.Plain(tCreateKeyPayload, "key", func(obj *CreateKeyPayload) *identity.Key { return obj.Key }, s42)
+	exec.Plain(tCreateKeyPayload, "key", func(obj *CreateKeyPayload) *identity.Key { return obj.Key }, s45)
 	exec.Leaf(tCreateKeyPayload, "secret", func(dst []byte, obj any) []byte {
 		v := obj.(*CreateKeyPayload).Secret
 		if v == nil {
@@ -1323,28 +1442,52 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Document).Access
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tDocument, "viewerAccess", func(obj *content.Document) *viewer.AccessTo { return &obj.ViewerAccess }, s43, exec.NonNull)
+	exec.Plain(tDocument, "viewerAccess", func(obj *content.Document) *viewer.AccessTo { return &obj.ViewerAccess }, s46, exec.NonNull)
 	exec.Edge(tDocument, "accessibleAlternatives", func(ctx context.Context, objs []*content.Document) ([][]*content.Document, error) {
 		return resolvers.Document().AccessibleAlternatives(ctx, objs)
-	}, s45, exec.NonNull)
+	}, s48, exec.NonNull)
 
 	// DocumentConnection
-	exec.Plain(tDocumentConnection, "edges", func(obj *page.Connection[*content.Document]) []page.Edge[*content.Document] { return obj.Edges }, s47, exec.NonNull)
+	exec.Plain(tDocumentConnection, "edges", func(obj *page.Connection[*content.Document]) []page.Edge[*content.Document] { return obj.Edges }, s50, exec.NonNull)
 	exec.Method(tDocumentConnection, "nodes", func(ctx context.Context, obj *page.Connection[*content.Document]) (v []*content.Document, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s45, exec.NonNull, exec.Guarded)
+	}, s48, exec.NonNull, exec.Guarded)
 	exec.Method(tDocumentConnection, "pageInfo", func(ctx context.Context, obj *page.Connection[*content.Document]) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
 	exec.Edge(tDocumentConnection, "totalCount", func(ctx context.Context, objs []*page.Connection[*content.Document]) ([]int, error) {
 		return resolvers.DocumentConnection().TotalCount(ctx, objs)
-	}, s34, exec.NonNull)
+	}, s35, exec.NonNull)
 
 	// DocumentEdge
 	exec.Leaf(tDocumentEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*content.Document]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tDocumentEdge, "node", func(obj *page.Edge[*content.Document]) *content.Document { return obj.Node }, s44, exec.NonNull)
+	exec.Plain(tDocumentEdge, "node", func(obj *page.Edge[*content.Document]) *content.Document { return obj.Node }, s47, exec.NonNull)
+
+	// Election
+	exec.Leaf(tElection, "nominationsUntil", func(dst []byte, obj any) []byte {
+		v := obj.(*unit.Election).NominationsUntil
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendDate(dst, *v)
+	})
+	exec.Leaf(tElection, "opensOn", func(dst []byte, obj any) []byte {
+		v := obj.(*unit.Election).OpensOn
+		return scalar.AppendDate(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tElection, "closesOn", func(dst []byte, obj any) []byte {
+		v := obj.(*unit.Election).ClosesOn
+		return scalar.AppendDate(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tElection, "note", func(dst []byte, obj any) []byte {
+		v := obj.(*unit.Election).Note
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
 
 	// Erasure
 	exec.Leaf(tErasure, "id", func(dst []byte, obj any) []byte {
@@ -1387,10 +1530,10 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Method(tErasureCertificate, "erased", func(ctx context.Context, obj *privacy.Certificate) (v []*privacy.Part, ok bool, err error) {
 		return obj.Erased(), true, nil
-	}, s49, exec.NonNull, exec.Guarded)
+	}, s52, exec.NonNull, exec.Guarded)
 	exec.Method(tErasureCertificate, "kept", func(ctx context.Context, obj *privacy.Certificate) (v []*privacy.Part, ok bool, err error) {
 		return obj.Kept(), true, nil
-	}, s49, exec.NonNull, exec.Guarded)
+	}, s52, exec.NonNull, exec.Guarded)
 
 	// ErasurePart
 	exec.Leaf(tErasurePart, "table", func(dst []byte, obj any) []byte {
@@ -1424,7 +1567,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.Guarded)
 
 	// ErasurePayload
-	exec.Plain(tErasurePayload, "erasure", func(obj *ErasurePayload) *privacy.Erasure { return obj.Erasure }, s50)
+	exec.Plain(tErasurePayload, "erasure", func(obj *ErasurePayload) *privacy.Erasure { return obj.Erasure }, s53)
 	exec.Plain(tErasurePayload, "userErrors", func(obj *ErasurePayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// ExternalLink
@@ -1458,7 +1601,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tFaqListBlock, "items", func(obj *content.FaqListBlock) []*content.FaqItem { return obj.Items }, s52, exec.NonNull)
+	exec.Plain(tFaqListBlock, "items", func(obj *content.FaqListBlock) []*content.FaqItem { return obj.Items }, s55, exec.NonNull)
 
 	// FieldVisibility
 	exec.Leaf(tFieldVisibility, "field", func(dst []byte, obj any) []byte {
@@ -1508,6 +1651,28 @@ func NewExecTable(cfg Config) *exec.Table {
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
 
+	// Insurance
+	exec.Leaf(tInsurance, "insurer", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Insurance).Insurer
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tInsurance, "policyNumber", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Insurance).PolicyNumber
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tInsurance, "validFrom", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Insurance).ValidFrom
+		return scalar.AppendDate(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tInsurance, "validUntil", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Insurance).ValidUntil
+		return scalar.AppendDate(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tInsurance, "valid", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Insurance).Valid
+		return exec.AppendBool(dst, v)
+	}, exec.NonNull)
+
 	// JoinPayload
 	exec.Leaf(tJoinPayload, "mailed", func(dst []byte, obj any) []byte {
 		v := obj.(*JoinPayload).Mailed
@@ -1533,7 +1698,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tLinkListBlock, "links", func(obj *content.LinkListBlock) []*content.Link { return obj.Links }, s54, exec.NonNull)
+	exec.Plain(tLinkListBlock, "links", func(obj *content.LinkListBlock) []*content.Link { return obj.Links }, s57, exec.NonNull)
 
 	// LocalName
 	exec.Leaf(tLocalName, "language", func(dst []byte, obj any) []byte {
@@ -1590,28 +1755,28 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMember, "region", func(ctx context.Context, objs []*member.Member) ([]*unit.Region, error) {
 		return resolvers.Member().Region(ctx, objs)
-	}, s30)
+	}, s31)
 	exec.Edge(tMember, "sections", func(ctx context.Context, objs []*member.Member) ([][]*unit.Section, error) {
 		return resolvers.Member().Sections(ctx, objs)
-	}, s56)
+	}, s59)
 	exec.Edge(tMember, "roles", func(ctx context.Context, objs []*member.Member) ([][]*unit.Term, error) {
 		return resolvers.Member().Roles(ctx, objs)
-	}, s58, exec.NonNull)
+	}, s61, exec.NonNull)
 	exec.Edge(tMember, "caseStudies", func(ctx context.Context, objs []*member.Member) ([][]*career.CaseStudy, error) {
 		return resolvers.Member().CaseStudies(ctx, objs)
-	}, s25, exec.NonNull)
+	}, s26, exec.NonNull)
 	exec.Edge(tMember, "contact", func(ctx context.Context, objs []*member.Member) ([]*member.Contact, error) {
 		return resolvers.Member().Contact(ctx, objs)
-	}, s59)
+	}, s62)
 	exec.Edge(tMember, "languages", func(ctx context.Context, objs []*member.Member) ([][]string, error) {
 		return resolvers.Member().Languages(ctx, objs)
-	}, s37)
+	}, s40)
 	exec.Edge(tMember, "specialisms", func(ctx context.Context, objs []*member.Member) ([][]string, error) {
 		return resolvers.Member().Specialisms(ctx, objs)
-	}, s37)
+	}, s40)
 	exec.Edge(tMember, "practice", func(ctx context.Context, objs []*member.Member) ([]*member.Practice, error) {
 		return resolvers.Member().Practice(ctx, objs)
-	}, s60)
+	}, s63)
 	exec.Leaf(tMember, "profileRevision", func(dst []byte, obj any) []byte {
 		v := obj.(*member.Member).Revision
 		if v == nil {
@@ -1621,38 +1786,87 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMember, "visibility", func(ctx context.Context, objs []*member.Member) ([][]*member.Visibility, error) {
 		return resolvers.Member().Visibility(ctx, objs)
-	}, s62)
+	}, s65)
 	exec.Edge(tMember, "accessLog", func(ctx context.Context, objs []*member.Member) ([]*member.AccessLogConnection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Member().AccessLog(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s64, exec.WithArgs(args_field_Member_accessLog_args))
+	}, s67, exec.WithArgs(args_field_Member_accessLog_args))
 	exec.Edge(tMember, "membership", func(ctx context.Context, objs []*member.Member) ([]*membership.Membership, error) {
 		return resolvers.Member().Membership(ctx, objs)
-	}, s65)
+	}, s68)
 	exec.Edge(tMember, "consents", func(ctx context.Context, objs []*member.Member) ([][]*privacy.Consent, error) {
 		return resolvers.Member().Consents(ctx, objs)
-	}, s67)
+	}, s70)
 
 	// MemberConnection
-	exec.Plain(tMemberConnection, "edges", func(obj *member.Connection) []page.Edge[*member.Member] { return obj.Edges }, s69, exec.NonNull)
+	exec.Plain(tMemberConnection, "edges", func(obj *member.Connection) []page.Edge[*member.Member] { return obj.Edges }, s72, exec.NonNull)
 	exec.Method(tMemberConnection, "nodes", func(ctx context.Context, obj *member.Connection) (v []*member.Member, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s71, exec.NonNull, exec.Guarded)
+	}, s74, exec.NonNull, exec.Guarded)
 	exec.Method(tMemberConnection, "pageInfo", func(ctx context.Context, obj *member.Connection) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
 	exec.Edge(tMemberConnection, "totalCount", func(ctx context.Context, objs []*member.Connection) ([]int, error) {
 		return resolvers.MemberConnection().TotalCount(ctx, objs)
-	}, s34, exec.NonNull)
+	}, s35, exec.NonNull)
 
 	// MemberEdge
 	exec.Leaf(tMemberEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*member.Member]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s70, exec.NonNull)
+	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s73, exec.NonNull)
 	exec.Edge(tMemberEdge, "distanceKm", func(ctx context.Context, objs []*page.Edge[*member.Member]) ([]*float64, error) {
 		return resolvers.MemberEdge().DistanceKm(ctx, objs)
-	}, s72)
+	}, s75)
+
+	// MemberRecord
+	exec.Leaf(tMemberRecord, "id", func(dst []byte, obj any) []byte {
+		return obj.(*membership.Record).AppendNodeID(dst)
+	}, exec.NonNull, exec.Guarded)
+	exec.Leaf(tMemberRecord, "number", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Record).Number
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tMemberRecord, "displayName", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Record).DisplayName
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Edge(tMemberRecord, "region", func(ctx context.Context, objs []*membership.Record) ([]*unit.Region, error) {
+		return resolvers.MemberRecord().Region(ctx, objs)
+	}, s31)
+	exec.Edge(tMemberRecord, "membership", func(ctx context.Context, objs []*membership.Record) ([]*membership.Membership, error) {
+		return resolvers.MemberRecord().Membership(ctx, objs)
+	}, s68)
+	exec.Edge(tMemberRecord, "registration", func(ctx context.Context, objs []*membership.Record) ([]*membership.Registration, error) {
+		return resolvers.MemberRecord().Registration(ctx, objs)
+	}, s76)
+	exec.Edge(tMemberRecord, "insurance", func(ctx context.Context, objs []*membership.Record) ([]*membership.Insurance, error) {
+		return resolvers.MemberRecord().Insurance(ctx, objs)
+	}, s77)
+	exec.Edge(tMemberRecord, "sectionMemberships", func(ctx context.Context, objs []*membership.Record) ([][]*membership.SectionMembership, error) {
+		return resolvers.MemberRecord().SectionMemberships(ctx, objs)
+	}, s79, exec.NonNull)
+	exec.Edge(tMemberRecord, "member", func(ctx context.Context, objs []*membership.Record) ([]*member.Member, error) {
+		return resolvers.MemberRecord().Member(ctx, objs)
+	}, s29)
+
+	// MemberRecordConnection
+	exec.Plain(tMemberRecordConnection, "edges", func(obj *membership.Records) []page.Edge[*membership.Record] { return obj.Edges }, s81, exec.NonNull)
+	exec.Method(tMemberRecordConnection, "nodes", func(ctx context.Context, obj *membership.Records) (v []*membership.Record, ok bool, err error) {
+		return obj.Nodes(), true, nil
+	}, s83, exec.NonNull, exec.Guarded)
+	exec.Method(tMemberRecordConnection, "pageInfo", func(ctx context.Context, obj *membership.Records) (v *page.Info, ok bool, err error) {
+		return obj.PageInfo(), true, nil
+	}, s4, exec.NonNull, exec.Guarded)
+	exec.Edge(tMemberRecordConnection, "totalCount", func(ctx context.Context, objs []*membership.Records) ([]int, error) {
+		return resolvers.MemberRecordConnection().TotalCount(ctx, objs)
+	}, s35, exec.NonNull)
+
+	// MemberRecordEdge
+	exec.Leaf(tMemberRecordEdge, "cursor", func(dst []byte, obj any) []byte {
+		return obj.(*page.Edge[*membership.Record]).AppendCursor(dst)
+	}, exec.NonNull, exec.Guarded)
+	exec.Plain(tMemberRecordEdge, "node", func(obj *page.Edge[*membership.Record]) *membership.Record { return obj.Node }, s82, exec.NonNull)
 
 	// MemberStatistics
 	exec.Leaf(tMemberStatistics, "asOf", func(dst []byte, obj any) []byte {
@@ -1662,15 +1876,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tMemberStatistics, "by", func(ctx context.Context, objs []*statistics.Statistics) ([]*statistics.Table, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.MemberStatistics().By(ctx, objs, fc.Args["dimension"].(statistics.Dimension))
-	}, s74, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_by_args))
+	}, s85, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_by_args))
 	exec.Edge(tMemberStatistics, "months", func(ctx context.Context, objs []*statistics.Statistics) ([]*statistics.Months, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.MemberStatistics().Months(ctx, objs, fc.Args["from"].(*time.Time), fc.Args["to"].(*time.Time), fc.Args["by"].(*statistics.Dimension))
-	}, s76, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_months_args))
+	}, s87, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_months_args))
 	exec.Edge(tMemberStatistics, "renewalsDue", func(ctx context.Context, objs []*statistics.Statistics) ([]*statistics.Table, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.MemberStatistics().RenewalsDue(ctx, objs, fc.Args["from"].(*time.Time), fc.Args["to"].(*time.Time))
-	}, s74, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_renewalsDue_args))
+	}, s85, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_renewalsDue_args))
 
 	// Membership
 	exec.Leaf(tMembership, "grade", func(dst []byte, obj any) []byte {
@@ -1688,7 +1902,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tMembership, "statusAsOf", func(ctx context.Context, objs []*membership.Membership) ([]*membership.Status, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Membership().StatusAsOf(ctx, objs, fc.Args["on"].(time.Time))
-	}, s79, exec.WithArgs(args_field_Membership_statusAsOf_args))
+	}, s90, exec.WithArgs(args_field_Membership_statusAsOf_args))
 	exec.Leaf(tMembership, "joinedOn", func(dst []byte, obj any) []byte {
 		v := obj.(*membership.Membership).JoinedOn
 		return scalar.AppendDate(dst, v)
@@ -1720,7 +1934,70 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMembership, "history", func(ctx context.Context, objs []*membership.Membership) ([][]*membership.Event, error) {
 		return resolvers.Membership().History(ctx, objs)
-	}, s81, exec.NonNull)
+	}, s92, exec.NonNull)
+
+	// MembershipApplication
+	exec.Leaf(tMembershipApplication, "id", func(dst []byte, obj any) []byte {
+		return obj.(*membership.Application).AppendNodeID(dst)
+	}, exec.NonNull, exec.Guarded)
+	exec.Leaf(tMembershipApplication, "email", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Application).Email
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tMembershipApplication, "displayName", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Application).DisplayName
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tMembershipApplication, "grade", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Application).Grade
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
+	exec.Leaf(tMembershipApplication, "submittedAt", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Application).SubmittedAt
+		return scalar.AppendDateTime(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tMembershipApplication, "applicationStatus", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Application).ApplicationStatus
+		return exec.AppendString(dst, string(v))
+	}, exec.NonNull)
+	exec.Leaf(tMembershipApplication, "decidedAt", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Application).DecidedAt
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendDateTime(dst, *v)
+	})
+	exec.Leaf(tMembershipApplication, "reason", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Application).Reason
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
+	exec.Edge(tMembershipApplication, "record", func(ctx context.Context, objs []*membership.Application) ([]*membership.Record, error) {
+		return resolvers.MembershipApplication().Record(ctx, objs)
+	}, s93)
+
+	// MembershipApplicationConnection
+	exec.Plain(tMembershipApplicationConnection, "edges", func(obj *membership.Applications) []page.Edge[*membership.Application] { return obj.Edges }, s95, exec.NonNull)
+	exec.Method(tMembershipApplicationConnection, "nodes", func(ctx context.Context, obj *membership.Applications) (v []*membership.Application, ok bool, err error) {
+		return obj.Nodes(), true, nil
+	}, s97, exec.NonNull, exec.Guarded)
+	exec.Method(tMembershipApplicationConnection, "pageInfo", func(ctx context.Context, obj *membership.Applications) (v *page.Info, ok bool, err error) {
+		return obj.PageInfo(), true, nil
+	}, s4, exec.NonNull, exec.Guarded)
+	exec.Edge(tMembershipApplicationConnection, "totalCount", func(ctx context.Context, objs []*membership.Applications) ([]int, error) {
+		return resolvers.MembershipApplicationConnection().TotalCount(ctx, objs)
+	}, s35, exec.NonNull)
+
+	// MembershipApplicationEdge
+	exec.Leaf(tMembershipApplicationEdge, "cursor", func(dst []byte, obj any) []byte {
+		return obj.(*page.Edge[*membership.Application]).AppendCursor(dst)
+	}, exec.NonNull, exec.Guarded)
+	exec.Plain(tMembershipApplicationEdge, "node", func(obj *page.Edge[*membership.Application]) *membership.Application { return obj.Node }, s96, exec.NonNull)
 
 	// MembershipEvent
 	exec.Leaf(tMembershipEvent, "kind", func(dst []byte, obj any) []byte {
@@ -1777,12 +2054,12 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Menu).ItemCount()
 		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s83, exec.NonNull)
+	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s99, exec.NonNull)
 	exec.Method(tMenu, "items", func(ctx context.Context, obj *nav.Menu) (v []*nav.Item, ok bool, err error) {
 		fc := graphql.GetFieldContext(ctx)
 		v, err = obj.Items(fc.Args["maxDepth"].(*int), fc.Args["rootId"].(*string))
 		return v, true, err
-	}, s83, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
+	}, s99, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
 
 	// MenuItem
 	exec.Leaf(tMenuItem, "id", func(dst []byte, obj any) []byte {
@@ -1803,11 +2080,11 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tMenuItem, "parentId", func(dst []byte, obj any) []byte {
 		return obj.(*nav.Item).AppendParentID(dst)
 	}, exec.Guarded)
-	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s85)
-	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s83, exec.NonNull)
+	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s101)
+	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s99, exec.NonNull)
 	exec.Method(tMenuItem, "ancestors", func(ctx context.Context, obj *nav.Item) (v []*nav.Item, ok bool, err error) {
 		return obj.Ancestors(), true, nil
-	}, s83, exec.NonNull, exec.Guarded)
+	}, s99, exec.NonNull, exec.Guarded)
 	exec.Leaf(tMenuItem, "descendantCount", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).DescendantCount
 		return scalar.AppendInt(dst, v)
@@ -1825,14 +2102,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMenuItem, "target", func(ctx context.Context, objs []*nav.Item) ([]union.MenuTarget, error) {
 		return resolvers.MenuItem().Target(ctx, objs)
-	}, s86)
+	}, s102)
 	exec.Leaf(tMenuItem, "isCanonical", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).IsCanonical
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
 	exec.Edge(tMenuItem, "alsoAt", func(ctx context.Context, objs []*nav.Item) ([][]*nav.Item, error) {
 		return resolvers.MenuItem().AlsoAt(ctx, objs)
-	}, s83, exec.NonNull)
+	}, s99, exec.NonNull)
 	exec.Leaf(tMenuItem, "access", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).Access
 		return exec.AppendString(dst, string(v))
@@ -1843,23 +2120,23 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Context).Path
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s87)
-	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s85)
-	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s83, exec.NonNull)
-	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s83, exec.NonNull)
-	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s83, exec.NonNull)
-	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s85)
-	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s85)
+	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s103)
+	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s101)
+	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s99, exec.NonNull)
+	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s99, exec.NonNull)
+	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s99, exec.NonNull)
+	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s101)
+	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s101)
 	exec.Edge(tNavigationContext, "otherPlacements", func(ctx context.Context, objs []*nav.Context) ([][]*nav.Item, error) {
 		return resolvers.NavigationContext().OtherPlacements(ctx, objs)
-	}, s83, exec.NonNull)
+	}, s99, exec.NonNull)
 
 	// NotFoundRoute
 	exec.Leaf(tNotFoundRoute, "path", func(dst []byte, obj any) []byte {
 		v := obj.(*content.NotFoundRoute).Path
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tNotFoundRoute, "suggestions", func(obj *content.NotFoundRoute) []string { return obj.Suggestions }, s23, exec.NonNull)
+	exec.Plain(tNotFoundRoute, "suggestions", func(obj *content.NotFoundRoute) []string { return obj.Suggestions }, s24, exec.NonNull)
 
 	// Organisation
 	exec.Leaf(tOrganisation, "name", func(dst []byte, obj any) []byte {
@@ -1870,8 +2147,8 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Organisation).ShortName
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s88, exec.NonNull)
-	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s89, exec.NonNull)
+	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s104, exec.NonNull)
+	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s105, exec.NonNull)
 	exec.Leaf(tOrganisation, "joinCallToAction", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Organisation).JoinCallToAction
 		if v == nil {
@@ -1888,7 +2165,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// OrganisationContact
-	exec.Plain(tOrganisationContact, "addressLines", func(obj *content.OrganisationContact) []string { return obj.AddressLines }, s23, exec.NonNull)
+	exec.Plain(tOrganisationContact, "addressLines", func(obj *content.OrganisationContact) []string { return obj.AddressLines }, s24, exec.NonNull)
 	exec.Leaf(tOrganisationContact, "postcode", func(dst []byte, obj any) []byte {
 		v := obj.(*content.OrganisationContact).Postcode
 		if v == nil {
@@ -1972,7 +2249,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Page).Access
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tPage, "viewerAccess", func(obj *content.Page) *viewer.AccessTo { return &obj.ViewerAccess }, s43, exec.NonNull)
+	exec.Plain(tPage, "viewerAccess", func(obj *content.Page) *viewer.AccessTo { return &obj.ViewerAccess }, s46, exec.NonNull)
 	exec.Leaf(tPage, "publishedAt", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Page).PublishedAt
 		if v == nil {
@@ -1997,16 +2274,16 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPage, "blocks", func(ctx context.Context, objs []*content.Page) ([][]content.Block, error) {
 		return resolvers.Page().Blocks(ctx, objs)
-	}, s91)
+	}, s107)
 	exec.Edge(tPage, "breadcrumbs", func(ctx context.Context, objs []*content.Page) ([][]*content.Breadcrumb, error) {
 		return resolvers.Page().Breadcrumbs(ctx, objs)
-	}, s93, exec.NonNull)
+	}, s109, exec.NonNull)
 	exec.Edge(tPage, "parent", func(ctx context.Context, objs []*content.Page) ([]*content.Page, error) {
 		return resolvers.Page().Parent(ctx, objs)
-	}, s94)
+	}, s110)
 	exec.Edge(tPage, "children", func(ctx context.Context, objs []*content.Page) ([][]*content.Page, error) {
 		return resolvers.Page().Children(ctx, objs)
-	}, s96, exec.NonNull)
+	}, s112, exec.NonNull)
 
 	// PageInfo
 	exec.Leaf(tPageInfo, "hasNextPage", func(dst []byte, obj any) []byte {
@@ -2039,17 +2316,17 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPageRoute, "content", func(ctx context.Context, objs []*content.PageRoute) ([]union.RouteContent, error) {
 		return resolvers.PageRoute().Content(ctx, objs)
-	}, s97, exec.NonNull)
+	}, s113, exec.NonNull)
 	exec.Edge(tPageRoute, "page", func(ctx context.Context, objs []*content.PageRoute) ([]*content.Page, error) {
 		return resolvers.PageRoute().Page(ctx, objs)
-	}, s94)
+	}, s110)
 	exec.Edge(tPageRoute, "breadcrumbs", func(ctx context.Context, objs []*content.PageRoute) ([][]*content.Breadcrumb, error) {
 		return resolvers.PageRoute().Breadcrumbs(ctx, objs)
-	}, s93, exec.NonNull)
+	}, s109, exec.NonNull)
 	exec.Edge(tPageRoute, "trail", func(ctx context.Context, objs []*content.PageRoute) ([][]*nav.Item, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.PageRoute().Trail(ctx, objs, fc.Args["menu"].(string))
-	}, s83, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
+	}, s99, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
 
 	// PartnerApplication
 	exec.Leaf(tPartnerApplication, "id", func(dst []byte, obj any) []byte {
@@ -2077,7 +2354,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPartnerApplication, "keys", func(ctx context.Context, objs []*identity.PartnerApplication) ([][]*identity.Key, error) {
 		return resolvers.PartnerApplication().Keys(ctx, objs)
-	}, s100, exec.NonNull)
+	}, s116, exec.NonNull)
 
 	// PartnerApplicationName
 	exec.Leaf(tPartnerApplicationName, "name", func(dst []byte, obj any) []byte {
@@ -2087,7 +2364,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Plain(tPartnerApplicationName, "scopes", func(obj *identity.KeyHolder) []identity.Scope { return obj.Scopes }, s16, exec.NonNull)
 
 	// PartnerApplicationPayload
-	exec.Plain(tPartnerApplicationPayload, "application", func(obj *PartnerApplicationPayload) *identity.PartnerApplication { return obj.Application }, s101)
+	exec.Plain(tPartnerApplicationPayload, "application", func(obj *PartnerApplicationPayload) *identity.PartnerApplication { return obj.Application }, s117)
 	exec.Plain(tPartnerApplicationPayload, "userErrors", func(obj *PartnerApplicationPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// Passkey
@@ -2143,14 +2420,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tPost, "holders", func(ctx context.Context, objs []*unit.Post) ([][]*unit.Term, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Post().Holders(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s58, exec.NonNull, exec.WithArgs(args_field_Post_holders_args))
+	}, s61, exec.NonNull, exec.WithArgs(args_field_Post_holders_args))
 	exec.Edge(tPost, "vacant", func(ctx context.Context, objs []*unit.Post) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Post().Vacant(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s34, exec.NonNull, exec.WithArgs(args_field_Post_vacant_args))
+	}, s35, exec.NonNull, exec.WithArgs(args_field_Post_vacant_args))
 	exec.Edge(tPost, "committee", func(ctx context.Context, objs []*unit.Post) ([]*unit.Committee, error) {
 		return resolvers.Post().Committee(ctx, objs)
-	}, s104)
+	}, s120)
 
 	// Practice
 	exec.Leaf(tPractice, "town", func(dst []byte, obj any) []byte {
@@ -2167,11 +2444,11 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tPractice, "latitude", func(obj *member.Practice) *float64 { return obj.Latitude }, s72)
-	exec.Plain(tPractice, "longitude", func(obj *member.Practice) *float64 { return obj.Longitude }, s72)
+	exec.Plain(tPractice, "latitude", func(obj *member.Practice) *float64 { return obj.Latitude }, s75)
+	exec.Plain(tPractice, "longitude", func(obj *member.Practice) *float64 { return obj.Longitude }, s75)
 
 	// ProfilePayload
-	exec.Plain(tProfilePayload, "member", func(obj *ProfilePayload) *member.Member { return obj.Member }, s28)
+	exec.Plain(tProfilePayload, "member", func(obj *ProfilePayload) *member.Member { return obj.Member }, s29)
 	exec.Plain(tProfilePayload, "userErrors", func(obj *ProfilePayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// RateLimit
@@ -2191,6 +2468,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*union.RateLimit).ResetAt
 		return scalar.AppendDateTime(dst, v)
 	}, exec.NonNull)
+
+	// RecordPayload
+	exec.Plain(tRecordPayload, "record", func(obj *RecordPayload) *membership.Record { return obj.Record }, s93)
+	exec.Plain(tRecordPayload, "userErrors", func(obj *RecordPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// RedirectRoute
 	exec.Leaf(tRedirectRoute, "path", func(dst []byte, obj any) []byte {
@@ -2226,29 +2507,64 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*unit.Region).Nation
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s106, exec.NonNull)
+	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s122, exec.NonNull)
 	exec.Leaf(tRegion, "status", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Region).Status
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
 	exec.Edge(tRegion, "page", func(ctx context.Context, objs []*unit.Region) ([]*content.Page, error) {
 		return resolvers.Region().Page(ctx, objs)
-	}, s95, exec.NonNull)
+	}, s111, exec.NonNull)
 	exec.Edge(tRegion, "subPages", func(ctx context.Context, objs []*unit.Region) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s96, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
+	}, s112, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
 	exec.Edge(tRegion, "committee", func(ctx context.Context, objs []*unit.Region) ([]*unit.Committee, error) {
 		return resolvers.Region().Committee(ctx, objs)
-	}, s104)
+	}, s120)
 	exec.Edge(tRegion, "memberCount", func(ctx context.Context, objs []*unit.Region) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s34, exec.NonNull, exec.WithArgs(args_field_Region_memberCount_args))
+	}, s35, exec.NonNull, exec.WithArgs(args_field_Region_memberCount_args))
 	exec.Edge(tRegion, "members", func(ctx context.Context, objs []*unit.Region) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s110, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
+	}, s126, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
+
+	// Registration
+	exec.Leaf(tRegistration, "body", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Registration).Body
+		return exec.AppendString(dst, string(v))
+	}, exec.NonNull)
+	exec.Leaf(tRegistration, "number", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Registration).Number
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tRegistration, "verifiedOn", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Registration).VerifiedOn
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendDate(dst, *v)
+	})
+	exec.Leaf(tRegistration, "verifiedBy", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Registration).VerifiedBy
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
+	exec.Leaf(tRegistration, "validUntil", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Registration).ValidUntil
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendDate(dst, *v)
+	})
+	exec.Leaf(tRegistration, "valid", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Registration).Valid
+		return exec.AppendBool(dst, v)
+	}, exec.NonNull)
 
 	// RequestPasswordResetPayload
 	exec.Leaf(tRequestPasswordResetPayload, "mailed", func(dst []byte, obj any) []byte {
@@ -2258,7 +2574,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Plain(tRequestPasswordResetPayload, "userErrors", func(obj *RequestPasswordResetPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// RevokeKeyPayload
-	exec.Plain(tRevokeKeyPayload, "key", func(obj *RevokeKeyPayload) *identity.Key { return obj.Key }, s42)
+	exec.Plain(tRevokeKeyPayload, "key", func(obj *RevokeKeyPayload) *identity.Key { return obj.Key }, s45)
 	exec.Plain(tRevokeKeyPayload, "userErrors", func(obj *RevokeKeyPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// RichTextBlock
@@ -2271,11 +2587,15 @@ func NewExecTable(cfg Config) *exec.Table {
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
 
+	// ScheduleElectionPayload
+	exec.Plain(tScheduleElectionPayload, "election", func(obj *ScheduleElectionPayload) *unit.Election { return obj.Election }, s127)
+	exec.Plain(tScheduleElectionPayload, "userErrors", func(obj *ScheduleElectionPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
+
 	// SearchConnection
-	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s112, exec.NonNull)
+	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s129, exec.NonNull)
 	exec.Method(tSearchConnection, "nodes", func(ctx context.Context, obj *search.Connection) (v []*search.Hit, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s114, exec.NonNull, exec.Guarded)
+	}, s131, exec.NonNull, exec.Guarded)
 	exec.Plain(tSearchConnection, "pageInfo", func(obj *search.Connection) *page.Info { return &obj.PageInfo }, s4, exec.NonNull)
 	exec.Leaf(tSearchConnection, "totalCount", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).TotalCount
@@ -2285,7 +2605,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*search.Connection).IsCapped
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s116, exec.NonNull)
+	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s133, exec.NonNull)
 	exec.Leaf(tSearchConnection, "didYouMean", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).DidYouMean
 		if v == nil {
@@ -2298,7 +2618,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tSearchEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*search.Hit]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s113, exec.NonNull)
+	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s130, exec.NonNull)
 
 	// SearchFacet
 	exec.Leaf(tSearchFacet, "kind", func(dst []byte, obj any) []byte {
@@ -2334,13 +2654,29 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s117, exec.NonNull)
+	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s134, exec.NonNull)
 	exec.Edge(tSearchHit, "target", func(ctx context.Context, objs []*search.Hit) ([]union.RouteContent, error) {
 		return resolvers.SearchHit().Target(ctx, objs)
-	}, s97, exec.NonNull)
+	}, s113, exec.NonNull)
+
+	// SectionMembership
+	exec.Edge(tSectionMembership, "section", func(ctx context.Context, objs []*membership.SectionMembership) ([]*unit.Section, error) {
+		return resolvers.SectionMembership().Section(ctx, objs)
+	}, s30)
+	exec.Leaf(tSectionMembership, "startsOn", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.SectionMembership).StartsOn
+		return scalar.AppendDate(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tSectionMembership, "endsOn", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.SectionMembership).EndsOn
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendDate(dst, *v)
+	})
 
 	// SignInPayload
-	exec.Plain(tSignInPayload, "viewer", func(obj *SignInPayload) *union.Viewer { return obj.Viewer }, s38)
+	exec.Plain(tSignInPayload, "viewer", func(obj *SignInPayload) *union.Viewer { return obj.Viewer }, s41)
 	exec.Leaf(tSignInPayload, "expiresAt", func(dst []byte, obj any) []byte {
 		v := obj.(*SignInPayload).ExpiresAt
 		if v == nil {
@@ -2393,25 +2729,25 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tSpecialistSection, "successor", func(ctx context.Context, objs []*unit.Section) ([]*unit.Section, error) {
 		return resolvers.SpecialistSection().Successor(ctx, objs)
-	}, s29)
+	}, s30)
 	exec.Edge(tSpecialistSection, "page", func(ctx context.Context, objs []*unit.Section) ([]*content.Page, error) {
 		return resolvers.SpecialistSection().Page(ctx, objs)
-	}, s95, exec.NonNull)
+	}, s111, exec.NonNull)
 	exec.Edge(tSpecialistSection, "subPages", func(ctx context.Context, objs []*unit.Section) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s96, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
+	}, s112, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
 	exec.Edge(tSpecialistSection, "committee", func(ctx context.Context, objs []*unit.Section) ([]*unit.Committee, error) {
 		return resolvers.SpecialistSection().Committee(ctx, objs)
-	}, s104)
+	}, s120)
 	exec.Edge(tSpecialistSection, "memberCount", func(ctx context.Context, objs []*unit.Section) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s34, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_memberCount_args))
+	}, s35, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_memberCount_args))
 	exec.Edge(tSpecialistSection, "members", func(ctx context.Context, objs []*unit.Section) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s110, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
+	}, s126, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
 
 	// StatisticsMonth
 	exec.Leaf(tStatisticsMonth, "month", func(dst []byte, obj any) []byte {
@@ -2443,10 +2779,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return scalar.AppendInt(dst, *v)
 	})
-	exec.Plain(tStatisticsMonth, "rows", func(obj *statistics.Month) []*statistics.Row { return obj.Rows }, s122, exec.NonNull)
+	exec.Plain(tStatisticsMonth, "rows", func(obj *statistics.Month) []*statistics.Row { return obj.Rows }, s139, exec.NonNull)
 
 	// StatisticsMonths
-	exec.Plain(tStatisticsMonths, "months", func(obj *statistics.Months) []*statistics.Month { return obj.Months }, s124, exec.NonNull)
+	exec.Plain(tStatisticsMonths, "months", func(obj *statistics.Months) []*statistics.Month { return obj.Months }, s141, exec.NonNull)
 	exec.Leaf(tStatisticsMonths, "joined", func(dst []byte, obj any) []byte {
 		v := obj.(*statistics.Months).Joined
 		if v == nil {
@@ -2484,7 +2820,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// StatisticsTable
-	exec.Plain(tStatisticsTable, "rows", func(obj *statistics.Table) []*statistics.Row { return obj.Rows }, s122, exec.NonNull)
+	exec.Plain(tStatisticsTable, "rows", func(obj *statistics.Table) []*statistics.Row { return obj.Rows }, s139, exec.NonNull)
 	exec.Leaf(tStatisticsTable, "total", func(dst []byte, obj any) []byte {
 		v := obj.(*statistics.Table).Total
 		if v == nil {
@@ -2515,6 +2851,9 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// Term
+	exec.Leaf(tTerm, "id", func(dst []byte, obj any) []byte {
+		return obj.(*unit.Term).AppendNodeID(dst)
+	}, exec.NonNull, exec.Guarded)
 	exec.Leaf(tTerm, "startsOn", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Term).StartsOn
 		return scalar.AppendDate(dst, v)
@@ -2528,17 +2867,38 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tTerm, "member", func(ctx context.Context, objs []*unit.Term) ([]*member.Member, error) {
 		return resolvers.Term().Member(ctx, objs)
-	}, s28)
+	}, s29)
 	exec.Edge(tTerm, "post", func(ctx context.Context, objs []*unit.Term) ([]*unit.Post, error) {
 		return resolvers.Term().Post(ctx, objs)
-	}, s35, exec.NonNull)
+	}, s36, exec.NonNull)
+
+	// TermPayload
+	exec.Plain(tTermPayload, "term", func(obj *TermPayload) *unit.Term { return obj.Term }, s142)
+	exec.Plain(tTermPayload, "userErrors", func(obj *TermPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
+
+	// TransferSectionMembersPayload
+	exec.Leaf(tTransferSectionMembersPayload, "members", func(dst []byte, obj any) []byte {
+		v := obj.(*TransferSectionMembersPayload).Members
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendInt(dst, *v)
+	})
+	exec.Leaf(tTransferSectionMembersPayload, "joined", func(dst []byte, obj any) []byte {
+		v := obj.(*TransferSectionMembersPayload).Joined
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendInt(dst, *v)
+	})
+	exec.Plain(tTransferSectionMembersPayload, "userErrors", func(obj *TransferSectionMembersPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// UserError
 	exec.Leaf(tUserError, "code", func(dst []byte, obj any) []byte {
 		v := obj.(*union.UserError).Code
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tUserError, "field", func(obj *union.UserError) []string { return obj.Field }, s37)
+	exec.Plain(tUserError, "field", func(obj *union.UserError) []string { return obj.Field }, s40)
 	exec.Leaf(tUserError, "message", func(dst []byte, obj any) []byte {
 		v := obj.(*union.UserError).Message
 		return exec.AppendString(dst, v)
@@ -2546,17 +2906,23 @@ func NewExecTable(cfg Config) *exec.Table {
 
 	// Viewer
 	exec.Plain(tViewer, "account", func(obj *union.Viewer) *identity.Account { return obj.Account }, s11)
-	exec.Plain(tViewer, "application", func(obj *union.Viewer) *identity.KeyHolder { return obj.Application }, s125)
-	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s127, exec.NonNull)
+	exec.Plain(tViewer, "application", func(obj *union.Viewer) *identity.KeyHolder { return obj.Application }, s143)
+	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s145, exec.NonNull)
 	exec.Edge(tViewer, "member", func(ctx context.Context, objs []*union.Viewer) ([]*member.Member, error) {
 		return resolvers.Viewer().Member(ctx, objs)
-	}, s28)
+	}, s29)
+	exec.Edge(tViewer, "membershipApplication", func(ctx context.Context, objs []*union.Viewer) ([]*membership.Application, error) {
+		return resolvers.Viewer().MembershipApplication(ctx, objs)
+	}, s18)
+	exec.Edge(tViewer, "record", func(ctx context.Context, objs []*union.Viewer) ([]*membership.Record, error) {
+		return resolvers.Viewer().Record(ctx, objs)
+	}, s93)
 	exec.Edge(tViewer, "consents", func(ctx context.Context, objs []*union.Viewer) ([][]*privacy.Consent, error) {
 		return resolvers.Viewer().Consents(ctx, objs)
-	}, s67)
+	}, s70)
 	exec.Edge(tViewer, "erasure", func(ctx context.Context, objs []*union.Viewer) ([]*privacy.Erasure, error) {
 		return resolvers.Viewer().Erasure(ctx, objs)
-	}, s50)
+	}, s53)
 
 	// ViewerAccess
 	exec.Leaf(tViewerAccess, "canRead", func(dst []byte, obj any) []byte {
@@ -2591,7 +2957,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.WebinarBlock).PlainText
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tWebinarBlock, "partners", func(obj *content.WebinarBlock) []string { return obj.Partners }, s23, exec.NonNull)
+	exec.Plain(tWebinarBlock, "partners", func(obj *content.WebinarBlock) []string { return obj.Partners }, s24, exec.NonNull)
 	exec.Leaf(tWebinarBlock, "url", func(dst []byte, obj any) []byte {
 		v := obj.(*content.WebinarBlock).URL
 		if v == nil {
@@ -2618,138 +2984,158 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "node", func(ctx context.Context) (union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Node(ctx, fc.Args["id"].(string))
-	}, s128, exec.WithArgs(args_field_Query_node_args))
+	}, s146, exec.WithArgs(args_field_Query_node_args))
 	exec.Root(table, "Query", "nodes", func(ctx context.Context) ([]union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Nodes(ctx, fc.Args["ids"].([]string))
-	}, s130, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
+	}, s148, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
 	exec.Root(table, "Query", "rateLimit", func(ctx context.Context) (*union.RateLimit, error) {
 		return resolvers.Query().RateLimit(ctx)
-	}, s132, exec.NonNull)
+	}, s150, exec.NonNull)
 	exec.Root(table, "Query", "viewer", func(ctx context.Context) (*union.Viewer, error) {
 		return resolvers.Query().Viewer(ctx)
-	}, s133, exec.NonNull)
-	exec.Root(table, "Query", "accounts", nil, s135, exec.WithArgs(args_field_Query_accounts_args))
+	}, s151, exec.NonNull)
+	exec.Root(table, "Query", "accounts", nil, s153, exec.WithArgs(args_field_Query_accounts_args))
 	exec.Root(table, "Query", "caseStudy", func(ctx context.Context) (*career.CaseStudy, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudy(ctx, fc.Args["slug"].(string))
-	}, s31, exec.WithArgs(args_field_Query_caseStudy_args))
+	}, s32, exec.WithArgs(args_field_Query_caseStudy_args))
 	exec.Root(table, "Query", "caseStudies", func(ctx context.Context) (*career.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudies(ctx, fc.Args["filter"].(*career.Filter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s138, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
+	}, s156, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
 	exec.Root(table, "Query", "careerLevels", func(ctx context.Context) ([]*career.CareerLevel, error) {
 		return resolvers.Query().CareerLevels(ctx)
-	}, s141, exec.NonNull)
+	}, s159, exec.NonNull)
 	exec.Root(table, "Query", "route", func(ctx context.Context) (content.Route, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Route(ctx, fc.Args["path"].(string))
-	}, s142, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
+	}, s160, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
 	exec.Root(table, "Query", "page", func(ctx context.Context) (*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Page(ctx, fc.Args["path"].(string))
-	}, s94, exec.WithArgs(args_field_Query_page_args))
+	}, s110, exec.WithArgs(args_field_Query_page_args))
 	exec.Root(table, "Query", "documents", func(ctx context.Context) (*page.Connection[*content.Document], error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Documents(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s145, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
+	}, s163, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
 	exec.Root(table, "Query", "member", func(ctx context.Context) (*member.Member, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Member(ctx, fc.Args["id"].(string))
-	}, s28, exec.WithArgs(args_field_Query_member_args))
+	}, s29, exec.WithArgs(args_field_Query_member_args))
 	exec.Root(table, "Query", "members", func(ctx context.Context) (*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Members(ctx, fc.Args["filter"].(*member.Filter), fc.Args["orderBy"].(*member.Order), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s110, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
-	exec.Root(table, "Query", "viewAs", nil, s28, exec.WithArgs(args_field_Query_viewAs_args))
+	}, s126, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
+	exec.Root(table, "Query", "viewAs", nil, s29, exec.WithArgs(args_field_Query_viewAs_args))
+	exec.Root(table, "Query", "applications", nil, s168, exec.WithArgs(args_field_Query_applications_args))
+	exec.Root(table, "Query", "register", nil, s170, exec.WithArgs(args_field_Query_register_args))
 	exec.Root(table, "Query", "menu", func(ctx context.Context) (*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menu(ctx, fc.Args["handle"].(string))
-	}, s87, exec.WithArgs(args_field_Query_menu_args))
+	}, s103, exec.WithArgs(args_field_Query_menu_args))
 	exec.Root(table, "Query", "menus", func(ctx context.Context) ([]*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menus(ctx, fc.Args["handles"].([]string))
-	}, s152, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
+	}, s174, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
 	exec.Root(table, "Query", "navigationContext", func(ctx context.Context) (*nav.Context, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().NavigationContext(ctx, fc.Args["path"].(string), fc.Args["menu"].(string))
-	}, s154, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
+	}, s176, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
 	exec.Root(table, "Query", "organisation", func(ctx context.Context) (*content.Organisation, error) {
 		return resolvers.Query().Organisation(ctx)
-	}, s156, exec.NonNull)
-	exec.Root(table, "Query", "partnerApplications", nil, s157)
-	exec.Root(table, "Query", "auditTrail", nil, s158, exec.WithArgs(args_field_Query_auditTrail_args))
+	}, s178, exec.NonNull)
+	exec.Root(table, "Query", "partnerApplications", nil, s179)
+	exec.Root(table, "Query", "auditTrail", nil, s180, exec.WithArgs(args_field_Query_auditTrail_args))
 	exec.Root(table, "Query", "consentTexts", func(ctx context.Context) ([]*privacy.ConsentText, error) {
 		return resolvers.Query().ConsentTexts(ctx)
-	}, s161, exec.NonNull)
-	exec.Root(table, "Query", "exportMyData", nil, s162)
+	}, s183, exec.NonNull)
+	exec.Root(table, "Query", "exportMyData", nil, s184)
 	exec.Root(table, "Query", "erasureCertificate", func(ctx context.Context) (*privacy.Certificate, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().ErasureCertificate(ctx, fc.Args["id"].(string))
-	}, s163, exec.WithArgs(args_field_Query_erasureCertificate_args))
+	}, s185, exec.WithArgs(args_field_Query_erasureCertificate_args))
 	exec.Root(table, "Query", "search", func(ctx context.Context) (*search.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Search(ctx, fc.Args["query"].(string), fc.Args["kinds"].([]search.Kind), fc.Args["first"].(*int), fc.Args["after"].(*string))
-	}, s165, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
+	}, s187, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
 	exec.Root(table, "Query", "suggest", func(ctx context.Context) ([]*search.Suggestion, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Suggest(ctx, fc.Args["prefix"].(string), fc.Args["first"].(*int))
-	}, s168, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
-	exec.Root(table, "Query", "memberStatistics", nil, s170, exec.WithArgs(args_field_Query_memberStatistics_args))
+	}, s190, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
+	exec.Root(table, "Query", "memberStatistics", nil, s192, exec.WithArgs(args_field_Query_memberStatistics_args))
 	exec.Root(table, "Query", "specialistSection", func(ctx context.Context) (*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSection(ctx, fc.Args["slug"].(string))
-	}, s29, exec.WithArgs(args_field_Query_specialistSection_args))
+	}, s30, exec.WithArgs(args_field_Query_specialistSection_args))
 	exec.Root(table, "Query", "specialistSections", func(ctx context.Context) ([]*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSections(ctx, fc.Args["status"].(*unit.Status))
-	}, s173, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
+	}, s195, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
 	exec.Root(table, "Query", "region", func(ctx context.Context) (*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Region(ctx, fc.Args["slug"].(string))
-	}, s30, exec.WithArgs(args_field_Query_region_args))
+	}, s31, exec.WithArgs(args_field_Query_region_args))
 	exec.Root(table, "Query", "regions", func(ctx context.Context) ([]*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Regions(ctx, fc.Args["nation"].(*unit.Nation))
-	}, s177, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
+	}, s199, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
 	exec.Root(table, "Query", "committee", func(ctx context.Context) (*unit.Committee, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Committee(ctx, fc.Args["slug"].(string))
-	}, s104, exec.WithArgs(args_field_Query_committee_args))
+	}, s120, exec.WithArgs(args_field_Query_committee_args))
 	exec.Root(table, "Query", "committees", func(ctx context.Context) ([]*unit.Committee, error) {
 		return resolvers.Query().Committees(ctx)
-	}, s181, exec.NonNull)
-	exec.Root(table, "Mutation", "join", nil, s182, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
-	exec.Root(table, "Mutation", "setPassword", nil, s184, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
-	exec.Root(table, "Mutation", "signIn", nil, s184, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
-	exec.Root(table, "Mutation", "signOut", nil, s187, exec.NonNull)
-	exec.Root(table, "Mutation", "signOutEverywhere", nil, s187, exec.NonNull)
-	exec.Root(table, "Mutation", "requestPasswordReset", nil, s188, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
-	exec.Root(table, "Mutation", "changePassword", nil, s184, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
-	exec.Root(table, "Mutation", "grantRole", nil, s191, exec.NonNull, exec.WithArgs(args_field_Mutation_grantRole_args))
-	exec.Root(table, "Mutation", "revokeRole", nil, s191, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeRole_args))
-	exec.Root(table, "Mutation", "suspendAccount", nil, s191, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendAccount_args))
-	exec.Root(table, "Mutation", "reinstateAccount", nil, s191, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateAccount_args))
-	exec.Root(table, "Mutation", "beginTotp", nil, s196, exec.NonNull, exec.WithArgs(args_field_Mutation_beginTotp_args))
-	exec.Root(table, "Mutation", "confirmTotp", nil, s198, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmTotp_args))
-	exec.Root(table, "Mutation", "disableTotp", nil, s184, exec.NonNull, exec.WithArgs(args_field_Mutation_disableTotp_args))
-	exec.Root(table, "Mutation", "updateProfile", nil, s201, exec.NonNull, exec.WithArgs(args_field_Mutation_updateProfile_args))
-	exec.Root(table, "Mutation", "setFieldAudience", nil, s201, exec.NonNull, exec.WithArgs(args_field_Mutation_setFieldAudience_args))
-	exec.Root(table, "Mutation", "lockFieldAudience", nil, s201, exec.NonNull, exec.WithArgs(args_field_Mutation_lockFieldAudience_args))
-	exec.Root(table, "Mutation", "createPartnerApplication", nil, s205, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
-	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s205, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
-	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s205, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
-	exec.Root(table, "Mutation", "createKey", nil, s209, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
-	exec.Root(table, "Mutation", "revokeKey", nil, s211, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
-	exec.Root(table, "Mutation", "beginPasskey", nil, s213, exec.NonNull)
-	exec.Root(table, "Mutation", "addPasskey", nil, s184, exec.NonNull, exec.WithArgs(args_field_Mutation_addPasskey_args))
-	exec.Root(table, "Mutation", "removePasskey", nil, s184, exec.NonNull, exec.WithArgs(args_field_Mutation_removePasskey_args))
-	exec.Root(table, "Mutation", "beginPasskeySignIn", nil, s213, exec.NonNull)
-	exec.Root(table, "Mutation", "signInByPasskey", nil, s184, exec.NonNull, exec.WithArgs(args_field_Mutation_signInByPasskey_args))
-	exec.Root(table, "Mutation", "giveConsent", nil, s217, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
-	exec.Root(table, "Mutation", "withdrawConsent", nil, s217, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
-	exec.Root(table, "Mutation", "eraseMember", nil, s220, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
-	exec.Root(table, "Mutation", "cancelErasure", nil, s220, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
-	exec.Root(table, "Mutation", "executeErasure", nil, s220, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
+	}, s203, exec.NonNull)
+	exec.Root(table, "Mutation", "join", nil, s204, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
+	exec.Root(table, "Mutation", "setPassword", nil, s206, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
+	exec.Root(table, "Mutation", "signIn", nil, s206, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
+	exec.Root(table, "Mutation", "signOut", nil, s209, exec.NonNull)
+	exec.Root(table, "Mutation", "signOutEverywhere", nil, s209, exec.NonNull)
+	exec.Root(table, "Mutation", "requestPasswordReset", nil, s210, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
+	exec.Root(table, "Mutation", "changePassword", nil, s206, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
+	exec.Root(table, "Mutation", "grantRole", nil, s213, exec.NonNull, exec.WithArgs(args_field_Mutation_grantRole_args))
+	exec.Root(table, "Mutation", "revokeRole", nil, s213, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeRole_args))
+	exec.Root(table, "Mutation", "suspendAccount", nil, s213, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendAccount_args))
+	exec.Root(table, "Mutation", "reinstateAccount", nil, s213, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateAccount_args))
+	exec.Root(table, "Mutation", "beginTotp", nil, s218, exec.NonNull, exec.WithArgs(args_field_Mutation_beginTotp_args))
+	exec.Root(table, "Mutation", "confirmTotp", nil, s220, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmTotp_args))
+	exec.Root(table, "Mutation", "disableTotp", nil, s206, exec.NonNull, exec.WithArgs(args_field_Mutation_disableTotp_args))
+	exec.Root(table, "Mutation", "updateProfile", nil, s223, exec.NonNull, exec.WithArgs(args_field_Mutation_updateProfile_args))
+	exec.Root(table, "Mutation", "setFieldAudience", nil, s223, exec.NonNull, exec.WithArgs(args_field_Mutation_setFieldAudience_args))
+	exec.Root(table, "Mutation", "lockFieldAudience", nil, s223, exec.NonNull, exec.WithArgs(args_field_Mutation_lockFieldAudience_args))
+	exec.Root(table, "Mutation", "acceptApplication", nil, s227, exec.NonNull, exec.WithArgs(args_field_Mutation_acceptApplication_args))
+	exec.Root(table, "Mutation", "declineApplication", nil, s227, exec.NonNull, exec.WithArgs(args_field_Mutation_declineApplication_args))
+	exec.Root(table, "Mutation", "withdrawApplication", nil, s227, exec.NonNull)
+	exec.Root(table, "Mutation", "renewMembership", nil, s230, exec.NonNull, exec.WithArgs(args_field_Mutation_renewMembership_args))
+	exec.Root(table, "Mutation", "resignMembership", nil, s230, exec.NonNull, exec.WithArgs(args_field_Mutation_resignMembership_args))
+	exec.Root(table, "Mutation", "changeGrade", nil, s230, exec.NonNull, exec.WithArgs(args_field_Mutation_changeGrade_args))
+	exec.Root(table, "Mutation", "suspendMembership", nil, s230, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendMembership_args))
+	exec.Root(table, "Mutation", "reinstateMembership", nil, s230, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateMembership_args))
+	exec.Root(table, "Mutation", "endMembership", nil, s230, exec.NonNull, exec.WithArgs(args_field_Mutation_endMembership_args))
+	exec.Root(table, "Mutation", "stateRegistration", nil, s230, exec.NonNull, exec.WithArgs(args_field_Mutation_stateRegistration_args))
+	exec.Root(table, "Mutation", "verifyRegistration", nil, s230, exec.NonNull, exec.WithArgs(args_field_Mutation_verifyRegistration_args))
+	exec.Root(table, "Mutation", "stateInsurance", nil, s230, exec.NonNull, exec.WithArgs(args_field_Mutation_stateInsurance_args))
+	exec.Root(table, "Mutation", "joinSection", nil, s230, exec.NonNull, exec.WithArgs(args_field_Mutation_joinSection_args))
+	exec.Root(table, "Mutation", "leaveSection", nil, s230, exec.NonNull, exec.WithArgs(args_field_Mutation_leaveSection_args))
+	exec.Root(table, "Mutation", "transferSectionMembers", nil, s242, exec.NonNull, exec.WithArgs(args_field_Mutation_transferSectionMembers_args))
+	exec.Root(table, "Mutation", "appointToPost", nil, s244, exec.NonNull, exec.WithArgs(args_field_Mutation_appointToPost_args))
+	exec.Root(table, "Mutation", "endTerm", nil, s244, exec.NonNull, exec.WithArgs(args_field_Mutation_endTerm_args))
+	exec.Root(table, "Mutation", "scheduleElection", nil, s247, exec.NonNull, exec.WithArgs(args_field_Mutation_scheduleElection_args))
+	exec.Root(table, "Mutation", "createPartnerApplication", nil, s249, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
+	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s249, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
+	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s249, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
+	exec.Root(table, "Mutation", "createKey", nil, s253, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
+	exec.Root(table, "Mutation", "revokeKey", nil, s255, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
+	exec.Root(table, "Mutation", "beginPasskey", nil, s257, exec.NonNull)
+	exec.Root(table, "Mutation", "addPasskey", nil, s206, exec.NonNull, exec.WithArgs(args_field_Mutation_addPasskey_args))
+	exec.Root(table, "Mutation", "removePasskey", nil, s206, exec.NonNull, exec.WithArgs(args_field_Mutation_removePasskey_args))
+	exec.Root(table, "Mutation", "beginPasskeySignIn", nil, s257, exec.NonNull)
+	exec.Root(table, "Mutation", "signInByPasskey", nil, s206, exec.NonNull, exec.WithArgs(args_field_Mutation_signInByPasskey_args))
+	exec.Root(table, "Mutation", "giveConsent", nil, s261, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
+	exec.Root(table, "Mutation", "withdrawConsent", nil, s261, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
+	exec.Root(table, "Mutation", "eraseMember", nil, s264, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
+	exec.Root(table, "Mutation", "cancelErasure", nil, s264, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
+	exec.Root(table, "Mutation", "executeErasure", nil, s264, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
 	return table
 }

@@ -8,9 +8,19 @@ import (
 	"github.com/collegium/collegium/graph/union"
 	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/member"
+	"github.com/collegium/collegium/internal/membership"
 	"github.com/collegium/collegium/internal/privacy"
+	"github.com/collegium/collegium/internal/unit"
 	"github.com/collegium/collegium/internal/viewer"
 )
+
+// Which application to accept.
+type AcceptApplicationInput struct {
+	// The application.
+	Application string `json:"application"`
+	// The first day of the membership, within a year; today if left out.
+	StartsOn *time.Time `json:"startsOn,omitempty"`
+}
 
 // What became of an account.
 type AccountPayload struct {
@@ -30,6 +40,26 @@ type AddPasskeyInput struct {
 	Name string `json:"name"`
 }
 
+// What became of an application.
+type ApplicationPayload struct {
+	// The application; null if nothing was changed.
+	Application *membership.Application `json:"application,omitempty"`
+	// Why not.
+	UserErrors []*union.UserError `json:"userErrors"`
+}
+
+// Who gets which seat.
+type AppointToPostInput struct {
+	// The post.
+	Post string `json:"post"`
+	// The member, whose membership is current.
+	Member string `json:"member"`
+	// The first day.
+	StartsOn time.Time `json:"startsOn"`
+	// The last day; open if left out.
+	EndsOn *time.Time `json:"endsOn,omitempty"`
+}
+
 // A secret for an authenticator.
 type BeginTotpPayload struct {
 	// The secret in base32, for who types it; null if none was made.
@@ -38,6 +68,16 @@ type BeginTotpPayload struct {
 	URI *string `json:"uri,omitempty"`
 	// Why none was made.
 	UserErrors []*union.UserError `json:"userErrors"`
+}
+
+// Which grade somebody gets.
+type ChangeGradeInput struct {
+	// The member.
+	Member string `json:"member"`
+	// The grade.
+	Grade member.Grade `json:"grade"`
+	// From which day on: one of the present period that has come; today if left out.
+	On *time.Time `json:"on,omitempty"`
 }
 
 // The old and the new password.
@@ -104,6 +144,34 @@ type CreatePartnerApplicationInput struct {
 	ContactEmail string `json:"contactEmail"`
 }
 
+// Which application to decline.
+type DeclineApplicationInput struct {
+	// The application.
+	Application string `json:"application"`
+	// What the applicant is told, 1 to 1000 characters.
+	Reason string `json:"reason"`
+}
+
+// Whose membership ends.
+type EndMembershipInput struct {
+	// The member.
+	Member string `json:"member"`
+	// Why.
+	Reason membership.Status `json:"reason"`
+	// What the history says of it, 1 to 1000 characters.
+	Note *string `json:"note,omitempty"`
+	// The last day; today if left out.
+	On *time.Time `json:"on,omitempty"`
+}
+
+// When a term ends.
+type EndTermInput struct {
+	// The term.
+	Term string `json:"term"`
+	// The last day.
+	On time.Time `json:"on"`
+}
+
 // Who is to be erased.
 type EraseMemberInput struct {
 	// The member; you if left out.
@@ -148,6 +216,26 @@ type JoinPayload struct {
 	Mailed bool `json:"mailed"`
 	// Why not.
 	UserErrors []*union.UserError `json:"userErrors"`
+}
+
+// Which section to join.
+type JoinSectionInput struct {
+	// The member; you if left out.
+	Member *string `json:"member,omitempty"`
+	// The section.
+	Section string `json:"section"`
+	// The first day; today if left out. Only staff passes an earlier one.
+	On *time.Time `json:"on,omitempty"`
+}
+
+// Which section to leave.
+type LeaveSectionInput struct {
+	// The member; you if left out.
+	Member *string `json:"member,omitempty"`
+	// The section.
+	Section string `json:"section"`
+	// The last day; today if left out. Only staff passes an earlier one.
+	On *time.Time `json:"on,omitempty"`
 }
 
 // Which field of whom is to be kept from wider audiences.
@@ -220,10 +308,34 @@ type ProfilePayload struct {
 type Query struct {
 }
 
+// What became of a member's record.
+type RecordPayload struct {
+	// The record; null if nothing was changed.
+	Record *membership.Record `json:"record,omitempty"`
+	// Why not.
+	UserErrors []*union.UserError `json:"userErrors"`
+}
+
+// Whom to reinstate.
+type ReinstateMembershipInput struct {
+	// The member.
+	Member string `json:"member"`
+	// From which day on; today if left out.
+	On *time.Time `json:"on,omitempty"`
+}
+
 // Which passkey.
 type RemovePasskeyInput struct {
 	// The ID of the passkey.
 	ID string `json:"id"`
+}
+
+// Whose membership to renew.
+type RenewMembershipInput struct {
+	// The member; you if left out.
+	Member *string `json:"member,omitempty"`
+	// Of your choice, 1 to 100 bytes: asked again with the same key nothing is renewed twice.
+	IdempotencyKey string `json:"idempotencyKey"`
 }
 
 // Whose password is to be chosen anew.
@@ -238,6 +350,12 @@ type RequestPasswordResetPayload struct {
 	Mailed bool `json:"mailed"`
 	// Why not.
 	UserErrors []*union.UserError `json:"userErrors"`
+}
+
+// From when to resign.
+type ResignMembershipInput struct {
+	// The last day; today if left out.
+	On *time.Time `json:"on,omitempty"`
 }
 
 // Which key.
@@ -260,6 +378,28 @@ type RoleInput struct {
 	Account string `json:"account"`
 	// The role.
 	Role identity.Role `json:"role"`
+}
+
+// When an election is.
+type ScheduleElectionInput struct {
+	// The committee.
+	Committee string `json:"committee"`
+	// The last day on which somebody can be nominated, before the first of voting.
+	NominationsUntil *time.Time `json:"nominationsUntil,omitempty"`
+	// The first day of voting.
+	OpensOn time.Time `json:"opensOn"`
+	// The last day of voting.
+	ClosesOn time.Time `json:"closesOn"`
+	// What else there is to know, 1 to 500 characters.
+	Note *string `json:"note,omitempty"`
+}
+
+// What became of an election.
+type ScheduleElectionPayload struct {
+	// The election; null if nothing was changed.
+	Election *unit.Election `json:"election,omitempty"`
+	// Why not.
+	UserErrors []*union.UserError `json:"userErrors"`
 }
 
 // Who is to see a field.
@@ -306,16 +446,86 @@ type SignOutPayload struct {
 	UserErrors []*union.UserError `json:"userErrors"`
 }
 
+// An indemnity insurance.
+type StateInsuranceInput struct {
+	// The member; you if left out.
+	Member *string `json:"member,omitempty"`
+	// Who insures, 1 to 200 characters.
+	Insurer string `json:"insurer"`
+	// The number of the policy, 1 to 100 characters.
+	PolicyNumber string `json:"policyNumber"`
+	// The first day.
+	ValidFrom time.Time `json:"validFrom"`
+	// The last day.
+	ValidUntil time.Time `json:"validUntil"`
+}
+
+// A number with the regulator.
+type StateRegistrationInput struct {
+	// The member; you if left out.
+	Member *string `json:"member,omitempty"`
+	// OT and 5 or 6 digits; blanks and case don't matter.
+	Number string `json:"number"`
+}
+
 // Which account.
 type SuspendAccountInput struct {
 	// The ID of the account.
 	Account string `json:"account"`
 }
 
+// Whom to suspend.
+type SuspendMembershipInput struct {
+	// The member.
+	Member string `json:"member"`
+	// What they are told, 1 to 1000 characters.
+	Reason string `json:"reason"`
+	// From which day on; today if left out.
+	On *time.Time `json:"on,omitempty"`
+}
+
 // Which application of a partner.
 type SuspendPartnerApplicationInput struct {
 	// The ID of the application.
 	ID string `json:"id"`
+}
+
+// What became of a term.
+type TermPayload struct {
+	// The term; null if nothing was changed.
+	Term *unit.Term `json:"term,omitempty"`
+	// Why not.
+	UserErrors []*union.UserError `json:"userErrors"`
+}
+
+// Between which sections members move.
+type TransferSectionMembersInput struct {
+	// The section that they leave.
+	From string `json:"from"`
+	// The section that they come to.
+	To string `json:"to"`
+	// The last day in the old section.
+	On time.Time `json:"on"`
+}
+
+// What became of moving members.
+type TransferSectionMembersPayload struct {
+	// How many left the old section; null if nothing was changed.
+	Members *int `json:"members,omitempty"`
+	// How many of these began in the new one: the others belonged to it already.
+	Joined *int `json:"joined,omitempty"`
+	// Why not.
+	UserErrors []*union.UserError `json:"userErrors"`
+}
+
+// A number that was found.
+type VerifyRegistrationInput struct {
+	// The member.
+	Member string `json:"member"`
+	// The number that was looked up.
+	Number string `json:"number"`
+	// The last day of the registration.
+	ValidUntil time.Time `json:"validUntil"`
 }
 
 // To what somebody no longer agrees.

@@ -14,6 +14,7 @@ import (
 	"github.com/collegium/collegium/internal/career"
 	"github.com/collegium/collegium/internal/content"
 	"github.com/collegium/collegium/internal/member"
+	"github.com/collegium/collegium/internal/membership"
 	"github.com/collegium/collegium/internal/search"
 	"github.com/collegium/collegium/internal/statistics"
 	"github.com/collegium/collegium/internal/unit"
@@ -42,8 +43,12 @@ type ResolverRoot interface {
 	Member() MemberResolver
 	MemberConnection() MemberConnectionResolver
 	MemberEdge() MemberEdgeResolver
+	MemberRecord() MemberRecordResolver
+	MemberRecordConnection() MemberRecordConnectionResolver
 	MemberStatistics() MemberStatisticsResolver
 	Membership() MembershipResolver
+	MembershipApplication() MembershipApplicationResolver
+	MembershipApplicationConnection() MembershipApplicationConnectionResolver
 	MenuItem() MenuItemResolver
 	Mutation() MutationResolver
 	NavigationContext() NavigationContextResolver
@@ -54,6 +59,7 @@ type ResolverRoot interface {
 	Query() QueryResolver
 	Region() RegionResolver
 	SearchHit() SearchHitResolver
+	SectionMembership() SectionMembershipResolver
 	SpecialistSection() SpecialistSectionResolver
 	Term() TermResolver
 	Viewer() ViewerResolver
@@ -114,6 +120,11 @@ type ComplexityRoot struct {
 		Status      func(childComplexity int) int
 		TrustedOnly func(childComplexity int) int
 		Unit        func(childComplexity int) int
+	}
+
+	ApplicationPayload struct {
+		Application func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
 	}
 
 	AuditConnection struct {
@@ -210,11 +221,12 @@ type ComplexityRoot struct {
 	}
 
 	Committee struct {
-		Name   func(childComplexity int) int
-		NodeID func(childComplexity int) int
-		Posts  func(childComplexity int) int
-		Slug   func(childComplexity int) int
-		Unit   func(childComplexity int) int
+		Elections func(childComplexity int) int
+		Name      func(childComplexity int) int
+		NodeID    func(childComplexity int) int
+		Posts     func(childComplexity int) int
+		Slug      func(childComplexity int) int
+		Unit      func(childComplexity int) int
 	}
 
 	ConfirmTotpPayload struct {
@@ -297,6 +309,13 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	Election struct {
+		ClosesOn         func(childComplexity int) int
+		NominationsUntil func(childComplexity int) int
+		Note             func(childComplexity int) int
+		OpensOn          func(childComplexity int) int
+	}
+
 	Erasure struct {
 		ByStaff     func(childComplexity int) int
 		DueAt       func(childComplexity int) int
@@ -360,6 +379,14 @@ type ComplexityRoot struct {
 		Text   func(childComplexity int) int
 	}
 
+	Insurance struct {
+		Insurer      func(childComplexity int) int
+		PolicyNumber func(childComplexity int) int
+		Valid        func(childComplexity int) int
+		ValidFrom    func(childComplexity int) int
+		ValidUntil   func(childComplexity int) int
+	}
+
 	JoinPayload struct {
 		Mailed     func(childComplexity int) int
 		UserErrors func(childComplexity int) int
@@ -416,6 +443,30 @@ type ComplexityRoot struct {
 		Node       func(childComplexity int) int
 	}
 
+	MemberRecord struct {
+		DisplayName        func(childComplexity int) int
+		Insurance          func(childComplexity int) int
+		Member             func(childComplexity int) int
+		Membership         func(childComplexity int) int
+		NodeID             func(childComplexity int) int
+		Number             func(childComplexity int) int
+		Region             func(childComplexity int) int
+		Registration       func(childComplexity int) int
+		SectionMemberships func(childComplexity int) int
+	}
+
+	MemberRecordConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	MemberRecordEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	MemberStatistics struct {
 		AsOf        func(childComplexity int) int
 		By          func(childComplexity int, dimension statistics.Dimension) int
@@ -434,6 +485,30 @@ type ComplexityRoot struct {
 		Status        func(childComplexity int) int
 		StatusAsOf    func(childComplexity int, on time.Time) int
 		StatusReason  func(childComplexity int) int
+	}
+
+	MembershipApplication struct {
+		ApplicationStatus func(childComplexity int) int
+		DecidedAt         func(childComplexity int) int
+		DisplayName       func(childComplexity int) int
+		Email             func(childComplexity int) int
+		Grade             func(childComplexity int) int
+		NodeID            func(childComplexity int) int
+		Reason            func(childComplexity int) int
+		Record            func(childComplexity int) int
+		SubmittedAt       func(childComplexity int) int
+	}
+
+	MembershipApplicationConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	MembershipApplicationEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	MembershipEvent struct {
@@ -474,37 +549,55 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
+		AcceptApplication           func(childComplexity int, input AcceptApplicationInput) int
 		AddPasskey                  func(childComplexity int, input AddPasskeyInput) int
+		AppointToPost               func(childComplexity int, input AppointToPostInput) int
 		BeginPasskey                func(childComplexity int) int
 		BeginPasskeySignIn          func(childComplexity int) int
 		BeginTotp                   func(childComplexity int, input PasswordInput) int
 		CancelErasure               func(childComplexity int, input ErasureInput) int
+		ChangeGrade                 func(childComplexity int, input ChangeGradeInput) int
 		ChangePassword              func(childComplexity int, input ChangePasswordInput) int
 		ConfirmTotp                 func(childComplexity int, input ConfirmTotpInput) int
 		CreateKey                   func(childComplexity int, input CreateKeyInput) int
 		CreatePartnerApplication    func(childComplexity int, input CreatePartnerApplicationInput) int
+		DeclineApplication          func(childComplexity int, input DeclineApplicationInput) int
 		DisableTotp                 func(childComplexity int, input PasswordInput) int
+		EndMembership               func(childComplexity int, input EndMembershipInput) int
+		EndTerm                     func(childComplexity int, input EndTermInput) int
 		EraseMember                 func(childComplexity int, input EraseMemberInput) int
 		ExecuteErasure              func(childComplexity int, input ErasureInput) int
 		GiveConsent                 func(childComplexity int, input GiveConsentInput) int
 		GrantRole                   func(childComplexity int, input RoleInput) int
 		Join                        func(childComplexity int, input JoinInput) int
+		JoinSection                 func(childComplexity int, input JoinSectionInput) int
+		LeaveSection                func(childComplexity int, input LeaveSectionInput) int
 		LockFieldAudience           func(childComplexity int, input LockFieldAudienceInput) int
 		ReinstateAccount            func(childComplexity int, input SuspendAccountInput) int
+		ReinstateMembership         func(childComplexity int, input ReinstateMembershipInput) int
 		ReinstatePartnerApplication func(childComplexity int, input SuspendPartnerApplicationInput) int
 		RemovePasskey               func(childComplexity int, input RemovePasskeyInput) int
+		RenewMembership             func(childComplexity int, input RenewMembershipInput) int
 		RequestPasswordReset        func(childComplexity int, input RequestPasswordResetInput) int
+		ResignMembership            func(childComplexity int, input ResignMembershipInput) int
 		RevokeKey                   func(childComplexity int, input RevokeKeyInput) int
 		RevokeRole                  func(childComplexity int, input RoleInput) int
+		ScheduleElection            func(childComplexity int, input ScheduleElectionInput) int
 		SetFieldAudience            func(childComplexity int, input SetFieldAudienceInput) int
 		SetPassword                 func(childComplexity int, input SetPasswordInput) int
 		SignIn                      func(childComplexity int, input SignInInput) int
 		SignInByPasskey             func(childComplexity int, input PasskeyAnswerInput) int
 		SignOut                     func(childComplexity int) int
 		SignOutEverywhere           func(childComplexity int) int
+		StateInsurance              func(childComplexity int, input StateInsuranceInput) int
+		StateRegistration           func(childComplexity int, input StateRegistrationInput) int
 		SuspendAccount              func(childComplexity int, input SuspendAccountInput) int
+		SuspendMembership           func(childComplexity int, input SuspendMembershipInput) int
 		SuspendPartnerApplication   func(childComplexity int, input SuspendPartnerApplicationInput) int
+		TransferSectionMembers      func(childComplexity int, input TransferSectionMembersInput) int
 		UpdateProfile               func(childComplexity int, input member.ProfileUpdate) int
+		VerifyRegistration          func(childComplexity int, input VerifyRegistrationInput) int
+		WithdrawApplication         func(childComplexity int) int
 		WithdrawConsent             func(childComplexity int, input WithdrawConsentInput) int
 	}
 
@@ -637,6 +730,7 @@ type ComplexityRoot struct {
 
 	Query struct {
 		Accounts            func(childComplexity int, search string, first int) int
+		Applications        func(childComplexity int, status *membership.ApplicationStatus, first *int, after *string, last *int, before *string) int
 		AuditTrail          func(childComplexity int, filter *audit.Filter, first *int, after *string) int
 		CareerLevels        func(childComplexity int) int
 		CaseStudies         func(childComplexity int, filter *career.Filter, first *int, after *string, last *int, before *string) int
@@ -661,6 +755,7 @@ type ComplexityRoot struct {
 		RateLimit           func(childComplexity int) int
 		Region              func(childComplexity int, slug string) int
 		Regions             func(childComplexity int, nation *unit.Nation) int
+		Register            func(childComplexity int, filter *membership.Filter, asOf *time.Time, first *int, after *string, last *int, before *string) int
 		Route               func(childComplexity int, path string) int
 		Search              func(childComplexity int, query string, kinds []search.Kind, first *int, after *string) int
 		SpecialistSection   func(childComplexity int, slug string) int
@@ -675,6 +770,11 @@ type ComplexityRoot struct {
 		Limit     func(childComplexity int) int
 		Remaining func(childComplexity int) int
 		ResetAt   func(childComplexity int) int
+	}
+
+	RecordPayload struct {
+		Record     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	RedirectRoute struct {
@@ -698,6 +798,15 @@ type ComplexityRoot struct {
 		SubPages    func(childComplexity int, kind *content.SubPageKind) int
 	}
 
+	Registration struct {
+		Body       func(childComplexity int) int
+		Number     func(childComplexity int) int
+		Valid      func(childComplexity int) int
+		ValidUntil func(childComplexity int) int
+		VerifiedBy func(childComplexity int) int
+		VerifiedOn func(childComplexity int) int
+	}
+
 	RequestPasswordResetPayload struct {
 		Mailed     func(childComplexity int) int
 		UserErrors func(childComplexity int) int
@@ -711,6 +820,11 @@ type ComplexityRoot struct {
 	RichTextBlock struct {
 		HTML      func(childComplexity int) int
 		PlainText func(childComplexity int) int
+	}
+
+	ScheduleElectionPayload struct {
+		Election   func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	SearchConnection struct {
@@ -741,6 +855,12 @@ type ComplexityRoot struct {
 		Target      func(childComplexity int) int
 		Title       func(childComplexity int) int
 		TitleHTML   func(childComplexity int) int
+	}
+
+	SectionMembership struct {
+		EndsOn   func(childComplexity int) int
+		Section  func(childComplexity int) int
+		StartsOn func(childComplexity int) int
 	}
 
 	SignInPayload struct {
@@ -807,8 +927,20 @@ type ComplexityRoot struct {
 	Term struct {
 		EndsOn   func(childComplexity int) int
 		Member   func(childComplexity int) int
+		NodeID   func(childComplexity int) int
 		Post     func(childComplexity int) int
 		StartsOn func(childComplexity int) int
+	}
+
+	TermPayload struct {
+		Term       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	TransferSectionMembersPayload struct {
+		Joined     func(childComplexity int) int
+		Members    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	UserError struct {
@@ -818,12 +950,14 @@ type ComplexityRoot struct {
 	}
 
 	Viewer struct {
-		Account     func(childComplexity int) int
-		Application func(childComplexity int) int
-		Can         func(childComplexity int) int
-		Consents    func(childComplexity int) int
-		Erasure     func(childComplexity int) int
-		Member      func(childComplexity int) int
+		Account               func(childComplexity int) int
+		Application           func(childComplexity int) int
+		Can                   func(childComplexity int) int
+		Consents              func(childComplexity int) int
+		Erasure               func(childComplexity int) int
+		Member                func(childComplexity int) int
+		MembershipApplication func(childComplexity int) int
+		Record                func(childComplexity int) int
 	}
 
 	ViewerAccess struct {
@@ -1049,6 +1183,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ApplicationKey.Unit(childComplexity), true
+
+	case "ApplicationPayload.application":
+		if e.ComplexityRoot.ApplicationPayload.Application == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplicationPayload.Application(childComplexity), true
+	case "ApplicationPayload.userErrors":
+		if e.ComplexityRoot.ApplicationPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApplicationPayload.UserErrors(childComplexity), true
 
 	case "AuditConnection.edges":
 		if e.ComplexityRoot.AuditConnection.Edges == nil {
@@ -1421,6 +1568,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CaseStudyListBlock.Title(childComplexity), true
 
+	case "Committee.elections":
+		if e.ComplexityRoot.Committee.Elections == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Committee.Elections(childComplexity), true
 	case "Committee.name":
 		if e.ComplexityRoot.Committee.Name == nil {
 			break
@@ -1745,6 +1898,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DocumentEdge.Node(childComplexity), true
 
+	case "Election.closesOn":
+		if e.ComplexityRoot.Election.ClosesOn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Election.ClosesOn(childComplexity), true
+	case "Election.nominationsUntil":
+		if e.ComplexityRoot.Election.NominationsUntil == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Election.NominationsUntil(childComplexity), true
+	case "Election.note":
+		if e.ComplexityRoot.Election.Note == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Election.Note(childComplexity), true
+	case "Election.opensOn":
+		if e.ComplexityRoot.Election.OpensOn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Election.OpensOn(childComplexity), true
+
 	case "Erasure.byStaff":
 		if e.ComplexityRoot.Erasure.ByStaff == nil {
 			break
@@ -1952,6 +2130,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.HeadingBlock.Text(childComplexity), true
+
+	case "Insurance.insurer":
+		if e.ComplexityRoot.Insurance.Insurer == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Insurance.Insurer(childComplexity), true
+	case "Insurance.policyNumber":
+		if e.ComplexityRoot.Insurance.PolicyNumber == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Insurance.PolicyNumber(childComplexity), true
+	case "Insurance.valid":
+		if e.ComplexityRoot.Insurance.Valid == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Insurance.Valid(childComplexity), true
+	case "Insurance.validFrom":
+		if e.ComplexityRoot.Insurance.ValidFrom == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Insurance.ValidFrom(childComplexity), true
+	case "Insurance.validUntil":
+		if e.ComplexityRoot.Insurance.ValidUntil == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Insurance.ValidUntil(childComplexity), true
 
 	case "JoinPayload.mailed":
 		if e.ComplexityRoot.JoinPayload.Mailed == nil {
@@ -2175,6 +2384,99 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.MemberEdge.Node(childComplexity), true
 
+	case "MemberRecord.displayName":
+		if e.ComplexityRoot.MemberRecord.DisplayName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MemberRecord.DisplayName(childComplexity), true
+	case "MemberRecord.insurance":
+		if e.ComplexityRoot.MemberRecord.Insurance == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MemberRecord.Insurance(childComplexity), true
+	case "MemberRecord.member":
+		if e.ComplexityRoot.MemberRecord.Member == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MemberRecord.Member(childComplexity), true
+	case "MemberRecord.membership":
+		if e.ComplexityRoot.MemberRecord.Membership == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MemberRecord.Membership(childComplexity), true
+	case "MemberRecord.id":
+		if e.ComplexityRoot.MemberRecord.NodeID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MemberRecord.NodeID(childComplexity), true
+	case "MemberRecord.number":
+		if e.ComplexityRoot.MemberRecord.Number == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MemberRecord.Number(childComplexity), true
+	case "MemberRecord.region":
+		if e.ComplexityRoot.MemberRecord.Region == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MemberRecord.Region(childComplexity), true
+	case "MemberRecord.registration":
+		if e.ComplexityRoot.MemberRecord.Registration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MemberRecord.Registration(childComplexity), true
+	case "MemberRecord.sectionMemberships":
+		if e.ComplexityRoot.MemberRecord.SectionMemberships == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MemberRecord.SectionMemberships(childComplexity), true
+
+	case "MemberRecordConnection.edges":
+		if e.ComplexityRoot.MemberRecordConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MemberRecordConnection.Edges(childComplexity), true
+	case "MemberRecordConnection.nodes":
+		if e.ComplexityRoot.MemberRecordConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MemberRecordConnection.Nodes(childComplexity), true
+	case "MemberRecordConnection.pageInfo":
+		if e.ComplexityRoot.MemberRecordConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MemberRecordConnection.PageInfo(childComplexity), true
+	case "MemberRecordConnection.totalCount":
+		if e.ComplexityRoot.MemberRecordConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MemberRecordConnection.TotalCount(childComplexity), true
+
+	case "MemberRecordEdge.cursor":
+		if e.ComplexityRoot.MemberRecordEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MemberRecordEdge.Cursor(childComplexity), true
+	case "MemberRecordEdge.node":
+		if e.ComplexityRoot.MemberRecordEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MemberRecordEdge.Node(childComplexity), true
+
 	case "MemberStatistics.asOf":
 		if e.ComplexityRoot.MemberStatistics.AsOf == nil {
 			break
@@ -2280,6 +2582,99 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Membership.StatusReason(childComplexity), true
+
+	case "MembershipApplication.applicationStatus":
+		if e.ComplexityRoot.MembershipApplication.ApplicationStatus == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipApplication.ApplicationStatus(childComplexity), true
+	case "MembershipApplication.decidedAt":
+		if e.ComplexityRoot.MembershipApplication.DecidedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipApplication.DecidedAt(childComplexity), true
+	case "MembershipApplication.displayName":
+		if e.ComplexityRoot.MembershipApplication.DisplayName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipApplication.DisplayName(childComplexity), true
+	case "MembershipApplication.email":
+		if e.ComplexityRoot.MembershipApplication.Email == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipApplication.Email(childComplexity), true
+	case "MembershipApplication.grade":
+		if e.ComplexityRoot.MembershipApplication.Grade == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipApplication.Grade(childComplexity), true
+	case "MembershipApplication.id":
+		if e.ComplexityRoot.MembershipApplication.NodeID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipApplication.NodeID(childComplexity), true
+	case "MembershipApplication.reason":
+		if e.ComplexityRoot.MembershipApplication.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipApplication.Reason(childComplexity), true
+	case "MembershipApplication.record":
+		if e.ComplexityRoot.MembershipApplication.Record == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipApplication.Record(childComplexity), true
+	case "MembershipApplication.submittedAt":
+		if e.ComplexityRoot.MembershipApplication.SubmittedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipApplication.SubmittedAt(childComplexity), true
+
+	case "MembershipApplicationConnection.edges":
+		if e.ComplexityRoot.MembershipApplicationConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipApplicationConnection.Edges(childComplexity), true
+	case "MembershipApplicationConnection.nodes":
+		if e.ComplexityRoot.MembershipApplicationConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipApplicationConnection.Nodes(childComplexity), true
+	case "MembershipApplicationConnection.pageInfo":
+		if e.ComplexityRoot.MembershipApplicationConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipApplicationConnection.PageInfo(childComplexity), true
+	case "MembershipApplicationConnection.totalCount":
+		if e.ComplexityRoot.MembershipApplicationConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipApplicationConnection.TotalCount(childComplexity), true
+
+	case "MembershipApplicationEdge.cursor":
+		if e.ComplexityRoot.MembershipApplicationEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipApplicationEdge.Cursor(childComplexity), true
+	case "MembershipApplicationEdge.node":
+		if e.ComplexityRoot.MembershipApplicationEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipApplicationEdge.Node(childComplexity), true
 
 	case "MembershipEvent.endsOn":
 		if e.ComplexityRoot.MembershipEvent.EndsOn == nil {
@@ -2457,6 +2852,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.MenuItem.Target(childComplexity), true
 
+	case "Mutation.acceptApplication":
+		if e.ComplexityRoot.Mutation.AcceptApplication == nil {
+			break
+		}
+
+		args, err := field_Mutation_acceptApplication_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AcceptApplication(childComplexity, args["input"].(AcceptApplicationInput)), true
 	case "Mutation.addPasskey":
 		if e.ComplexityRoot.Mutation.AddPasskey == nil {
 			break
@@ -2468,6 +2874,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.AddPasskey(childComplexity, args["input"].(AddPasskeyInput)), true
+	case "Mutation.appointToPost":
+		if e.ComplexityRoot.Mutation.AppointToPost == nil {
+			break
+		}
+
+		args, err := field_Mutation_appointToPost_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AppointToPost(childComplexity, args["input"].(AppointToPostInput)), true
 	case "Mutation.beginPasskey":
 		if e.ComplexityRoot.Mutation.BeginPasskey == nil {
 			break
@@ -2502,6 +2919,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CancelErasure(childComplexity, args["input"].(ErasureInput)), true
+	case "Mutation.changeGrade":
+		if e.ComplexityRoot.Mutation.ChangeGrade == nil {
+			break
+		}
+
+		args, err := field_Mutation_changeGrade_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ChangeGrade(childComplexity, args["input"].(ChangeGradeInput)), true
 	case "Mutation.changePassword":
 		if e.ComplexityRoot.Mutation.ChangePassword == nil {
 			break
@@ -2546,6 +2974,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreatePartnerApplication(childComplexity, args["input"].(CreatePartnerApplicationInput)), true
+	case "Mutation.declineApplication":
+		if e.ComplexityRoot.Mutation.DeclineApplication == nil {
+			break
+		}
+
+		args, err := field_Mutation_declineApplication_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeclineApplication(childComplexity, args["input"].(DeclineApplicationInput)), true
 	case "Mutation.disableTotp":
 		if e.ComplexityRoot.Mutation.DisableTotp == nil {
 			break
@@ -2557,6 +2996,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DisableTotp(childComplexity, args["input"].(PasswordInput)), true
+	case "Mutation.endMembership":
+		if e.ComplexityRoot.Mutation.EndMembership == nil {
+			break
+		}
+
+		args, err := field_Mutation_endMembership_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.EndMembership(childComplexity, args["input"].(EndMembershipInput)), true
+	case "Mutation.endTerm":
+		if e.ComplexityRoot.Mutation.EndTerm == nil {
+			break
+		}
+
+		args, err := field_Mutation_endTerm_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.EndTerm(childComplexity, args["input"].(EndTermInput)), true
 	case "Mutation.eraseMember":
 		if e.ComplexityRoot.Mutation.EraseMember == nil {
 			break
@@ -2612,6 +3073,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.Join(childComplexity, args["input"].(JoinInput)), true
+	case "Mutation.joinSection":
+		if e.ComplexityRoot.Mutation.JoinSection == nil {
+			break
+		}
+
+		args, err := field_Mutation_joinSection_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.JoinSection(childComplexity, args["input"].(JoinSectionInput)), true
+	case "Mutation.leaveSection":
+		if e.ComplexityRoot.Mutation.LeaveSection == nil {
+			break
+		}
+
+		args, err := field_Mutation_leaveSection_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.LeaveSection(childComplexity, args["input"].(LeaveSectionInput)), true
 	case "Mutation.lockFieldAudience":
 		if e.ComplexityRoot.Mutation.LockFieldAudience == nil {
 			break
@@ -2634,6 +3117,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ReinstateAccount(childComplexity, args["input"].(SuspendAccountInput)), true
+	case "Mutation.reinstateMembership":
+		if e.ComplexityRoot.Mutation.ReinstateMembership == nil {
+			break
+		}
+
+		args, err := field_Mutation_reinstateMembership_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReinstateMembership(childComplexity, args["input"].(ReinstateMembershipInput)), true
 	case "Mutation.reinstatePartnerApplication":
 		if e.ComplexityRoot.Mutation.ReinstatePartnerApplication == nil {
 			break
@@ -2656,6 +3150,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RemovePasskey(childComplexity, args["input"].(RemovePasskeyInput)), true
+	case "Mutation.renewMembership":
+		if e.ComplexityRoot.Mutation.RenewMembership == nil {
+			break
+		}
+
+		args, err := field_Mutation_renewMembership_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RenewMembership(childComplexity, args["input"].(RenewMembershipInput)), true
 	case "Mutation.requestPasswordReset":
 		if e.ComplexityRoot.Mutation.RequestPasswordReset == nil {
 			break
@@ -2667,6 +3172,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RequestPasswordReset(childComplexity, args["input"].(RequestPasswordResetInput)), true
+	case "Mutation.resignMembership":
+		if e.ComplexityRoot.Mutation.ResignMembership == nil {
+			break
+		}
+
+		args, err := field_Mutation_resignMembership_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ResignMembership(childComplexity, args["input"].(ResignMembershipInput)), true
 	case "Mutation.revokeKey":
 		if e.ComplexityRoot.Mutation.RevokeKey == nil {
 			break
@@ -2689,6 +3205,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RevokeRole(childComplexity, args["input"].(RoleInput)), true
+	case "Mutation.scheduleElection":
+		if e.ComplexityRoot.Mutation.ScheduleElection == nil {
+			break
+		}
+
+		args, err := field_Mutation_scheduleElection_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ScheduleElection(childComplexity, args["input"].(ScheduleElectionInput)), true
 	case "Mutation.setFieldAudience":
 		if e.ComplexityRoot.Mutation.SetFieldAudience == nil {
 			break
@@ -2745,6 +3272,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SignOutEverywhere(childComplexity), true
+	case "Mutation.stateInsurance":
+		if e.ComplexityRoot.Mutation.StateInsurance == nil {
+			break
+		}
+
+		args, err := field_Mutation_stateInsurance_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.StateInsurance(childComplexity, args["input"].(StateInsuranceInput)), true
+	case "Mutation.stateRegistration":
+		if e.ComplexityRoot.Mutation.StateRegistration == nil {
+			break
+		}
+
+		args, err := field_Mutation_stateRegistration_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.StateRegistration(childComplexity, args["input"].(StateRegistrationInput)), true
 	case "Mutation.suspendAccount":
 		if e.ComplexityRoot.Mutation.SuspendAccount == nil {
 			break
@@ -2756,6 +3305,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SuspendAccount(childComplexity, args["input"].(SuspendAccountInput)), true
+	case "Mutation.suspendMembership":
+		if e.ComplexityRoot.Mutation.SuspendMembership == nil {
+			break
+		}
+
+		args, err := field_Mutation_suspendMembership_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SuspendMembership(childComplexity, args["input"].(SuspendMembershipInput)), true
 	case "Mutation.suspendPartnerApplication":
 		if e.ComplexityRoot.Mutation.SuspendPartnerApplication == nil {
 			break
@@ -2767,6 +3327,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SuspendPartnerApplication(childComplexity, args["input"].(SuspendPartnerApplicationInput)), true
+	case "Mutation.transferSectionMembers":
+		if e.ComplexityRoot.Mutation.TransferSectionMembers == nil {
+			break
+		}
+
+		args, err := field_Mutation_transferSectionMembers_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.TransferSectionMembers(childComplexity, args["input"].(TransferSectionMembersInput)), true
 	case "Mutation.updateProfile":
 		if e.ComplexityRoot.Mutation.UpdateProfile == nil {
 			break
@@ -2778,6 +3349,23 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateProfile(childComplexity, args["input"].(member.ProfileUpdate)), true
+	case "Mutation.verifyRegistration":
+		if e.ComplexityRoot.Mutation.VerifyRegistration == nil {
+			break
+		}
+
+		args, err := field_Mutation_verifyRegistration_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.VerifyRegistration(childComplexity, args["input"].(VerifyRegistrationInput)), true
+	case "Mutation.withdrawApplication":
+		if e.ComplexityRoot.Mutation.WithdrawApplication == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mutation.WithdrawApplication(childComplexity), true
 	case "Mutation.withdrawConsent":
 		if e.ComplexityRoot.Mutation.WithdrawConsent == nil {
 			break
@@ -3306,6 +3894,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Accounts(childComplexity, args["search"].(string), args["first"].(int)), true
+	case "Query.applications":
+		if e.ComplexityRoot.Query.Applications == nil {
+			break
+		}
+
+		args, err := field_Query_applications_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Applications(childComplexity, args["status"].(*membership.ApplicationStatus), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.auditTrail":
 		if e.ComplexityRoot.Query.AuditTrail == nil {
 			break
@@ -3536,6 +4135,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Regions(childComplexity, args["nation"].(*unit.Nation)), true
+	case "Query.register":
+		if e.ComplexityRoot.Query.Register == nil {
+			break
+		}
+
+		args, err := field_Query_register_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Register(childComplexity, args["filter"].(*membership.Filter), args["asOf"].(*time.Time), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.route":
 		if e.ComplexityRoot.Query.Route == nil {
 			break
@@ -3633,6 +4243,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RateLimit.ResetAt(childComplexity), true
+
+	case "RecordPayload.record":
+		if e.ComplexityRoot.RecordPayload.Record == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecordPayload.Record(childComplexity), true
+	case "RecordPayload.userErrors":
+		if e.ComplexityRoot.RecordPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RecordPayload.UserErrors(childComplexity), true
 
 	case "RedirectRoute.location":
 		if e.ComplexityRoot.RedirectRoute.Location == nil {
@@ -3741,6 +4364,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Region.SubPages(childComplexity, args["kind"].(*content.SubPageKind)), true
 
+	case "Registration.body":
+		if e.ComplexityRoot.Registration.Body == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Registration.Body(childComplexity), true
+	case "Registration.number":
+		if e.ComplexityRoot.Registration.Number == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Registration.Number(childComplexity), true
+	case "Registration.valid":
+		if e.ComplexityRoot.Registration.Valid == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Registration.Valid(childComplexity), true
+	case "Registration.validUntil":
+		if e.ComplexityRoot.Registration.ValidUntil == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Registration.ValidUntil(childComplexity), true
+	case "Registration.verifiedBy":
+		if e.ComplexityRoot.Registration.VerifiedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Registration.VerifiedBy(childComplexity), true
+	case "Registration.verifiedOn":
+		if e.ComplexityRoot.Registration.VerifiedOn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Registration.VerifiedOn(childComplexity), true
+
 	case "RequestPasswordResetPayload.mailed":
 		if e.ComplexityRoot.RequestPasswordResetPayload.Mailed == nil {
 			break
@@ -3779,6 +4439,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RichTextBlock.PlainText(childComplexity), true
+
+	case "ScheduleElectionPayload.election":
+		if e.ComplexityRoot.ScheduleElectionPayload.Election == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScheduleElectionPayload.Election(childComplexity), true
+	case "ScheduleElectionPayload.userErrors":
+		if e.ComplexityRoot.ScheduleElectionPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScheduleElectionPayload.UserErrors(childComplexity), true
 
 	case "SearchConnection.didYouMean":
 		if e.ComplexityRoot.SearchConnection.DidYouMean == nil {
@@ -3891,6 +4564,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SearchHit.TitleHTML(childComplexity), true
+
+	case "SectionMembership.endsOn":
+		if e.ComplexityRoot.SectionMembership.EndsOn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SectionMembership.EndsOn(childComplexity), true
+	case "SectionMembership.section":
+		if e.ComplexityRoot.SectionMembership.Section == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SectionMembership.Section(childComplexity), true
+	case "SectionMembership.startsOn":
+		if e.ComplexityRoot.SectionMembership.StartsOn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SectionMembership.StartsOn(childComplexity), true
 
 	case "SignInPayload.expiresAt":
 		if e.ComplexityRoot.SignInPayload.ExpiresAt == nil {
@@ -4149,6 +4841,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Term.Member(childComplexity), true
+	case "Term.id":
+		if e.ComplexityRoot.Term.NodeID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Term.NodeID(childComplexity), true
 	case "Term.post":
 		if e.ComplexityRoot.Term.Post == nil {
 			break
@@ -4161,6 +4859,38 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Term.StartsOn(childComplexity), true
+
+	case "TermPayload.term":
+		if e.ComplexityRoot.TermPayload.Term == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TermPayload.Term(childComplexity), true
+	case "TermPayload.userErrors":
+		if e.ComplexityRoot.TermPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TermPayload.UserErrors(childComplexity), true
+
+	case "TransferSectionMembersPayload.joined":
+		if e.ComplexityRoot.TransferSectionMembersPayload.Joined == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TransferSectionMembersPayload.Joined(childComplexity), true
+	case "TransferSectionMembersPayload.members":
+		if e.ComplexityRoot.TransferSectionMembersPayload.Members == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TransferSectionMembersPayload.Members(childComplexity), true
+	case "TransferSectionMembersPayload.userErrors":
+		if e.ComplexityRoot.TransferSectionMembersPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TransferSectionMembersPayload.UserErrors(childComplexity), true
 
 	case "UserError.code":
 		if e.ComplexityRoot.UserError.Code == nil {
@@ -4217,6 +4947,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Viewer.Member(childComplexity), true
+	case "Viewer.membershipApplication":
+		if e.ComplexityRoot.Viewer.MembershipApplication == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Viewer.MembershipApplication(childComplexity), true
+	case "Viewer.record":
+		if e.ComplexityRoot.Viewer.Record == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Viewer.Record(childComplexity), true
 
 	case "ViewerAccess.canRead":
 		if e.ComplexityRoot.ViewerAccess.CanRead == nil {
@@ -4288,17 +5030,25 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	opCtx := graphql.GetOperationContext(ctx)
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
+		unmarshalInputAcceptApplicationInput,
 		unmarshalInputAddPasskeyInput,
+		unmarshalInputAppointToPostInput,
 		unmarshalInputAuditFilter,
 		unmarshalInputCaseStudyFilter,
+		unmarshalInputChangeGradeInput,
 		unmarshalInputChangePasswordInput,
 		unmarshalInputConfirmTotpInput,
 		unmarshalInputCreateKeyInput,
 		unmarshalInputCreatePartnerApplicationInput,
+		unmarshalInputDeclineApplicationInput,
+		unmarshalInputEndMembershipInput,
+		unmarshalInputEndTermInput,
 		unmarshalInputEraseMemberInput,
 		unmarshalInputErasureInput,
 		unmarshalInputGiveConsentInput,
 		unmarshalInputJoinInput,
+		unmarshalInputJoinSectionInput,
+		unmarshalInputLeaveSectionInput,
 		unmarshalInputLockFieldAudienceInput,
 		unmarshalInputMemberFilter,
 		unmarshalInputMemberStatisticsFilter,
@@ -4306,16 +5056,26 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputPasskeyAnswerInput,
 		unmarshalInputPasswordInput,
 		unmarshalInputPracticeInput,
+		unmarshalInputRegisterFilter,
+		unmarshalInputReinstateMembershipInput,
 		unmarshalInputRemovePasskeyInput,
+		unmarshalInputRenewMembershipInput,
 		unmarshalInputRequestPasswordResetInput,
+		unmarshalInputResignMembershipInput,
 		unmarshalInputRevokeKeyInput,
 		unmarshalInputRoleInput,
+		unmarshalInputScheduleElectionInput,
 		unmarshalInputSetFieldAudienceInput,
 		unmarshalInputSetPasswordInput,
 		unmarshalInputSignInInput,
+		unmarshalInputStateInsuranceInput,
+		unmarshalInputStateRegistrationInput,
 		unmarshalInputSuspendAccountInput,
+		unmarshalInputSuspendMembershipInput,
 		unmarshalInputSuspendPartnerApplicationInput,
+		unmarshalInputTransferSectionMembersInput,
 		unmarshalInputUpdateProfileInput,
+		unmarshalInputVerifyRegistrationInput,
 		unmarshalInputWithdrawConsentInput,
 	)
 	first := true
@@ -4474,6 +5234,8 @@ enum Permission {
   MANAGE_OWN_ACCOUNT
   "Change one's own profile, and who sees what of it. Who is on the register may, also when the membership has lapsed."
   EDIT_OWN_PROFILE
+  "Renew and end one's own membership, join and leave sections, and state registration and insurance. Who keeps the register may for everyone."
+  KEEP_RECORD
   "Read what is for members."
   READ_MEMBERS_CONTENT
   "Read what is for staff."
@@ -5515,7 +6277,457 @@ type FieldVisibility @cacheControl(scope: PRIVATE) {
   reason: String!
 }
 `, BuiltIn: false},
-	{Name: "../membership.graphqls", Input: `extend type Member {
+	{Name: "../membership.graphqls", Input: `extend type Query {
+  "The applications for membership, the oldest first; those whose address is confirmed."
+  applications("Only those of which that became." status: ApplicationStatus, "The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): MembershipApplicationConnection @requires(permission: MANAGE_REGISTER) @cacheControl(scope: PRIVATE) @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
+  "The register: the members as the body knows them, whatever they show of themselves, by name."
+  register("Which ones; all if left out." filter: RegisterFilter, "The day as of which status, grade and section are asked; today if left out." asOf: Date, "The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): MemberRecordConnection @requires(permission: READ_REGISTER) @cacheControl(scope: PRIVATE) @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
+}
+
+extend type Mutation {
+  "Accept an application: the applicant becomes a member and is told by mail. Accepting again changes nothing."
+  acceptApplication("Which one, and from when." input: AcceptApplicationInput!): ApplicationPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 20)
+  "Decline an application; the applicant is told why by mail. Declining again changes nothing."
+  declineApplication("Which one, and why." input: DeclineApplicationInput!): ApplicationPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 20)
+  "Withdraw your own application."
+  withdrawApplication: ApplicationPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 10)
+  "Renew a membership for another period. What is to be paid is no part of it. A member may in the days that the rules give for it, staff at any time."
+  renewMembership("Whose, and a key." input: RenewMembershipInput!): RecordPayload! @requires(permission: KEEP_RECORD) @cost(weight: 10)
+  "Resign."
+  resignMembership("From when." input: ResignMembershipInput!): RecordPayload! @requires(permission: KEEP_RECORD) @cost(weight: 10)
+  "Change the grade of a member."
+  changeGrade("Whose, to which, from when." input: ChangeGradeInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
+  "Suspend a member until they are reinstated: at once they have no rights of a member."
+  suspendMembership("Whom, why, from when." input: SuspendMembershipInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
+  "End a suspension."
+  reinstateMembership("Whose, from when." input: ReinstateMembershipInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
+  "End a membership. From the day after on the member holds no post and belongs to no section."
+  endMembership("Whose, why, from when." input: EndMembershipInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
+  "State a number with the regulator. It counts once staff has verified it."
+  stateRegistration("Whose, and which number." input: StateRegistrationInput!): RecordPayload! @requires(permission: KEEP_RECORD) @cost(weight: 10)
+  "Note that a number was found in the register of the regulator. CONFLICT if the member states another by now."
+  verifyRegistration("Whose, which number, until when." input: VerifyRegistrationInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
+  "State an indemnity insurance, in the place of one that begins on the same day."
+  stateInsurance("Whose, and which." input: StateInsuranceInput!): RecordPayload! @requires(permission: KEEP_RECORD) @cost(weight: 10)
+  "Join a specialist section."
+  joinSection("Which one, from when." input: JoinSectionInput!): RecordPayload! @requires(permission: KEEP_RECORD) @cost(weight: 10)
+  "Leave a specialist section."
+  leaveSection("Which one, and the last day." input: LeaveSectionInput!): RecordPayload! @requires(permission: KEEP_RECORD) @cost(weight: 10)
+  "Move all members of a section to another, as when one is dissolved. Once that is done it finds nobody to move."
+  transferSectionMembers("From where to where, and the last day." input: TransferSectionMembersInput!): TransferSectionMembersPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 50)
+  "Give a member a seat of a post."
+  appointToPost("Who, which post, from when to when." input: AppointToPostInput!): TermPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
+  "Set the last day of a term."
+  endTerm("Which term, and the last day." input: EndTermInput!): TermPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
+  "Keep the dates of an election; one that opens on the same day is changed."
+  scheduleElection("Of which committee, and when." input: ScheduleElectionInput!): ScheduleElectionPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
+}
+
+extend type Viewer {
+  "Your last application for membership; null if there is none."
+  membershipApplication: MembershipApplication @cacheControl(scope: PRIVATE)
+  "You as you stand in the register; null if you are no member."
+  record: MemberRecord @cacheControl(scope: PRIVATE)
+}
+
+extend type Committee {
+  "Its elections, the newest first."
+  elections: [Election!]! @listSize(assumedSize: 3)
+}
+
+"When the posts of a committee are voted on."
+type Election @cacheControl(scope: PUBLIC) {
+  "The last day on which somebody can be nominated, if that is known."
+  nominationsUntil: Date
+  "The first day of voting."
+  opensOn: Date!
+  "The last day of voting."
+  closesOn: Date!
+  "What else there is to know."
+  note: String
+}
+
+"What somebody told who wants to become a member, and what became of it. Only they and staff see it."
+type MembershipApplication implements Node {
+  "Opaque."
+  id: ID!
+  "The address of the applicant."
+  email: String!
+  "The name they go by."
+  displayName: String!
+  "The grade that they apply for."
+  grade: MemberGrade
+  "When they applied."
+  submittedAt: DateTime!
+  "What became of it."
+  applicationStatus: ApplicationStatus!
+  "When it was decided; null if it waits."
+  decidedAt: DateTime
+  "Why it was declined."
+  reason: String
+  "The applicant as a member; null if they are none."
+  record: MemberRecord @cacheControl(scope: PRIVATE)
+}
+
+"What can become of an application."
+enum ApplicationStatus {
+  "It waits to be decided."
+  SUBMITTED
+  "The applicant became a member."
+  ACCEPTED
+  "It was declined."
+  DECLINED
+  "The applicant withdrew it."
+  WITHDRAWN
+}
+
+"A page of applications."
+type MembershipApplicationConnection @cacheControl(scope: PRIVATE) {
+  "The rows with their cursors."
+  edges: [MembershipApplicationEdge!]!
+  "The rows."
+  nodes: [MembershipApplication!]!
+  "Where this page stands in the list."
+  pageInfo: PageInfo!
+  "How many there are; counted only when asked for."
+  totalCount: Int! @cacheControl(scope: PRIVATE) @cost(weight: 5)
+}
+
+"One application with its cursor."
+type MembershipApplicationEdge {
+  "Where the row stands in the list."
+  cursor: String!
+  "The row."
+  node: MembershipApplication!
+}
+
+"A member as they stand in the register: what the body knows, which only they and who may read the register see."
+type MemberRecord implements Node {
+  "Opaque. What takes the ID of a member takes it too."
+  id: ID!
+  "The membership number."
+  number: String!
+  "The name they go by."
+  displayName: String!
+  "Their region."
+  region: Region
+  "What they are to the body."
+  membership: Membership @cacheControl(scope: PRIVATE)
+  "Their registration with the regulator; null if they state none."
+  registration: Registration @cacheControl(scope: PRIVATE)
+  "Their indemnity insurance: the one that covers today, or else the last; null if they state none."
+  insurance: Insurance @cacheControl(scope: PRIVATE)
+  "The specialist sections that they belong or belonged to, the oldest first."
+  sectionMemberships: [SectionMembership!]! @listSize(assumedSize: 3)
+  "They as the directory shows them to you; null if it doesn't."
+  member: Member @cacheControl(scope: PRIVATE)
+}
+
+"A page of the register."
+type MemberRecordConnection @cacheControl(scope: PRIVATE) {
+  "The rows with their cursors."
+  edges: [MemberRecordEdge!]!
+  "The rows."
+  nodes: [MemberRecord!]!
+  "Where this page stands in the list."
+  pageInfo: PageInfo!
+  "How many there are; counted only when asked for."
+  totalCount: Int! @cacheControl(scope: PRIVATE) @cost(weight: 20)
+}
+
+"One record with its cursor."
+type MemberRecordEdge {
+  "Where the row stands in the list."
+  cursor: String!
+  "The row."
+  node: MemberRecord!
+}
+
+"Which records. All conditions must hold."
+input RegisterFilter {
+  "Of this status on the day."
+  status: MembershipStatus
+  "Of this grade on the day."
+  grade: MemberGrade
+  "In this region now, by slug."
+  region: String
+  "In this specialist section on the day, by slug."
+  section: String
+  "With this text in the name, or with this membership number; 1 to 100 characters."
+  text: String
+  "Paid until this day or a later one."
+  endsFrom: Date
+  "Paid until this day or an earlier one."
+  endsUntil: Date
+}
+
+"A registration with a regulator."
+type Registration @cacheControl(scope: PRIVATE) {
+  "The regulator."
+  body: RegulatoryBody!
+  "The number there, as OT12345."
+  number: String!
+  "When staff found the number in the register of the regulator; null if they have not."
+  verifiedOn: Date
+  "The address of who found it. Only who keeps the register is told."
+  verifiedBy: String
+  "The last day of the registration; null if it is not verified."
+  validUntil: Date
+  "Whether it is verified and lasts today."
+  valid: Boolean!
+}
+
+"The regulators."
+enum RegulatoryBody {
+  "The Health and Care Professions Council."
+  HCPC
+}
+
+"An indemnity insurance."
+type Insurance @cacheControl(scope: PRIVATE) {
+  "Who insures."
+  insurer: String!
+  "The number of the policy."
+  policyNumber: String!
+  "The first day."
+  validFrom: Date!
+  "The last day."
+  validUntil: Date!
+  "Whether it covers today."
+  valid: Boolean!
+}
+
+"From when to when a member belongs to a specialist section, both days included."
+type SectionMembership @cacheControl(scope: PRIVATE) {
+  "The section; null if you may not know of it."
+  section: SpecialistSection @cacheControl(scope: PRIVATE)
+  "The first day."
+  startsOn: Date!
+  "The last day; null if it is open."
+  endsOn: Date
+}
+
+"Which application to accept."
+input AcceptApplicationInput {
+  "The application."
+  application: ID!
+  "The first day of the membership, within a year; today if left out."
+  startsOn: Date
+}
+
+"Which application to decline."
+input DeclineApplicationInput {
+  "The application."
+  application: ID!
+  "What the applicant is told, 1 to 1000 characters."
+  reason: String!
+}
+
+"Whose membership to renew."
+input RenewMembershipInput {
+  "The member; you if left out."
+  member: ID
+  "Of your choice, 1 to 100 bytes: asked again with the same key nothing is renewed twice."
+  idempotencyKey: String!
+}
+
+"From when to resign."
+input ResignMembershipInput {
+  "The last day; today if left out."
+  on: Date
+}
+
+"Which grade somebody gets."
+input ChangeGradeInput {
+  "The member."
+  member: ID!
+  "The grade."
+  grade: MemberGrade!
+  "From which day on: one of the present period that has come; today if left out."
+  on: Date
+}
+
+"Whom to suspend."
+input SuspendMembershipInput {
+  "The member."
+  member: ID!
+  "What they are told, 1 to 1000 characters."
+  reason: String!
+  "From which day on; today if left out."
+  on: Date
+}
+
+"Whom to reinstate."
+input ReinstateMembershipInput {
+  "The member."
+  member: ID!
+  "From which day on; today if left out."
+  on: Date
+}
+
+"Whose membership ends."
+input EndMembershipInput {
+  "The member."
+  member: ID!
+  "Why."
+  reason: EndReason!
+  "What the history says of it, 1 to 1000 characters."
+  note: String
+  "The last day; today if left out."
+  on: Date
+}
+
+"Why a membership ends."
+enum EndReason {
+  "They resigned."
+  RESIGNED
+  "They retired."
+  RETIRED
+  "They died."
+  DECEASED
+  "They are removed from the register."
+  REMOVED
+}
+
+"A number with the regulator."
+input StateRegistrationInput {
+  "The member; you if left out."
+  member: ID
+  "OT and 5 or 6 digits; blanks and case don't matter."
+  number: String!
+}
+
+"A number that was found."
+input VerifyRegistrationInput {
+  "The member."
+  member: ID!
+  "The number that was looked up."
+  number: String!
+  "The last day of the registration."
+  validUntil: Date!
+}
+
+"An indemnity insurance."
+input StateInsuranceInput {
+  "The member; you if left out."
+  member: ID
+  "Who insures, 1 to 200 characters."
+  insurer: String!
+  "The number of the policy, 1 to 100 characters."
+  policyNumber: String!
+  "The first day."
+  validFrom: Date!
+  "The last day."
+  validUntil: Date!
+}
+
+"Which section to join."
+input JoinSectionInput {
+  "The member; you if left out."
+  member: ID
+  "The section."
+  section: ID!
+  "The first day; today if left out. Only staff passes an earlier one."
+  on: Date
+}
+
+"Which section to leave."
+input LeaveSectionInput {
+  "The member; you if left out."
+  member: ID
+  "The section."
+  section: ID!
+  "The last day; today if left out. Only staff passes an earlier one."
+  on: Date
+}
+
+"Between which sections members move."
+input TransferSectionMembersInput {
+  "The section that they leave."
+  from: ID!
+  "The section that they come to."
+  to: ID!
+  "The last day in the old section."
+  on: Date!
+}
+
+"Who gets which seat."
+input AppointToPostInput {
+  "The post."
+  post: ID!
+  "The member, whose membership is current."
+  member: ID!
+  "The first day."
+  startsOn: Date!
+  "The last day; open if left out."
+  endsOn: Date
+}
+
+"When a term ends."
+input EndTermInput {
+  "The term."
+  term: ID!
+  "The last day."
+  on: Date!
+}
+
+"When an election is."
+input ScheduleElectionInput {
+  "The committee."
+  committee: ID!
+  "The last day on which somebody can be nominated, before the first of voting."
+  nominationsUntil: Date
+  "The first day of voting."
+  opensOn: Date!
+  "The last day of voting."
+  closesOn: Date!
+  "What else there is to know, 1 to 500 characters."
+  note: String
+}
+
+"What became of an application."
+type ApplicationPayload {
+  "The application; null if nothing was changed."
+  application: MembershipApplication
+  "Why not."
+  userErrors: [UserError!]!
+}
+
+"What became of a member's record."
+type RecordPayload {
+  "The record; null if nothing was changed."
+  record: MemberRecord
+  "Why not."
+  userErrors: [UserError!]!
+}
+
+"What became of moving members."
+type TransferSectionMembersPayload {
+  "How many left the old section; null if nothing was changed."
+  members: Int
+  "How many of these began in the new one: the others belonged to it already."
+  joined: Int
+  "Why not."
+  userErrors: [UserError!]!
+}
+
+"What became of a term."
+type TermPayload {
+  "The term; null if nothing was changed."
+  term: Term
+  "Why not."
+  userErrors: [UserError!]!
+}
+
+"What became of an election."
+type ScheduleElectionPayload {
+  "The election; null if nothing was changed."
+  election: Election
+  "Why not."
+  userErrors: [UserError!]!
+}
+
+extend type Member {
   "What they are to the body, and by what; null for everyone but themselves and who may read the register."
   membership: Membership @cacheControl(scope: PRIVATE)
 }
@@ -6556,7 +7768,9 @@ type Post implements Node @cacheControl(scope: PUBLIC) {
 }
 
 "One person's time in a post, both days included."
-type Term @cacheControl(scope: PUBLIC) {
+type Term implements Node @cacheControl(scope: PUBLIC) {
+  "Opaque. The same in every answer, and after a new import of the same content."
+  id: ID!
   "The first day."
   startsOn: Date!
   "The last day; null if it is open."
@@ -6668,6 +7882,16 @@ func childFields_ApplicationKey(ctx context.Context, ec *executionContext, field
 		return fieldContext_ApplicationKey_revokedAt(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ApplicationKey", field.Name)
+}
+
+func childFields_ApplicationPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "application":
+		return fieldContext_ApplicationPayload_application(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_ApplicationPayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ApplicationPayload", field.Name)
 }
 
 func childFields_AuditConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6844,6 +8068,8 @@ func childFields_Committee(ctx context.Context, ec *executionContext, field grap
 		return fieldContext_Committee_unit(ctx, ec, field)
 	case "posts":
 		return fieldContext_Committee_posts(ctx, ec, field)
+	case "elections":
+		return fieldContext_Committee_elections(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Committee", field.Name)
 }
@@ -7008,6 +8234,20 @@ func childFields_DocumentEdge(ctx context.Context, ec *executionContext, field g
 	return nil, fmt.Errorf("no field named %q was found under type DocumentEdge", field.Name)
 }
 
+func childFields_Election(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "nominationsUntil":
+		return fieldContext_Election_nominationsUntil(ctx, ec, field)
+	case "opensOn":
+		return fieldContext_Election_opensOn(ctx, ec, field)
+	case "closesOn":
+		return fieldContext_Election_closesOn(ctx, ec, field)
+	case "note":
+		return fieldContext_Election_note(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Election", field.Name)
+}
+
 func childFields_Erasure(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -7090,6 +8330,22 @@ func childFields_FieldVisibility(ctx context.Context, ec *executionContext, fiel
 		return fieldContext_FieldVisibility_reason(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type FieldVisibility", field.Name)
+}
+
+func childFields_Insurance(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "insurer":
+		return fieldContext_Insurance_insurer(ctx, ec, field)
+	case "policyNumber":
+		return fieldContext_Insurance_policyNumber(ctx, ec, field)
+	case "validFrom":
+		return fieldContext_Insurance_validFrom(ctx, ec, field)
+	case "validUntil":
+		return fieldContext_Insurance_validUntil(ctx, ec, field)
+	case "valid":
+		return fieldContext_Insurance_valid(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Insurance", field.Name)
 }
 
 func childFields_JoinPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7194,6 +8450,54 @@ func childFields_MemberEdge(ctx context.Context, ec *executionContext, field gra
 	return nil, fmt.Errorf("no field named %q was found under type MemberEdge", field.Name)
 }
 
+func childFields_MemberRecord(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_MemberRecord_id(ctx, ec, field)
+	case "number":
+		return fieldContext_MemberRecord_number(ctx, ec, field)
+	case "displayName":
+		return fieldContext_MemberRecord_displayName(ctx, ec, field)
+	case "region":
+		return fieldContext_MemberRecord_region(ctx, ec, field)
+	case "membership":
+		return fieldContext_MemberRecord_membership(ctx, ec, field)
+	case "registration":
+		return fieldContext_MemberRecord_registration(ctx, ec, field)
+	case "insurance":
+		return fieldContext_MemberRecord_insurance(ctx, ec, field)
+	case "sectionMemberships":
+		return fieldContext_MemberRecord_sectionMemberships(ctx, ec, field)
+	case "member":
+		return fieldContext_MemberRecord_member(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MemberRecord", field.Name)
+}
+
+func childFields_MemberRecordConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_MemberRecordConnection_edges(ctx, ec, field)
+	case "nodes":
+		return fieldContext_MemberRecordConnection_nodes(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_MemberRecordConnection_pageInfo(ctx, ec, field)
+	case "totalCount":
+		return fieldContext_MemberRecordConnection_totalCount(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MemberRecordConnection", field.Name)
+}
+
+func childFields_MemberRecordEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return fieldContext_MemberRecordEdge_cursor(ctx, ec, field)
+	case "node":
+		return fieldContext_MemberRecordEdge_node(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MemberRecordEdge", field.Name)
+}
+
 func childFields_MemberStatistics(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "asOf":
@@ -7232,6 +8536,54 @@ func childFields_Membership(ctx context.Context, ec *executionContext, field gra
 		return fieldContext_Membership_history(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Membership", field.Name)
+}
+
+func childFields_MembershipApplication(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return fieldContext_MembershipApplication_id(ctx, ec, field)
+	case "email":
+		return fieldContext_MembershipApplication_email(ctx, ec, field)
+	case "displayName":
+		return fieldContext_MembershipApplication_displayName(ctx, ec, field)
+	case "grade":
+		return fieldContext_MembershipApplication_grade(ctx, ec, field)
+	case "submittedAt":
+		return fieldContext_MembershipApplication_submittedAt(ctx, ec, field)
+	case "applicationStatus":
+		return fieldContext_MembershipApplication_applicationStatus(ctx, ec, field)
+	case "decidedAt":
+		return fieldContext_MembershipApplication_decidedAt(ctx, ec, field)
+	case "reason":
+		return fieldContext_MembershipApplication_reason(ctx, ec, field)
+	case "record":
+		return fieldContext_MembershipApplication_record(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MembershipApplication", field.Name)
+}
+
+func childFields_MembershipApplicationConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_MembershipApplicationConnection_edges(ctx, ec, field)
+	case "nodes":
+		return fieldContext_MembershipApplicationConnection_nodes(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_MembershipApplicationConnection_pageInfo(ctx, ec, field)
+	case "totalCount":
+		return fieldContext_MembershipApplicationConnection_totalCount(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MembershipApplicationConnection", field.Name)
+}
+
+func childFields_MembershipApplicationEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return fieldContext_MembershipApplicationEdge_cursor(ctx, ec, field)
+	case "node":
+		return fieldContext_MembershipApplicationEdge_node(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MembershipApplicationEdge", field.Name)
 }
 
 func childFields_MembershipEvent(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7550,6 +8902,16 @@ func childFields_RateLimit(ctx context.Context, ec *executionContext, field grap
 	return nil, fmt.Errorf("no field named %q was found under type RateLimit", field.Name)
 }
 
+func childFields_RecordPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "record":
+		return fieldContext_RecordPayload_record(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_RecordPayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RecordPayload", field.Name)
+}
+
 func childFields_Region(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -7580,6 +8942,24 @@ func childFields_Region(ctx context.Context, ec *executionContext, field graphql
 	return nil, fmt.Errorf("no field named %q was found under type Region", field.Name)
 }
 
+func childFields_Registration(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "body":
+		return fieldContext_Registration_body(ctx, ec, field)
+	case "number":
+		return fieldContext_Registration_number(ctx, ec, field)
+	case "verifiedOn":
+		return fieldContext_Registration_verifiedOn(ctx, ec, field)
+	case "verifiedBy":
+		return fieldContext_Registration_verifiedBy(ctx, ec, field)
+	case "validUntil":
+		return fieldContext_Registration_validUntil(ctx, ec, field)
+	case "valid":
+		return fieldContext_Registration_valid(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Registration", field.Name)
+}
+
 func childFields_RequestPasswordResetPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "mailed":
@@ -7598,6 +8978,16 @@ func childFields_RevokeKeyPayload(ctx context.Context, ec *executionContext, fie
 		return fieldContext_RevokeKeyPayload_userErrors(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RevokeKeyPayload", field.Name)
+}
+
+func childFields_ScheduleElectionPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "election":
+		return fieldContext_ScheduleElectionPayload_election(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_ScheduleElectionPayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ScheduleElectionPayload", field.Name)
 }
 
 func childFields_SearchConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7658,6 +9048,18 @@ func childFields_SearchHit(ctx context.Context, ec *executionContext, field grap
 		return fieldContext_SearchHit_target(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SearchHit", field.Name)
+}
+
+func childFields_SectionMembership(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "section":
+		return fieldContext_SectionMembership_section(ctx, ec, field)
+	case "startsOn":
+		return fieldContext_SectionMembership_startsOn(ctx, ec, field)
+	case "endsOn":
+		return fieldContext_SectionMembership_endsOn(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SectionMembership", field.Name)
 }
 
 func childFields_SignInPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7784,6 +9186,8 @@ func childFields_Suggestion(ctx context.Context, ec *executionContext, field gra
 
 func childFields_Term(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "id":
+		return fieldContext_Term_id(ctx, ec, field)
 	case "startsOn":
 		return fieldContext_Term_startsOn(ctx, ec, field)
 	case "endsOn":
@@ -7794,6 +9198,28 @@ func childFields_Term(ctx context.Context, ec *executionContext, field graphql.C
 		return fieldContext_Term_post(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Term", field.Name)
+}
+
+func childFields_TermPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "term":
+		return fieldContext_TermPayload_term(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_TermPayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TermPayload", field.Name)
+}
+
+func childFields_TransferSectionMembersPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "members":
+		return fieldContext_TransferSectionMembersPayload_members(ctx, ec, field)
+	case "joined":
+		return fieldContext_TransferSectionMembersPayload_joined(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_TransferSectionMembersPayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TransferSectionMembersPayload", field.Name)
 }
 
 func childFields_UserError(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7818,6 +9244,10 @@ func childFields_Viewer(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Viewer_can(ctx, ec, field)
 	case "member":
 		return fieldContext_Viewer_member(ctx, ec, field)
+	case "membershipApplication":
+		return fieldContext_Viewer_membershipApplication(ctx, ec, field)
+	case "record":
+		return fieldContext_Viewer_record(ctx, ec, field)
 	case "consents":
 		return fieldContext_Viewer_consents(ctx, ec, field)
 	case "erasure":

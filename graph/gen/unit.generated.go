@@ -23,6 +23,7 @@ import (
 type CommitteeResolver interface {
 	Unit(ctx context.Context, objs []*unit.Committee) ([]unit.Unit, error)
 	Posts(ctx context.Context, objs []*unit.Committee) ([][]*unit.Post, error)
+	Elections(ctx context.Context, objs []*unit.Committee) ([][]*unit.Election, error)
 }
 type PostResolver interface {
 	Holders(ctx context.Context, objs []*unit.Post, asOf *time.Time) ([][]*unit.Term, error)
@@ -384,6 +385,61 @@ func (ec *executionContext) resolveBatch_Committee_posts(ctx context.Context, fi
 		results,
 		err,
 		"Committee.posts",
+	)
+}
+
+func _Committee_elections(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *unit.Committee) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Committee_elections(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.resolveBatch_Committee_elections(ctx, field, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*unit.Election) graphql.Marshaler {
+			return marshalNElection2ᚕᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋunitᚐElectionᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Committee_elections(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Committee",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Election(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+func (ec *executionContext) resolveBatch_Committee_elections(ctx context.Context, field graphql.CollectedField, obj *unit.Committee) (any, error) {
+	resolver := ec.Resolvers.Committee()
+	if batch, ok := graphql.BatchParentsFor[*unit.Committee](ctx, "Committee"); ok {
+		result := batch.FieldResult(field, func() (any, error) {
+			return resolver.Elections(ctx, batch.Parents)
+		})
+		return graphql.ResolveBatchGroupResult[[]*unit.Election](
+			ctx,
+			batch.Index,
+			len(batch.Parents),
+			result,
+			"Committee.elections",
+			batch.IndexMap,
+		)
+	}
+	results, err := resolver.Elections(ctx, []*unit.Committee{obj})
+	return graphql.ResolveBatchSingleResult[[]*unit.Election](
+		ctx,
+		results,
+		err,
+		"Committee.elections",
 	)
 }
 
@@ -1699,6 +1755,29 @@ func (ec *executionContext) resolveBatch_SpecialistSection_members(ctx context.C
 	)
 }
 
+func _Term_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *unit.Term) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Term_id(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NodeID(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNID2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Term_id(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Term", field, true, false, errors.New("field of type ID does not have child fields"))
+}
+
 func _Term_startsOn(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *unit.Term) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1965,6 +2044,44 @@ func _Committee(ctx context.Context, ec *executionContext, sel ast.SelectionSet,
 					}
 				}()
 				res = _Committee_posts(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "elections":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Committee_elections(ctx, ec, field, obj)
 				if res == graphql.Null {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
@@ -2773,7 +2890,7 @@ func _SpecialistSection(ctx context.Context, ec *executionContext, sel ast.Selec
 	return out
 }
 
-var termImplementors = []string{"Term"}
+var termImplementors = []string{"Term", "Node"}
 
 func _Term(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *unit.Term) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, termImplementors)
@@ -2785,6 +2902,11 @@ func _Term(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj 
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Term")
+		case "id":
+			out.Values[i] = _Term_id(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "startsOn":
 			out.Values[i] = _Term_startsOn(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -3149,6 +3271,13 @@ func marshalOSpecialistSection2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinterna
 		return graphql.Null
 	}
 	return _SpecialistSection(ctx, ec, sel, v)
+}
+
+func marshalOTerm2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋunitᚐTerm(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *unit.Term) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _Term(ctx, ec, sel, v)
 }
 
 func marshalOUnit2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋunitᚐUnit(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v unit.Unit) graphql.Marshaler {

@@ -92,7 +92,7 @@ var rows = [][2]string{
 		VALUES (md5('WORD')::uuid, 'A practitioner', 'Work', 'EXPERIENCED', 'E', 'MEMBER_ID')`},
 	{"terms", `INSERT INTO terms (id, key, post_id, member_id, starts_on, ends_on) VALUES
 		(gen_random_uuid(), 'WORD-past', '01920000-0000-7000-8000-000000000003', 'MEMBER_ID', '2019-01-01', '2020-01-01'),
-		(gen_random_uuid(), 'WORD-now', '01920000-0000-7000-8000-000000000003', 'MEMBER_ID', '2021-01-01', NULL),
+		(gen_random_uuid(), 'WORD-now', '01920000-0000-7000-8000-000000000003', 'MEMBER_ID', '2021-01-01', CURRENT_DATE + 9),
 		(gen_random_uuid(), 'WORD-next', '01920000-0000-7000-8000-000000000003', 'MEMBER_ID', CURRENT_DATE + 10, NULL)`},
 	{"erasures", `INSERT INTO erasures (member_id, account_id, by_staff, due_at, cancelled_at) VALUES ('MEMBER_ID', 'ACCOUNT_ID', false, now(), now())`},
 	{"audit_entries", ``},
@@ -104,7 +104,7 @@ const shared = `
 	INSERT INTO entries (id, key, kind, slug, title) VALUES ('01920000-0000-7000-8000-000000000001', 'section', 'SPECIALIST_SECTION', 's', 'S');
 	INSERT INTO units (id, kind, slug, name, short_name, position) VALUES ('01920000-0000-7000-8000-000000000001', 'SPECIALIST_SECTION', 's', 'S', 'S', 1);
 	INSERT INTO committees (id, key, slug, name) VALUES ('01920000-0000-7000-8000-000000000002', 'c', 'c', 'C');
-	INSERT INTO posts (id, key, committee_id, title, position) VALUES ('01920000-0000-7000-8000-000000000003', 'p', '01920000-0000-7000-8000-000000000002', 'Chair', 1);
+	INSERT INTO posts (id, key, committee_id, title, seats, position) VALUES ('01920000-0000-7000-8000-000000000003', 'p', '01920000-0000-7000-8000-000000000002', 'Chair', 2, 1);
 	INSERT INTO career_levels (level, position, title) VALUES ('EXPERIENCED', 1, 'E')`
 
 func seed(ctx context.Context, db *pgxpool.Pool) error {

@@ -97,6 +97,7 @@ func (s *Store) PostsByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID)
 }
 
 const termColumns = `
+	t.id,
 	t.post_id,
 	t.member_id,
 	t.starts_on,

@@ -109,8 +109,15 @@ func (p *Post) AppendNodeID(dst []byte) []byte { return node.AppendID(dst, "Post
 
 // Term is one person's time in a post. Both days are included.
 type Term struct {
+	ID       uuid.UUID
 	PostID   uuid.UUID
 	MemberID uuid.UUID
 	StartsOn time.Time
 	EndsOn   *time.Time
 }
+
+// NodeID returns the opaque ID in the graph.
+func (t *Term) NodeID() string { return node.ID("Term", t.ID) }
+
+// AppendNodeID appends NodeID as a JSON string.
+func (t *Term) AppendNodeID(dst []byte) []byte { return node.AppendID(dst, "Term", t.ID) }

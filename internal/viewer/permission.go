@@ -34,6 +34,7 @@ const (
 	JoinAndSignIn      Permission = "JOIN_AND_SIGN_IN"
 	ManageOwnAccount   Permission = "MANAGE_OWN_ACCOUNT"
 	EditOwnProfile     Permission = "EDIT_OWN_PROFILE"
+	KeepRecord         Permission = "KEEP_RECORD"
 	ReadMembersContent Permission = "READ_MEMBERS_CONTENT"
 	ReadStaffContent   Permission = "READ_STAFF_CONTENT"
 	ReadDirectory      Permission = "READ_DIRECTORY"
@@ -60,6 +61,7 @@ var Rules = []Rule{
 	{Permission: JoinAndSignIn, Has: Anyone},
 	{Permission: ManageOwnAccount, Has: SignedIn},
 	{Permission: EditOwnProfile, Has: HasRecord},
+	{Permission: KeepRecord, Has: HasRecord | register},
 	{Permission: ReadMembersContent, Has: CurrentMember | anyStaff | KeyContent},
 	{Permission: ReadStaffContent, Has: anyStaff},
 	{Permission: ReadDirectory, Has: CurrentMember | anyStaff | KeyDirectory | KeyMembers},

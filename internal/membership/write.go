@@ -1,0 +1,391 @@
+package membership
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/collegium/collegium/internal/errs"
+	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/viewer"
+)
+
+// noSuchMember is told whether there is no such member or the viewer may not know.
+const noSuchMember = "there is no such member whose record you keep"
+
+// whom returns whose membership is to be changed: that of the member, or the
+// viewer's own if none is named.
+func whom(v viewer.Viewer, member *uuid.UUID) (uuid.UUID, error) {
+	switch {
+	case member == nil && v.MemberID != uuid.Nil:
+		return v.MemberID, nil
+	case member == nil:
+		return uuid.Nil, errs.Invalidf("input.member", "you are no member; say whose membership it is")
+	case *member == v.MemberID || v.May(viewer.ManageRegister):
+		return *member, nil
+	}
+	return uuid.Nil, errs.Invalidf("input.member", noSuchMember)
+}
+
+// last is the last period of a member, and what follows from it today.
+type last struct {
+	Today         time.Time
+	Status        Status
+	Grade         string
+	StartsOn      time.Time
+	EndsOn        *time.Time
+	EndedHow      *string
+	GraceEndsOn   *time.Time
+	RenewableFrom *time.Time
+}
+
+// change changes one membership: one change after another, since it holds the row of
+// the member.
+func (s *Store) change(ctx context.Context, member uuid.UUID, f func(tx pgx.Tx, l *last) error) error {
+	return pgx.BeginFunc(ctx, s.DB, func(tx pgx.Tx) error {
+		if _, err := pg.Scalar[uuid.UUID](ctx, tx, `SELECT m.id FROM members m WHERE m.id = @member FOR NO KEY UPDATE`,
+			pgx.StrictNamedArgs{"member": member}); errors.Is(err, errs.NotFound) {
+			return errs.Invalidf("input.member", noSuchMember)
+		} else if err != nil {
+			return err
+		}
+		l, err := pg.One[last](ctx, tx, `
+			SELECT
+				CURRENT_DATE AS today,
+				st.status,
+				p.grade,
+				p.starts_on,
+				p.ends_on,
+				p.ended_how,
+				p.ends_on + r.grace_days AS grace_ends_on,
+				p.ends_on - r.renewal_days AS renewable_from
+			FROM membership_periods p
+			JOIN membership_rules r ON r.grade = p.grade AND r.since <= CURRENT_DATE AND (r.until IS NULL OR r.until > CURRENT_DATE)
+			JOIN membership_statuses(CURRENT_DATE) st ON st.member_id = p.member_id
+			WHERE p.member_id = @member AND p.next_on IS NULL`,
+			pgx.StrictNamedArgs{"member": member})
+		if err != nil {
+			return err
+		}
+		return f(tx, l)
+	})
+}
+
+// Renewal asks for another period. Member is nil for the viewer's own.
+type Renewal struct {
+	Member *uuid.UUID
+	// IdempotencyKey makes it happen once, however often it is asked for.
+	IdempotencyKey string
+}
+
+// Renew adds a period: after the last one, or from today if that has lapsed. A
+// member may renew in the days that the rules give for it; staff at any time. Asked
+// again with the same key it changes nothing.
+func (s *Store) Renew(ctx context.Context, v viewer.Viewer, in Renewal) (_ uuid.UUID, err error) {
+	defer errs.Wrap(&err, "membership.Renew")
+	member, err := whom(v, in.Member)
+	if err != nil {
+		return member, err
+	}
+	if n := len(in.IdempotencyKey); n < 1 || n > 100 || !utf8.ValidString(in.IdempotencyKey) || strings.ContainsRune(in.IdempotencyKey, 0) {
+		return member, errs.Invalidf("input.idempotencyKey", "a key has 1 to 100 bytes; this one has %d", n)
+	}
+	body, err := json.Marshal([]string{"renew", member.String()})
+	if err != nil {
+		return member, err
+	}
+	input := sha256.Sum256(body)
+	return member, s.change(ctx, member, func(tx pgx.Tx, l *last) error {
+		before, err := pg.Scalars[[]byte](ctx, tx, `
+			SELECT ev.input_sha256
+			FROM membership_events ev
+			WHERE ev.account_id = @account AND ev.idempotency_key = @key`,
+			pgx.StrictNamedArgs{"account": v.Account, "key": in.IdempotencyKey})
+		if err != nil {
+			return err
+		}
+		if len(before) > 0 {
+			if string(before[0]) != string(input[:]) {
+				return errs.Invalidf("input.idempotencyKey", "the key was used for another renewal")
+			}
+			return nil
+		}
+		if err := renewable(l, v.May(viewer.ManageRegister)); err != nil {
+			return err
+		}
+		starts, kind := l.Today, JoinedEvent
+		if l.EndedHow == nil && !l.GraceEndsOn.Before(l.Today) {
+			starts, kind = l.EndsOn.AddDate(0, 0, 1), RenewedEvent
+		}
+		_, err = tx.Exec(ctx, `
+			WITH period AS (
+				INSERT INTO membership_periods (member_id, grade, starts_on, ends_on)
+				SELECT @member, r.grade, @starts, (@starts::date + make_interval(months => r.period_months))::date - 1
+				FROM membership_rules r
+				WHERE r.grade = @grade AND r.since <= CURRENT_DATE AND (r.until IS NULL OR r.until > CURRENT_DATE)
+				RETURNING *
+			)
+			INSERT INTO membership_events (member_id, kind, happened_on, grade, ends_on, account_id, idempotency_key, input_sha256)
+			SELECT p.member_id, @kind, p.starts_on, p.grade, p.ends_on, @account, @key, @input
+			FROM period p`,
+			pgx.StrictNamedArgs{
+				"member": member, "grade": l.Grade, "starts": starts, "kind": kind,
+				"account": v.Account, "key": in.IdempotencyKey, "input": input[:],
+			})
+		if pg.Constraint(err) == "membership_events_key_once" {
+			return errs.Conflict
+		}
+		return err
+	})
+}
+
+// renewable says why a membership can't be renewed today, nil if it can.
+func renewable(l *last, staff bool) error {
+	const path = "input"
+	switch {
+	case l.EndsOn == nil:
+		return errs.Invalidf(path, "the membership has no end, so there is nothing to renew")
+	case l.Status == Suspended && !staff:
+		return errs.Invalidf(path, "the membership is suspended; write to the membership office")
+	case l.EndedHow != nil && (!staff || !l.EndsOn.Before(l.Today)):
+		return errs.Invalidf(path, "the membership has ended, or an end is set; write to the membership office")
+	case l.EndedHow != nil && *l.EndedHow == string(Deceased):
+		return errs.Invalidf(path, "the member died")
+	case l.StartsOn.After(l.Today):
+		return errs.Invalidf(path, "the membership is renewed already, until %s", l.EndsOn.Format(time.DateOnly))
+	case staff:
+		return nil
+	case l.Today.Before(*l.RenewableFrom):
+		return errs.Invalidf(path, "the membership can be renewed from %s", l.RenewableFrom.Format(time.DateOnly))
+	case l.Today.After(*l.GraceEndsOn):
+		return errs.Invalidf(path, "the membership has lapsed; write to the membership office")
+	}
+	return nil
+}
+
+// GradeChange is another grade, from a day on; nil is today.
+type GradeChange struct {
+	Member uuid.UUID
+	Grade  string
+	On     *time.Time
+}
+
+// ChangeGrade gives a member another grade, from today or an earlier day of the
+// present period on: the period is cut in two, and later ones take the grade over.
+func (s *Store) ChangeGrade(ctx context.Context, _ viewer.Viewer, in GradeChange) (_ uuid.UUID, err error) {
+	defer errs.Wrap(&err, "membership.ChangeGrade(%s)", in.Member)
+	return in.Member, s.change(ctx, in.Member, func(tx pgx.Tx, l *last) error {
+		on := dayOr(in.On, l.Today)
+		if on.After(l.Today) {
+			return errs.Invalidf("input.on", "a grade changes today, or has changed already; on %s it can't be known", on.Format(time.DateOnly))
+		}
+		type period struct {
+			Grade    string
+			StartsOn time.Time
+			EndsOn   *time.Time
+		}
+		p, err := pg.One[period](ctx, tx, `
+			SELECT p.grade, p.starts_on, p.ends_on
+			FROM membership_periods p
+			WHERE p.member_id = @member
+				AND p.starts_on <= CURRENT_DATE
+				AND (p.next_on IS NULL OR p.next_on > CURRENT_DATE)
+				AND p.ended_how IS NULL`,
+			pgx.StrictNamedArgs{"member": in.Member})
+		switch {
+		case errors.Is(err, errs.NotFound):
+			return errs.Invalidf("input.member", "the membership has not begun, or has ended")
+		case err != nil:
+			return err
+		case p.Grade == in.Grade:
+			return errs.Invalidf("input.grade", "that is the grade already")
+		case on.Before(p.StartsOn) || p.EndsOn != nil && on.After(*p.EndsOn):
+			return errs.Invalidf("input.on", "pass a day of the present period, which begins on %s, or renew first", p.StartsOn.Format(time.DateOnly))
+		}
+		args := pgx.StrictNamedArgs{"member": in.Member, "grade": in.Grade, "on": on}
+		if _, err := tx.Exec(ctx, `UPDATE membership_periods SET grade = @grade WHERE member_id = @member AND starts_on >= @on`, args); err != nil {
+			return err
+		}
+		if on.After(p.StartsOn) {
+			if _, err := tx.Exec(ctx, `
+				UPDATE membership_periods SET ends_on = @on::date - 1
+				WHERE member_id = @member AND starts_on = @starts`,
+				pgx.StrictNamedArgs{"member": in.Member, "on": on, "starts": p.StartsOn}); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(ctx, `
+				INSERT INTO membership_periods (member_id, grade, starts_on, ends_on)
+				VALUES (@member, @grade, @on, @ends)`,
+				pgx.StrictNamedArgs{"member": in.Member, "grade": in.Grade, "on": on, "ends": p.EndsOn}); err != nil {
+				return err
+			}
+		}
+		return note(ctx, tx, Event{MemberID: in.Member, Kind: GradeChangedEvent, HappenedOn: on, Grade: &in.Grade})
+	})
+}
+
+// Suspension is why and from which day on; nil is today.
+type Suspension struct {
+	Member uuid.UUID
+	Reason string
+	On     *time.Time
+}
+
+// Suspend suspends a member until they are reinstated.
+func (s *Store) Suspend(ctx context.Context, _ viewer.Viewer, in Suspension) (_ uuid.UUID, err error) {
+	defer errs.Wrap(&err, "membership.Suspend(%s)", in.Member)
+	if in.Reason, err = text("input.reason", in.Reason, 1000); err != nil {
+		return in.Member, err
+	}
+	return in.Member, s.change(ctx, in.Member, func(tx pgx.Tx, l *last) error {
+		on := dayOr(in.On, l.Today)
+		if !l.Status.Member() && l.Status != Retired || l.EndedHow != nil {
+			return errs.Invalidf("input.member", "only a membership that runs can be suspended; this one is %s", l.Status)
+		}
+		_, err := tx.Exec(ctx, `
+			INSERT INTO membership_suspensions (member_id, starts_on, reason)
+			SELECT @member, @on, @reason`,
+			pgx.StrictNamedArgs{"member": in.Member, "on": on, "reason": in.Reason})
+		switch pg.Constraint(err) {
+		case "membership_suspensions_overlap_none", "membership_suspensions_pkey":
+			return errs.Invalidf("input.on", "there is a suspension on that day or later")
+		}
+		if err != nil {
+			return err
+		}
+		return note(ctx, tx, Event{MemberID: in.Member, Kind: SuspendedEvent, HappenedOn: on, Reason: &in.Reason})
+	})
+}
+
+// Reinstatement is from which day on a suspension has ended; nil is today.
+type Reinstatement struct {
+	Member uuid.UUID
+	On     *time.Time
+}
+
+// Reinstate ends the suspension that has no end yet.
+func (s *Store) Reinstate(ctx context.Context, _ viewer.Viewer, in Reinstatement) (_ uuid.UUID, err error) {
+	defer errs.Wrap(&err, "membership.Reinstate(%s)", in.Member)
+	return in.Member, s.change(ctx, in.Member, func(tx pgx.Tx, l *last) error {
+		on := dayOr(in.On, l.Today)
+		ended, err := tx.Exec(ctx, `
+			WITH undone AS (
+				DELETE FROM membership_suspensions
+				WHERE member_id = @member AND ends_on IS NULL AND starts_on >= @on
+				RETURNING 1
+			), ended AS (
+				UPDATE membership_suspensions SET ends_on = @on::date - 1
+				WHERE member_id = @member AND ends_on IS NULL AND starts_on < @on
+				RETURNING 1
+			)
+			SELECT FROM undone UNION ALL SELECT FROM ended`,
+			pgx.StrictNamedArgs{"member": in.Member, "on": on})
+		if err != nil {
+			return err
+		}
+		if ended.RowsAffected() == 0 {
+			return errs.Invalidf("input.member", "the member is not suspended")
+		}
+		return note(ctx, tx, Event{MemberID: in.Member, Kind: ReinstatedEvent, HappenedOn: on})
+	})
+}
+
+// Ending is why a membership ends, and its last day; nil is today. Member is nil for
+// the viewer's own.
+type Ending struct {
+	Member *uuid.UUID
+	How    Status
+	Note   *string
+	On     *time.Time
+}
+
+// End ends a membership: from the day after on the member holds no post and belongs
+// to no section. A member may only resign, and not in retrospect.
+func (s *Store) End(ctx context.Context, v viewer.Viewer, in Ending) (_ uuid.UUID, err error) {
+	defer errs.Wrap(&err, "membership.End")
+	member, err := whom(v, in.Member)
+	if err != nil {
+		return member, err
+	}
+	if in.Note != nil {
+		if *in.Note, err = text("input.note", *in.Note, 1000); err != nil {
+			return member, err
+		}
+	}
+	staff := v.May(viewer.ManageRegister)
+	return member, s.change(ctx, member, func(tx pgx.Tx, l *last) error {
+		on := dayOr(in.On, l.Today)
+		switch {
+		case !staff && in.How != Resigned:
+			return errs.Forbidden
+		case !staff && on.Before(l.Today):
+			return errs.Invalidf("input.on", "pass today or a later day")
+		case on.After(l.Today.AddDate(2, 0, 0)):
+			return errs.Invalidf("input.on", "pass a day within two years")
+		case in.How == Deceased && on.After(l.Today):
+			return errs.Invalidf("input.on", "pass today or an earlier day")
+		case l.EndedHow != nil:
+			return errs.Invalidf("input.member", "the membership has ended already, or its end is set: %s on %s", *l.EndedHow, l.EndsOn.Format(time.DateOnly))
+		case l.Status == Pending:
+			return errs.Invalidf("input.member", "the membership has not begun")
+		}
+		type period struct{ StartsOn time.Time }
+		args := pgx.StrictNamedArgs{"member": member, "on": on}
+		p, err := pg.One[period](ctx, tx, `
+			SELECT p.starts_on
+			FROM membership_periods p
+			WHERE p.member_id = @member AND p.starts_on <= @on AND (p.next_on IS NULL OR p.next_on > @on)`, args)
+		if errors.Is(err, errs.NotFound) {
+			return errs.Invalidf("input.on", "the membership had not begun on that day")
+		}
+		if err != nil {
+			return err
+		}
+		// What was paid for later is void.
+		if _, err := tx.Exec(ctx, `DELETE FROM membership_periods WHERE member_id = @member AND starts_on > @on`, args); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `
+			UPDATE membership_periods SET ends_on = least(ends_on, @on), ended_how = @how
+			WHERE member_id = @member AND starts_on = @starts`,
+			pgx.StrictNamedArgs{"member": member, "on": on, "how": in.How, "starts": p.StartsOn}); err != nil {
+			return err
+		}
+		return note(ctx, tx, Event{MemberID: member, Kind: EventKind(in.How), HappenedOn: on, Reason: in.Note})
+	})
+}
+
+// note writes to the history of a member.
+func note(ctx context.Context, tx pgx.Tx, e Event) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO membership_events (member_id, kind, happened_on, grade, ends_on, reason)
+		SELECT @member, @kind, @on, @grade, p.ends_on, @reason
+		FROM membership_periods p
+		WHERE p.member_id = @member AND p.next_on IS NULL`,
+		pgx.StrictNamedArgs{"member": e.MemberID, "kind": e.Kind, "on": e.HappenedOn, "grade": e.Grade, "reason": e.Reason})
+	return err
+}
+
+func dayOr(day *time.Time, today time.Time) time.Time {
+	if day == nil {
+		return today
+	}
+	return *day
+}
+
+// text returns a text for people without blanks around it; it is bad input if
+// nothing is left, or too much.
+func text(path, s string, most int) (string, error) {
+	s = strings.TrimSpace(s)
+	if n := utf8.RuneCountInString(s); n < 1 || n > most || strings.ContainsRune(s, 0) {
+		return "", errs.Invalidf(path, "pass 1 to %d characters; there are %d", most, n)
+	}
+	return s, nil
+}
