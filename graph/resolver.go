@@ -16,6 +16,7 @@ import (
 	"github.com/collegium/collegium/internal/privacy"
 	"github.com/collegium/collegium/internal/search"
 	"github.com/collegium/collegium/internal/statistics"
+	"github.com/collegium/collegium/internal/therapist"
 	"github.com/collegium/collegium/internal/unit"
 )
 
@@ -42,6 +43,7 @@ type stores struct {
 	search     search.Store
 	audit      audit.Store
 	statistics statistics.Store
+	therapists therapist.Store
 	privacy    privacy.Store
 }
 
@@ -62,6 +64,7 @@ func NewResolver(pool *pgxpool.Pool, accounts *identity.Store) *Resolver {
 		search:     search.Store{DB: db},
 		audit:      audit.Store{DB: db},
 		statistics: statistics.Store{DB: db},
+		therapists: therapist.Store{DB: db},
 		privacy:    privacy.Store{DB: db, Own: own},
 	}}
 }

@@ -10,7 +10,7 @@ import (
 const module = "github.com/collegium/collegium/"
 
 // features are the packages that know a part of the domain.
-var features = []string{"audit", "career", "content", "identity", "member", "membership", "nav", "privacy", "search", "statistics", "trusted", "unit"}
+var features = []string{"audit", "career", "content", "identity", "member", "membership", "nav", "privacy", "search", "statistics", "therapist", "trusted", "unit"}
 
 // shared are the packages that features stand on.
 var shared = []string{"errs", "fresh", "mail", "node", "page", "pg", "slug", "viewer"}

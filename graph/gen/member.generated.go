@@ -17,6 +17,7 @@ import (
 	"github.com/collegium/collegium/internal/membership"
 	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/privacy"
+	"github.com/collegium/collegium/internal/therapist"
 	"github.com/collegium/collegium/internal/unit"
 	"github.com/collegium/collegium/internal/viewer"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -38,6 +39,7 @@ type MemberResolver interface {
 	AccessLog(ctx context.Context, objs []*member.Member, first *int, after *string, last *int, before *string) ([]*member.AccessLogConnection, error)
 	Membership(ctx context.Context, objs []*member.Member) ([]*membership.Membership, error)
 	Consents(ctx context.Context, objs []*member.Member) ([][]*privacy.Consent, error)
+	TherapistListing(ctx context.Context, objs []*member.Member) ([]*therapist.Listing, error)
 }
 type MemberConnectionResolver interface {
 	TotalCount(ctx context.Context, objs []*member.Connection) ([]int, error)
@@ -1354,6 +1356,61 @@ func (ec *executionContext) resolveBatch_Member_consents(ctx context.Context, fi
 		results,
 		err,
 		"Member.consents",
+	)
+}
+
+func _Member_therapistListing(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *member.Member) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Member_therapistListing(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.resolveBatch_Member_therapistListing(ctx, field, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *therapist.Listing) graphql.Marshaler {
+			return marshalOTherapistListing2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋtherapistᚐListing(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Member_therapistListing(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Member",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_TherapistListing(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+func (ec *executionContext) resolveBatch_Member_therapistListing(ctx context.Context, field graphql.CollectedField, obj *member.Member) (any, error) {
+	resolver := ec.Resolvers.Member()
+	if batch, ok := graphql.BatchParentsFor[*member.Member](ctx, "Member"); ok {
+		result := batch.FieldResult(field, func() (any, error) {
+			return resolver.TherapistListing(ctx, batch.Parents)
+		})
+		return graphql.ResolveBatchGroupResult[*therapist.Listing](
+			ctx,
+			batch.Index,
+			len(batch.Parents),
+			result,
+			"Member.therapistListing",
+			batch.IndexMap,
+		)
+	}
+	results, err := resolver.TherapistListing(ctx, []*member.Member{obj})
+	return graphql.ResolveBatchSingleResult[*therapist.Listing](
+		ctx,
+		results,
+		err,
+		"Member.therapistListing",
 	)
 }
 
@@ -2881,6 +2938,44 @@ func _Member(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "therapistListing":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Member_therapistListing(ctx, ec, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -3336,6 +3431,11 @@ func marshalNMemberGrade2string(ctx context.Context, ec *executionContext, sel a
 		}
 	}
 	return res
+}
+
+func unmarshalNNear2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmemberᚐNear(ctx context.Context, ec *executionContext, v any) (member.Near, error) {
+	res, err := unmarshalInputNear(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalNProfileField2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmemberᚐProfileField(ctx context.Context, ec *executionContext, v any) (member.ProfileField, error) {

@@ -79,6 +79,7 @@ var rows = [][2]string{
 		VALUES ('account_mail', '{"mail": "reset", "email": "WORD@Example.org"}', 10), ('other', '{"account": "ACCOUNT_ID"}', 10), ('other', '{"of": ["MEMBER_ID"]}', 1)`},
 	{"membership_applications", `INSERT INTO membership_applications (id, account_id, display_name, grade, decision, decided_at, decided_by, reason)
 		VALUES (gen_random_uuid(), 'ACCOUNT_ID', 'WORD', 'STUDENT', 'DECLINED', now(), 'ACCOUNT_ID', 'WORD')`},
+	{"therapist_listings", `INSERT INTO therapist_listings (member_id) VALUES ('MEMBER_ID')`},
 	{"consents", `INSERT INTO consents (id, member_id, purpose, version, given) VALUES (gen_random_uuid(), 'MEMBER_ID', 'NEWSLETTER', 1, true)`},
 	{"member_details", `INSERT INTO member_details (member_id, field, value) VALUES ('MEMBER_ID', 'EMAIL', 'WORD@example.org'), ('MEMBER_ID', 'ADDRESS', 'WORD');
 		INSERT INTO member_details (member_id, field, terms) VALUES ('MEMBER_ID', 'SPECIALISMS', ARRAY['WORD']);
@@ -405,6 +406,7 @@ func TestErasure(t *testing.T) {
 		got = append(got, strings.TrimRight(strings.Replace(line, fmt.Sprint(" ", p.Rows, " AUDIT"), " AUDIT", 1), " "))
 	}
 	want := []string{
+		"therapist_listings 1",
 		"sessions 1", "account_links 1", "account_totp 1", "account_recovery_codes 1", "passkeys 1", "passkey_challenges 1",
 		"external_identities 1", "account_roles 1", "sign_in_failures 2",
 		"river.river_job 3", "membership_applications 1", "consents 1", "registrations 1", "indemnity_insurances 1",

@@ -56,6 +56,7 @@ const (
 // Tables are all tables with data about people, in the order in which they are erased:
 // what hangs on a row comes before it. One line says all about most of them.
 var Tables = []Table{
+	{Name: "therapist_listings", About: "that you are willing to be found as a therapist", Whose: byMember, Fate: erased},
 	{Name: "sessions", About: "where you are signed in", Whose: byAccount, Hidden: []string{"token_sha256"}, Fate: erased},
 	{Name: "account_links", About: "links that were mailed to you and still work", Whose: byAccount, Hidden: []string{"token_sha256"}, Fate: erased},
 	{Name: "account_totp", About: "your authenticator", Whose: byAccount, Hidden: []string{"secret", "last_step"}, Fate: erased},
