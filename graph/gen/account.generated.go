@@ -76,6 +76,7 @@ type MutationResolver interface {
 	EraseMember(ctx context.Context, input EraseMemberInput) (*ErasurePayload, error)
 	CancelErasure(ctx context.Context, input ErasureInput) (*ErasurePayload, error)
 	ExecuteErasure(ctx context.Context, input ErasureInput) (*ErasurePayload, error)
+	SetTherapistListing(ctx context.Context, input SetTherapistListingInput) (*SetTherapistListingPayload, error)
 }
 type ViewerResolver interface {
 	Member(ctx context.Context, objs []*union.Viewer) ([]*member.Member, error)
@@ -571,6 +572,20 @@ func field_Mutation_setPassword_args(ctx context.Context, ec *executionContext, 
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (SetPasswordInput, error) {
 			return unmarshalNSetPasswordInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐSetPasswordInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_setTherapistListing_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (SetTherapistListingInput, error) {
+			return unmarshalNSetTherapistListingInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐSetTherapistListingInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -4048,6 +4063,68 @@ func fieldContext_Mutation_executeErasure(ctx context.Context, ec *executionCont
 	return fc, nil
 }
 
+func _Mutation_setTherapistListing(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_setTherapistListing(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SetTherapistListing(ctx, fc.Args["input"].(SetTherapistListingInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNPermission2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋviewerᚐPermission(ctx, ec, "EDIT_OWN_PROFILE")
+				if err != nil {
+					var zeroVal *SetTherapistListingPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *SetTherapistListingPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *SetTherapistListingPayload) graphql.Marshaler {
+			return marshalNSetTherapistListingPayload2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐSetTherapistListingPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_setTherapistListing(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SetTherapistListingPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_setTherapistListing_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func _PartnerApplicationName_name(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *identity.KeyHolder) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -5445,6 +5522,13 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 		case "executeErasure":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_executeErasure(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "setTherapistListing":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_setTherapistListing(ctx, ec, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++

@@ -10,6 +10,7 @@ import (
 	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/membership"
 	"github.com/collegium/collegium/internal/privacy"
+	"github.com/collegium/collegium/internal/therapist"
 	"github.com/collegium/collegium/internal/unit"
 	"github.com/collegium/collegium/internal/viewer"
 )
@@ -416,6 +417,20 @@ type SetPasswordInput struct {
 	Token string `json:"token"`
 	// 12 to 200 characters, of any kind.
 	Password string `json:"password"`
+}
+
+// Whether you are willing to be found as a therapist.
+type SetTherapistListingInput struct {
+	// True if you are.
+	Willing bool `json:"willing"`
+}
+
+// What became of it.
+type SetTherapistListingPayload struct {
+	// Your listing now.
+	Listing *therapist.Listing `json:"listing,omitempty"`
+	// Why it was not changed.
+	UserErrors []*union.UserError `json:"userErrors"`
 }
 
 // An address and its password.

@@ -62,6 +62,7 @@ type ResolverRoot interface {
 	SectionMembership() SectionMembershipResolver
 	SpecialistSection() SpecialistSectionResolver
 	Term() TermResolver
+	Therapist() TherapistResolver
 	Viewer() ViewerResolver
 }
 
@@ -408,26 +409,27 @@ type ComplexityRoot struct {
 	}
 
 	Member struct {
-		AccessLog   func(childComplexity int, first *int, after *string, last *int, before *string) int
-		Bio         func(childComplexity int) int
-		CaseStudies func(childComplexity int) int
-		Consents    func(childComplexity int) int
-		Contact     func(childComplexity int) int
-		DisplayName func(childComplexity int) int
-		Grade       func(childComplexity int) int
-		Headline    func(childComplexity int) int
-		JoinedOn    func(childComplexity int) int
-		Languages   func(childComplexity int) int
-		Membership  func(childComplexity int) int
-		NodeID      func(childComplexity int) int
-		Practice    func(childComplexity int) int
-		Pronouns    func(childComplexity int) int
-		Region      func(childComplexity int) int
-		Revision    func(childComplexity int) int
-		Roles       func(childComplexity int) int
-		Sections    func(childComplexity int) int
-		Specialisms func(childComplexity int) int
-		Visibility  func(childComplexity int) int
+		AccessLog        func(childComplexity int, first *int, after *string, last *int, before *string) int
+		Bio              func(childComplexity int) int
+		CaseStudies      func(childComplexity int) int
+		Consents         func(childComplexity int) int
+		Contact          func(childComplexity int) int
+		DisplayName      func(childComplexity int) int
+		Grade            func(childComplexity int) int
+		Headline         func(childComplexity int) int
+		JoinedOn         func(childComplexity int) int
+		Languages        func(childComplexity int) int
+		Membership       func(childComplexity int) int
+		NodeID           func(childComplexity int) int
+		Practice         func(childComplexity int) int
+		Pronouns         func(childComplexity int) int
+		Region           func(childComplexity int) int
+		Revision         func(childComplexity int) int
+		Roles            func(childComplexity int) int
+		Sections         func(childComplexity int) int
+		Specialisms      func(childComplexity int) int
+		TherapistListing func(childComplexity int) int
+		Visibility       func(childComplexity int) int
 	}
 
 	MemberConnection struct {
@@ -585,6 +587,7 @@ type ComplexityRoot struct {
 		ScheduleElection            func(childComplexity int, input ScheduleElectionInput) int
 		SetFieldAudience            func(childComplexity int, input SetFieldAudienceInput) int
 		SetPassword                 func(childComplexity int, input SetPasswordInput) int
+		SetTherapistListing         func(childComplexity int, input SetTherapistListingInput) int
 		SignIn                      func(childComplexity int, input SignInInput) int
 		SignInByPasskey             func(childComplexity int, input PasskeyAnswerInput) int
 		SignOut                     func(childComplexity int) int
@@ -761,6 +764,7 @@ type ComplexityRoot struct {
 		SpecialistSection   func(childComplexity int, slug string) int
 		SpecialistSections  func(childComplexity int, status *unit.Status) int
 		Suggest             func(childComplexity int, prefix string, first *int) int
+		Therapists          func(childComplexity int, near member.Near, section *string, first *int, after *string) int
 		ViewAs              func(childComplexity int, audience viewer.Audience) int
 		Viewer              func(childComplexity int) int
 	}
@@ -863,6 +867,11 @@ type ComplexityRoot struct {
 		StartsOn func(childComplexity int) int
 	}
 
+	SetTherapistListingPayload struct {
+		Listing    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	SignInPayload struct {
 		ExpiresAt  func(childComplexity int) int
 		UserErrors func(childComplexity int) int
@@ -935,6 +944,26 @@ type ComplexityRoot struct {
 	TermPayload struct {
 		Term       func(childComplexity int) int
 		UserErrors func(childComplexity int) int
+	}
+
+	Therapist struct {
+		DistanceKm func(childComplexity int) int
+		Member     func(childComplexity int) int
+	}
+
+	TherapistConnection struct {
+		Edges    func(childComplexity int) int
+		PageInfo func(childComplexity int) int
+	}
+
+	TherapistEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	TherapistListing struct {
+		Eligible func(childComplexity int) int
+		Reasons  func(childComplexity int) int
 	}
 
 	TransferSectionMembersPayload struct {
@@ -2333,6 +2362,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Member.Specialisms(childComplexity), true
+	case "Member.therapistListing":
+		if e.ComplexityRoot.Member.TherapistListing == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Member.TherapistListing(childComplexity), true
 	case "Member.visibility":
 		if e.ComplexityRoot.Member.Visibility == nil {
 			break
@@ -3238,6 +3273,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SetPassword(childComplexity, args["input"].(SetPasswordInput)), true
+	case "Mutation.setTherapistListing":
+		if e.ComplexityRoot.Mutation.SetTherapistListing == nil {
+			break
+		}
+
+		args, err := field_Mutation_setTherapistListing_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetTherapistListing(childComplexity, args["input"].(SetTherapistListingInput)), true
 	case "Mutation.signIn":
 		if e.ComplexityRoot.Mutation.SignIn == nil {
 			break
@@ -4201,6 +4247,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Suggest(childComplexity, args["prefix"].(string), args["first"].(*int)), true
+	case "Query.therapists":
+		if e.ComplexityRoot.Query.Therapists == nil {
+			break
+		}
+
+		args, err := field_Query_therapists_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Therapists(childComplexity, args["near"].(member.Near), args["section"].(*string), args["first"].(*int), args["after"].(*string)), true
 	case "Query.viewAs":
 		if e.ComplexityRoot.Query.ViewAs == nil {
 			break
@@ -4584,6 +4641,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SectionMembership.StartsOn(childComplexity), true
 
+	case "SetTherapistListingPayload.listing":
+		if e.ComplexityRoot.SetTherapistListingPayload.Listing == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetTherapistListingPayload.Listing(childComplexity), true
+	case "SetTherapistListingPayload.userErrors":
+		if e.ComplexityRoot.SetTherapistListingPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetTherapistListingPayload.UserErrors(childComplexity), true
+
 	case "SignInPayload.expiresAt":
 		if e.ComplexityRoot.SignInPayload.ExpiresAt == nil {
 			break
@@ -4873,6 +4943,58 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TermPayload.UserErrors(childComplexity), true
 
+	case "Therapist.distanceKm":
+		if e.ComplexityRoot.Therapist.DistanceKm == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Therapist.DistanceKm(childComplexity), true
+	case "Therapist.member":
+		if e.ComplexityRoot.Therapist.Member == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Therapist.Member(childComplexity), true
+
+	case "TherapistConnection.edges":
+		if e.ComplexityRoot.TherapistConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TherapistConnection.Edges(childComplexity), true
+	case "TherapistConnection.pageInfo":
+		if e.ComplexityRoot.TherapistConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TherapistConnection.PageInfo(childComplexity), true
+
+	case "TherapistEdge.cursor":
+		if e.ComplexityRoot.TherapistEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TherapistEdge.Cursor(childComplexity), true
+	case "TherapistEdge.node":
+		if e.ComplexityRoot.TherapistEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TherapistEdge.Node(childComplexity), true
+
+	case "TherapistListing.eligible":
+		if e.ComplexityRoot.TherapistListing.Eligible == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TherapistListing.Eligible(childComplexity), true
+	case "TherapistListing.reasons":
+		if e.ComplexityRoot.TherapistListing.Reasons == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TherapistListing.Reasons(childComplexity), true
+
 	case "TransferSectionMembersPayload.joined":
 		if e.ComplexityRoot.TransferSectionMembersPayload.Joined == nil {
 			break
@@ -5067,6 +5189,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputScheduleElectionInput,
 		unmarshalInputSetFieldAudienceInput,
 		unmarshalInputSetPasswordInput,
+		unmarshalInputSetTherapistListingInput,
 		unmarshalInputSignInInput,
 		unmarshalInputStateInsuranceInput,
 		unmarshalInputStateRegistrationInput,
@@ -7633,6 +7756,87 @@ type StatisticsMonth @cacheControl(scope: PRIVATE) {
   rows: [StatisticsRow!]! @listSize(assumedSize: 15)
 }
 `, BuiltIn: false},
+	{Name: "../therapist.graphqls", Input: `extend type Query {
+  "Find a therapist: who today is a registered, insured, current member of a grade that practises, in a specialist section, willing to be found, and shows everyone their name and their practice. The nearest first."
+  therapists("Where." near: Near!, "In this specialist section, by slug: of those who show everyone that they are in it." section: String, "The page size, 1 to 100." first: Int, "The cursor before the page." after: String): TherapistConnection! @cacheControl(scope: PUBLIC) @listSize(assumedSize: 20, slicingArguments: ["first"])
+}
+
+extend type Mutation {
+  "Say whether you are willing to be found as a therapist."
+  setTherapistListing("Whether you are." input: SetTherapistListingInput!): SetTherapistListingPayload! @requires(permission: EDIT_OWN_PROFILE) @cost(weight: 10)
+}
+
+extend type Member {
+  "Whether they are found as a therapist today, and why not; null for everyone but themselves and who may read the register."
+  therapistListing: TherapistListing @cacheControl(scope: PRIVATE)
+}
+
+"Whether somebody is found as a therapist today. It is computed when it is asked, so it ends on the day on which one of the conditions does."
+type TherapistListing @cacheControl(scope: PRIVATE) {
+  "True if they are found."
+  eligible: Boolean!
+  "All that keeps them from it; none if they are found."
+  reasons: [TherapistReason!]!
+}
+
+"What keeps somebody from being found as a therapist."
+enum TherapistReason {
+  "They have not said that they are willing."
+  NOT_WILLING
+  "They are no member today, or are suspended."
+  NO_MEMBER
+  "Their grade of membership does not practise."
+  NOT_PRACTISING
+  "No registration with the regulator is verified and valid today."
+  NOT_REGISTERED
+  "They are in no specialist section today."
+  IN_NO_SECTION
+  "No indemnity insurance is valid today."
+  NOT_INSURED
+  "They do not show everyone their name."
+  NAME_NOT_PUBLIC
+  "They do not show everyone where they practise."
+  NO_PUBLIC_PRACTICE
+}
+
+"A page of therapists."
+type TherapistConnection @cacheControl(scope: PUBLIC) {
+  "The rows with their cursors."
+  edges: [TherapistEdge!]!
+  "Where this page stands in the list."
+  pageInfo: PageInfo!
+}
+
+"One therapist with their cursor."
+type TherapistEdge @cacheControl(scope: PUBLIC) {
+  "Where the row stands in the list."
+  cursor: String!
+  "The row."
+  node: Therapist!
+}
+
+"Somebody who is found as a therapist."
+type Therapist @cacheControl(scope: PUBLIC) {
+  "How far away they practise, in kilometres to one decimal."
+  distanceKm: Float!
+  "The member, as far as they let you see them; null if they have just stopped being found."
+  member: Member
+}
+
+"Whether you are willing to be found as a therapist."
+input SetTherapistListingInput {
+  "True if you are."
+  willing: Boolean!
+}
+
+"What became of it."
+type SetTherapistListingPayload {
+  "Your listing now."
+  listing: TherapistListing
+  "Why it was not changed."
+  userErrors: [UserError!]!
+}
+`, BuiltIn: false},
 	{Name: "../unit.graphqls", Input: `extend type Query {
   "The specialist section with this slug; null if there is none."
   specialistSection("As in its slug, or an earlier slug of it." slug: String!): SpecialistSection @cacheControl(scope: PUBLIC)
@@ -8420,6 +8624,8 @@ func childFields_Member(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Member_membership(ctx, ec, field)
 	case "consents":
 		return fieldContext_Member_consents(ctx, ec, field)
+	case "therapistListing":
+		return fieldContext_Member_therapistListing(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Member", field.Name)
 }
@@ -9062,6 +9268,16 @@ func childFields_SectionMembership(ctx context.Context, ec *executionContext, fi
 	return nil, fmt.Errorf("no field named %q was found under type SectionMembership", field.Name)
 }
 
+func childFields_SetTherapistListingPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "listing":
+		return fieldContext_SetTherapistListingPayload_listing(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_SetTherapistListingPayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetTherapistListingPayload", field.Name)
+}
+
 func childFields_SignInPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "viewer":
@@ -9208,6 +9424,46 @@ func childFields_TermPayload(ctx context.Context, ec *executionContext, field gr
 		return fieldContext_TermPayload_userErrors(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TermPayload", field.Name)
+}
+
+func childFields_Therapist(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "distanceKm":
+		return fieldContext_Therapist_distanceKm(ctx, ec, field)
+	case "member":
+		return fieldContext_Therapist_member(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Therapist", field.Name)
+}
+
+func childFields_TherapistConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_TherapistConnection_edges(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_TherapistConnection_pageInfo(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TherapistConnection", field.Name)
+}
+
+func childFields_TherapistEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return fieldContext_TherapistEdge_cursor(ctx, ec, field)
+	case "node":
+		return fieldContext_TherapistEdge_node(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TherapistEdge", field.Name)
+}
+
+func childFields_TherapistListing(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "eligible":
+		return fieldContext_TherapistListing_eligible(ctx, ec, field)
+	case "reasons":
+		return fieldContext_TherapistListing_reasons(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TherapistListing", field.Name)
 }
 
 func childFields_TransferSectionMembersPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
