@@ -9,6 +9,7 @@ import (
 
 	"github.com/collegium/collegium/graph"
 	"github.com/collegium/collegium/graph/gen"
+	"github.com/collegium/collegium/internal/identity"
 	directory "github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/nav"
 	"github.com/collegium/collegium/internal/viewer"
@@ -38,7 +39,7 @@ func (q inMemoryQuery) Member(context.Context, string) (*directory.Member, error
 // BenchmarkExecute answers operations whose roots are in memory, by the executor and by gqlgen alone.
 func BenchmarkExecute(b *testing.B) {
 	db := demoDB(b)
-	resolvers := graph.NewResolver(db, nil)
+	resolvers := graph.NewResolver(db, &identity.Store{DB: db})
 	query := inMemoryQuery{QueryResolver: resolvers.Query()}
 	var err error
 	if query.menu, err = query.QueryResolver.Menu(b.Context(), "main"); err != nil {

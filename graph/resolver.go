@@ -50,10 +50,6 @@ type stores struct {
 // NewResolver returns the resolvers over a database and its accounts.
 func NewResolver(pool *pgxpool.Pool, accounts *identity.Store) *Resolver {
 	db := pg.Acting{Pool: pool}
-	own := pg.Querier(db)
-	if accounts != nil {
-		own = accounts.DB
-	}
 	return &Resolver{accounts: accounts, db: stores{
 		nav:        nav.Store{DB: db},
 		content:    content.Store{DB: db},
@@ -65,6 +61,6 @@ func NewResolver(pool *pgxpool.Pool, accounts *identity.Store) *Resolver {
 		audit:      audit.Store{DB: db},
 		statistics: statistics.Store{DB: db},
 		therapists: therapist.Store{DB: db},
-		privacy:    privacy.Store{DB: db, Own: own},
+		privacy:    privacy.Store{DB: db, Own: accounts.DB},
 	}}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/collegium/collegium/graph"
+	"github.com/collegium/collegium/internal/identity"
 )
 
 // alone returns a handler without a database. It answers __typename and rateLimit.
@@ -18,7 +19,7 @@ func alone(t testing.TB, change ...func(*graph.Config)) *graph.Handler {
 	for _, f := range change {
 		f(&c)
 	}
-	h, err := graph.NewHandlerOf(graph.NewResolver(nil, nil), c)
+	h, err := graph.NewHandlerOf(graph.NewResolver(nil, &identity.Store{}), c)
 	if err != nil {
 		t.Fatal(err)
 	}
