@@ -40,7 +40,7 @@ func (s *Store) Consents(ctx context.Context, v viewer.Viewer, members []uuid.UU
 		Given    bool
 		All      []*Decision
 	}
-	if len(members) == 0 {
+	if len(members) == 0 || v.MemberID == uuid.Nil && !v.May(viewer.ReadRegister) {
 		return nil, nil
 	}
 	rows, err := pg.All[row](ctx, s.DB, `
