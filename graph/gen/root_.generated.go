@@ -7313,7 +7313,7 @@ type PasskeyOptionsPayload {
   "What was written, the newest first: by whom, to which table, when and in which request. It holds no values, and of people who were erased only a pseudonym."
   auditTrail("Which entries; all if left out." filter: AuditFilter, "The page size, 1 to 100." first: Int, "The cursor before the page." after: String): AuditConnection @requires(permission: READ_AUDIT) @cacheControl(scope: PRIVATE) @listSize(assumedSize: 20, slicingArguments: ["first"])
   "What members can agree to, in the words of today."
-  consentTexts: [ConsentText!]! @cacheControl(scope: PRIVATE) @listSize(assumedSize: 5)
+  consentTexts: [ConsentText!]! @cacheControl(scope: PUBLIC) @listSize(assumedSize: 5)
   "Everything that is held about you, as JSON with its schema: also for an account without a member."
   exportMyData: DataExport @requires(permission: MANAGE_OWN_ACCOUNT) @cacheControl(scope: PRIVATE) @cost(weight: 100)
   "What an erasure did; null if there is none with this ID, or if it waits. Whoever has the ID, which can't be guessed, may read it."
