@@ -87,6 +87,7 @@ type Handler struct {
 	trusted   trusted.Store
 	accounts  *identity.Store
 	accessLog *member.AccessLog
+	members   member.Store // for photos
 	// snapshots is nil if no reference data are kept.
 	snapshots *snapshots
 	maxErrors int
@@ -105,6 +106,9 @@ func NewHandler(db *pgxpool.Pool, c Config) (*Handler, error) {
 	}
 	r := NewResolver(db, c.Accounts)
 	h, err := newHandler(r, trusted.Store{DB: db}, c)
+	if err == nil {
+		h.members = r.db.members
+	}
 	if err == nil && c.Reference && c.Watcher != nil {
 		h.snapshots = &snapshots{resolver: r, db: db, watcher: c.Watcher, maxBytes: c.ReferenceBytes, log: c.Log}
 		r.snapshots = h.snapshots

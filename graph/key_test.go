@@ -24,7 +24,7 @@ func asSite(t *testing.T, h *graph.Handler, change ...func(*server.Config)) site
 		f(&cfg)
 	}
 	srv, err := server.New(cfg, server.Deps{
-		Execute: h.Execute, Recall: h.Recall, Identify: h.Identify, Schema: graph.SDL(),
+		Execute: h.Execute, Recall: h.Recall, Identify: h.Identify, Photo: h.Photo, Schema: graph.SDL(),
 		Ready: func(context.Context) error { return nil }, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

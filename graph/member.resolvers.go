@@ -64,6 +64,12 @@ func (r *memberResolver) Practice(ctx context.Context, objs []*member.Member) ([
 	return mapped(details, member.Details.Practice), err
 }
 
+// Photo is the batch resolver for the photo field.
+func (r *memberResolver) Photo(ctx context.Context, objs []*member.Member) ([]*member.Photo, error) {
+	details, err := r.db.members.DetailsOf(ctx, viewer.From(ctx), objs, member.OfPhoto)
+	return mapped(details, member.Details.Photo), err
+}
+
 // Visibility is the batch resolver for the visibility field.
 func (r *memberResolver) Visibility(ctx context.Context, objs []*member.Member) ([][]*member.Visibility, error) {
 	return r.db.members.VisibilityOf(ctx, viewer.From(ctx), objs)
@@ -92,6 +98,16 @@ func (r *mutationResolver) UpdateProfile(ctx context.Context, input member.Profi
 // SetFieldAudience is the resolver for the setFieldAudience field.
 func (r *mutationResolver) SetFieldAudience(ctx context.Context, input gen.SetFieldAudienceInput) (*gen.ProfilePayload, error) {
 	return profile(r.db.members.SetAudience(ctx, viewer.From(ctx), input.Field, input.Audience))
+}
+
+// SetPhoto is the resolver for the setPhoto field.
+func (r *mutationResolver) SetPhoto(ctx context.Context, input gen.SetPhotoInput) (*gen.ProfilePayload, error) {
+	return profile(r.db.members.SetPhoto(ctx, viewer.From(ctx), input.Image))
+}
+
+// RemovePhoto is the resolver for the removePhoto field.
+func (r *mutationResolver) RemovePhoto(ctx context.Context) (*gen.ProfilePayload, error) {
+	return profile(r.db.members.RemovePhoto(ctx, viewer.From(ctx)))
 }
 
 // LockFieldAudience is the resolver for the lockFieldAudience field.

@@ -61,7 +61,7 @@ func askAs(t *testing.T, h *graph.Handler, v viewer.Viewer, query string, variab
 const wholeProfile = `
 	fragment P on Member {
 		displayName pronouns headline bio grade joinedOn region { slug } sections { slug } languages specialisms
-		contact { email phone website address } practice { town postcode latitude longitude }
+		contact { email phone website address } practice { town postcode latitude longitude } photo { url width height }
 	}`
 
 // TestProfile edits a profile, chooses who sees it, and looks at it with the eyes of

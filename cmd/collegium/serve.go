@@ -141,6 +141,7 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 	deps := server.Deps{
 		Execute:  handler.Execute,
 		Identify: handler.Identify,
+		Photo:    handler.Photo,
 		Schema:   graph.SDL(),
 		Ready:    func(ctx context.Context) error { return pg.Current(ctx, db.pool) },
 		About:    func(ctx context.Context) (server.About, error) { return about(ctx, handler) },

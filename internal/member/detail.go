@@ -53,6 +53,8 @@ type detail struct {
 	Postcode  *string
 	Latitude  *float64
 	Longitude *float64
+	// Width and Height are those of a photo, if it was asked for.
+	Width, Height *int
 	// Private is that it is not for everyone.
 	Private bool
 }
@@ -132,6 +134,10 @@ func (s *Store) DetailsOf(ctx context.Context, v viewer.Viewer, members []*Membe
 		}
 		args := pgx.StrictNamedArgs{"ids": ids, "fields": fields}
 		sight.Bind(args)
+		photo := withoutPhoto
+		if slices.Contains(fields, OfPhoto) {
+			photo = withPhoto
+		}
 		rows, err := pg.All[detail](ctx, s.DB, `
 			SELECT
 				d.member_id,
@@ -140,10 +146,10 @@ func (s *Store) DetailsOf(ctx context.Context, v viewer.Viewer, members []*Membe
 				d.terms,
 				d.postcode,
 				d.latitude::float8 AS latitude,
-				d.longitude::float8 AS longitude,
+				d.longitude::float8 AS longitude,`+photo.columns+`
 				d.audience <> 'PUBLIC' AS private
 			FROM member_details d
-			JOIN members m ON m.id = d.member_id
+			JOIN members m ON m.id = d.member_id`+photo.join+`
 			WHERE d.member_id = ANY(@ids) AND d.field = ANY(@fields)
 				AND `+textsFor(sight).visible+` AND `+sight.Shape.Shows(`d.audience`), args)
 		if err != nil {
@@ -162,3 +168,19 @@ func (s *Store) DetailsOf(ctx context.Context, v viewer.Viewer, members []*Membe
 	}
 	return details, nil
 }
+
+// photoTexts are the parts of the statement of details that are about photos.
+type photoTexts struct{ columns, join string }
+
+var (
+	withPhoto = photoTexts{
+		columns: `
+				p.width,
+				p.height,`,
+		join: `
+			LEFT JOIN member_photos p ON d.field = 'PHOTO' AND p.member_id = d.member_id`,
+	}
+	withoutPhoto = photoTexts{columns: `
+				NULL::int AS width,
+				NULL::int AS height,`}
+)

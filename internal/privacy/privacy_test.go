@@ -84,6 +84,7 @@ var rows = [][2]string{
 	{"member_details", `INSERT INTO member_details (member_id, field, value) VALUES ('MEMBER_ID', 'EMAIL', 'WORD@example.org'), ('MEMBER_ID', 'ADDRESS', 'WORD');
 		INSERT INTO member_details (member_id, field, terms) VALUES ('MEMBER_ID', 'SPECIALISMS', ARRAY['WORD']);
 		INSERT INTO member_details (member_id, field, value, postcode, latitude, longitude) VALUES ('MEMBER_ID', 'PRACTICE', 'WORD', 'WORD', 51.5, 0.1)`},
+	{"member_photos", `INSERT INTO member_photos (member_id, id, jpeg, width, height) VALUES ('MEMBER_ID', gen_random_uuid(), 'WORD', 1, 1)`},
 	{"member_reads", `INSERT INTO member_reads (id, member_id, read_at, reader, fields, times) VALUES (gen_random_uuid(), 'MEMBER_ID', now(), 'EDITOR', '{BIO}', 1)`},
 	{"member_locks", `INSERT INTO member_locks (member_id, field, audience, reason) VALUES ('MEMBER_ID', 'BIO', 'STAFF', 'WORD')`},
 	{"section_memberships", `INSERT INTO section_memberships (member_id, section_id, starts_on)
@@ -411,7 +412,7 @@ func TestErasure(t *testing.T) {
 		"external_identities 1", "account_roles 1", "sign_in_failures 2",
 		"river.river_job 3", "membership_applications 1", "consents 1", "registrations 1", "indemnity_insurances 1",
 		"membership_suspensions 1", "membership_events 2", "section_memberships 1",
-		"member_details 4", "member_reads 1", "member_locks 1",
+		"member_details 4", "member_photos 1", "member_reads 1", "member_locks 1",
 		"case_studies 1", "erasures 1", "accounts 1", "members 1", "audit_people 2",
 		"membership_periods 2 MEMBERSHIP_EXISTED since true", "terms 2 POSTS_HELD", "former_members 1 MEMBERSHIP_EXISTED since true", "audit_entries AUDIT",
 	}

@@ -120,6 +120,7 @@ var Tables = []Table{
 	},
 	{Name: "section_memberships", About: "the sections you belong and belonged to", Whose: byMember, Hidden: []string{"sort_name"}, Fate: erased},
 	{Name: "member_details", About: "your contact details, languages, specialisms, photo and practice, and who sees which", Whose: byMember, Fate: erased},
+	{Name: "member_photos", About: "your photo: jpeg is the file, in hexadecimal digits after \\x", Whose: byMember, Fate: erased},
 	{Name: "member_reads", About: "who read what of your profile is not for everyone: as what, when, and which fields", Whose: byMember, Fate: erased},
 	{Name: "member_locks", About: "the fields of your profile that the office keeps from wider audiences, and why", Whose: byMember, Fate: erased},
 	{Name: "case_studies", About: "case studies about you", Whose: byMember, Fate: unlinked("member_id")},

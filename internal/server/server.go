@@ -26,6 +26,9 @@ type Deps struct {
 	// Mails returns the messages that were written instead of sent, the newest first, for the page at /mail, which only
 	// this machine gets to see. Nil: there is no such page.
 	Mails func() ([]Mail, error)
+	// Photo returns the photo of a member by the id in its address, /media/photos/ID.jpg, if who asks sees it; else
+	// errs.NotFound. Nil: there are no photos.
+	Photo func(ctx context.Context, id string) (*Photo, error)
 	// External signs people in by another service, at /auth/oidc/start. Nil: there is none.
 	External External
 	// Schema is the schema in the schema definition language, served at /schema.graphql. Required.
@@ -153,6 +156,9 @@ func (s *Server) routes() (http.Handler, error) {
 		handle("/mail", "/mail", s.get(s.mailbox))
 	}
 	handle("/assets/{name}", "/assets", s.get(s.asset))
+	if s.deps.Photo != nil {
+		handle("/media/photos/{name}", "/media/photos", s.get(s.photo))
+	}
 	if s.deps.External != nil {
 		handle("/auth/oidc/start", "/auth/oidc/start", s.get(s.externalStart))
 		handle("/auth/oidc/callback", "/auth/oidc/callback", s.get(s.externalCallback))
