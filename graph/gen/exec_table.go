@@ -110,6 +110,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	tPartnerApplicationPayload := table.Object("PartnerApplicationPayload")
 	tPasskey := table.Object("Passkey")
 	tPasskeyOptionsPayload := table.Object("PasskeyOptionsPayload")
+	tPhoto := table.Object("Photo")
 	tPost := table.Object("Post", "Node")
 	tPractice := table.Object("Practice")
 	tProfilePayload := table.Object("ProfilePayload")
@@ -237,63 +238,64 @@ func NewExecTable(cfg Config) *exec.Table {
 	s61 := exec.List(s60, true, false)
 	s62 := exec.Pointer[member.Contact](tContact, false)
 	s63 := exec.Pointer[member.Practice](tPractice, false)
-	s64 := exec.Pointer[member.Visibility](tFieldVisibility, true)
-	s65 := exec.List(s64, false, false)
+	s64 := exec.Pointer[member.Photo](tPhoto, false)
+	s65 := exec.Pointer[member.Visibility](tFieldVisibility, true)
+	s66 := exec.List(s65, false, false)
 	args_field_Member_accessLog_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Member_accessLog_args(ctx, ec, raw)
 	}
-	s67 := exec.Pointer[member.AccessLogConnection](tAccessLogConnection, false)
-	s68 := exec.Pointer[membership.Membership](tMembership, false)
-	s69 := exec.Pointer[privacy.Consent](tConsent, true)
-	s70 := exec.List(s69, false, false)
-	s71 := exec.Pointer[therapist.Listing](tTherapistListing, false)
-	s72 := exec.Pointer[page.Edge[*member.Member]](tMemberEdge, true)
-	s73 := exec.Values(s72, true)
-	s74 := exec.Pointer[member.Member](tMember, true)
-	s75 := exec.List(s74, true, false)
-	s76 := exec.FloatPointer(false)
-	s77 := exec.Pointer[membership.Registration](tRegistration, false)
-	s78 := exec.Pointer[membership.Insurance](tInsurance, false)
-	s79 := exec.Pointer[membership.SectionMembership](tSectionMembership, true)
-	s80 := exec.List(s79, true, false)
-	s81 := exec.Pointer[page.Edge[*membership.Record]](tMemberRecordEdge, true)
-	s82 := exec.Values(s81, true)
-	s83 := exec.Pointer[membership.Record](tMemberRecord, true)
-	s84 := exec.List(s83, true, false)
+	s68 := exec.Pointer[member.AccessLogConnection](tAccessLogConnection, false)
+	s69 := exec.Pointer[membership.Membership](tMembership, false)
+	s70 := exec.Pointer[privacy.Consent](tConsent, true)
+	s71 := exec.List(s70, false, false)
+	s72 := exec.Pointer[therapist.Listing](tTherapistListing, false)
+	s73 := exec.Pointer[page.Edge[*member.Member]](tMemberEdge, true)
+	s74 := exec.Values(s73, true)
+	s75 := exec.Pointer[member.Member](tMember, true)
+	s76 := exec.List(s75, true, false)
+	s77 := exec.FloatPointer(false)
+	s78 := exec.Pointer[membership.Registration](tRegistration, false)
+	s79 := exec.Pointer[membership.Insurance](tInsurance, false)
+	s80 := exec.Pointer[membership.SectionMembership](tSectionMembership, true)
+	s81 := exec.List(s80, true, false)
+	s82 := exec.Pointer[page.Edge[*membership.Record]](tMemberRecordEdge, true)
+	s83 := exec.Values(s82, true)
+	s84 := exec.Pointer[membership.Record](tMemberRecord, true)
+	s85 := exec.List(s84, true, false)
 	args_field_MemberStatistics_by_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_MemberStatistics_by_args(ctx, ec, raw)
 	}
-	s86 := exec.Pointer[statistics.Table](tStatisticsTable, true)
+	s87 := exec.Pointer[statistics.Table](tStatisticsTable, true)
 	args_field_MemberStatistics_months_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_MemberStatistics_months_args(ctx, ec, raw)
 	}
-	s88 := exec.Pointer[statistics.Months](tStatisticsMonths, true)
+	s89 := exec.Pointer[statistics.Months](tStatisticsMonths, true)
 	args_field_MemberStatistics_renewalsDue_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_MemberStatistics_renewalsDue_args(ctx, ec, raw)
 	}
 	args_field_Membership_statusAsOf_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Membership_statusAsOf_args(ctx, ec, raw)
 	}
-	s91 := exec.Scalar(false, false, func(dst []byte, v *membership.Status) []byte {
+	s92 := exec.Scalar(false, false, func(dst []byte, v *membership.Status) []byte {
 		if v == nil {
 			return dst
 		}
 		return exec.AppendString(dst, string(*v))
 	})
-	s92 := exec.Pointer[membership.Event](tMembershipEvent, true)
-	s93 := exec.List(s92, true, false)
-	s94 := exec.Pointer[membership.Record](tMemberRecord, false)
-	s95 := exec.Pointer[page.Edge[*membership.Application]](tMembershipApplicationEdge, true)
-	s96 := exec.Values(s95, true)
-	s97 := exec.Pointer[membership.Application](tMembershipApplication, true)
-	s98 := exec.List(s97, true, false)
-	s99 := exec.Pointer[nav.Item](tMenuItem, true)
-	s100 := exec.List(s99, true, false)
+	s93 := exec.Pointer[membership.Event](tMembershipEvent, true)
+	s94 := exec.List(s93, true, false)
+	s95 := exec.Pointer[membership.Record](tMemberRecord, false)
+	s96 := exec.Pointer[page.Edge[*membership.Application]](tMembershipApplicationEdge, true)
+	s97 := exec.Values(s96, true)
+	s98 := exec.Pointer[membership.Application](tMembershipApplication, true)
+	s99 := exec.List(s98, true, false)
+	s100 := exec.Pointer[nav.Item](tMenuItem, true)
+	s101 := exec.List(s100, true, false)
 	args_field_Menu_items_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Menu_items_args(ctx, ec, raw)
 	}
-	s102 := exec.Pointer[nav.Item](tMenuItem, false)
-	s103 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
+	s103 := exec.Pointer[nav.Item](tMenuItem, false)
+	s104 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -347,10 +349,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s104 := exec.Pointer[nav.Menu](tMenu, false)
-	s105 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
-	s106 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
-	s107 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
+	s105 := exec.Pointer[nav.Menu](tMenu, false)
+	s106 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
+	s107 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
+	s108 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.WebinarBlock:
 			if v == nil {
@@ -390,13 +392,13 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s108 := exec.List(s107, false, false)
-	s109 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
-	s110 := exec.List(s109, true, false)
-	s111 := exec.Pointer[content.Page](tPage, false)
-	s112 := exec.Pointer[content.Page](tPage, true)
-	s113 := exec.List(s112, true, false)
-	s114 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
+	s109 := exec.List(s108, false, false)
+	s110 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
+	s111 := exec.List(s110, true, false)
+	s112 := exec.Pointer[content.Page](tPage, false)
+	s113 := exec.Pointer[content.Page](tPage, true)
+	s114 := exec.List(s113, true, false)
+	s115 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -439,18 +441,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_PageRoute_trail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_PageRoute_trail_args(ctx, ec, raw)
 	}
-	s116 := exec.Pointer[identity.Key](tApplicationKey, true)
-	s117 := exec.List(s116, true, false)
-	s118 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, false)
+	s117 := exec.Pointer[identity.Key](tApplicationKey, true)
+	s118 := exec.List(s117, true, false)
+	s119 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, false)
 	args_field_Post_holders_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Post_holders_args(ctx, ec, raw)
 	}
 	args_field_Post_vacant_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Post_vacant_args(ctx, ec, raw)
 	}
-	s121 := exec.Pointer[unit.Committee](tCommittee, false)
-	s122 := exec.Pointer[unit.LocalName](tLocalName, true)
-	s123 := exec.List(s122, true, false)
+	s122 := exec.Pointer[unit.Committee](tCommittee, false)
+	s123 := exec.Pointer[unit.LocalName](tLocalName, true)
+	s124 := exec.List(s123, true, false)
 	args_field_Region_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_subPages_args(ctx, ec, raw)
 	}
@@ -460,15 +462,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Region_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_members_args(ctx, ec, raw)
 	}
-	s127 := exec.Pointer[member.Connection](tMemberConnection, true)
-	s128 := exec.Pointer[unit.Election](tElection, false)
-	s129 := exec.Pointer[search.Edge](tSearchEdge, true)
-	s130 := exec.Values(s129, true)
-	s131 := exec.Pointer[search.Hit](tSearchHit, true)
-	s132 := exec.List(s131, true, false)
-	s133 := exec.Pointer[search.Facet](tSearchFacet, true)
-	s134 := exec.List(s133, true, false)
-	s135 := exec.Float(true)
+	s128 := exec.Pointer[member.Connection](tMemberConnection, true)
+	s129 := exec.Pointer[unit.Election](tElection, false)
+	s130 := exec.Pointer[search.Edge](tSearchEdge, true)
+	s131 := exec.Values(s130, true)
+	s132 := exec.Pointer[search.Hit](tSearchHit, true)
+	s133 := exec.List(s132, true, false)
+	s134 := exec.Pointer[search.Facet](tSearchFacet, true)
+	s135 := exec.List(s134, true, false)
+	s136 := exec.Float(true)
 	args_field_SpecialistSection_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_subPages_args(ctx, ec, raw)
 	}
@@ -478,24 +480,24 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_SpecialistSection_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_members_args(ctx, ec, raw)
 	}
-	s139 := exec.Pointer[statistics.Row](tStatisticsRow, true)
-	s140 := exec.List(s139, true, false)
-	s141 := exec.Pointer[statistics.Month](tStatisticsMonth, true)
-	s142 := exec.List(s141, true, false)
-	s143 := exec.Pointer[unit.Term](tTerm, false)
-	s144 := exec.Pointer[page.Edge[*therapist.Found]](tTherapistEdge, true)
-	s145 := exec.Values(s144, true)
-	s146 := exec.Pointer[therapist.Found](tTherapist, true)
-	s147 := exec.Scalar(true, false, func(dst []byte, v therapist.Reason) []byte {
+	s140 := exec.Pointer[statistics.Row](tStatisticsRow, true)
+	s141 := exec.List(s140, true, false)
+	s142 := exec.Pointer[statistics.Month](tStatisticsMonth, true)
+	s143 := exec.List(s142, true, false)
+	s144 := exec.Pointer[unit.Term](tTerm, false)
+	s145 := exec.Pointer[page.Edge[*therapist.Found]](tTherapistEdge, true)
+	s146 := exec.Values(s145, true)
+	s147 := exec.Pointer[therapist.Found](tTherapist, true)
+	s148 := exec.Scalar(true, false, func(dst []byte, v therapist.Reason) []byte {
 		return exec.AppendString(dst, string(v))
 	})
-	s148 := exec.List(s147, true, false)
-	s149 := exec.Pointer[identity.KeyHolder](tPartnerApplicationName, false)
-	s150 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
+	s149 := exec.List(s148, true, false)
+	s150 := exec.Pointer[identity.KeyHolder](tPartnerApplicationName, false)
+	s151 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
 		return exec.AppendString(dst, string(v))
 	})
-	s151 := exec.List(s150, true, false)
-	s152 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
+	s152 := exec.List(s151, true, false)
+	s153 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *unit.Term:
 			if v == nil {
@@ -583,27 +585,27 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_node_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_node_args(ctx, ec, raw)
 	}
-	s154 := exec.List(s152, true, false)
+	s155 := exec.List(s153, true, false)
 	args_field_Query_nodes_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_nodes_args(ctx, ec, raw)
 	}
-	s156 := exec.Pointer[union.RateLimit](tRateLimit, true)
-	s157 := exec.Pointer[union.Viewer](tViewer, true)
-	s158 := exec.Pointer[identity.Account](tAccount, true)
-	s159 := exec.List(s158, false, false)
+	s157 := exec.Pointer[union.RateLimit](tRateLimit, true)
+	s158 := exec.Pointer[union.Viewer](tViewer, true)
+	s159 := exec.Pointer[identity.Account](tAccount, true)
+	s160 := exec.List(s159, false, false)
 	args_field_Query_accounts_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_accounts_args(ctx, ec, raw)
 	}
 	args_field_Query_caseStudy_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudy_args(ctx, ec, raw)
 	}
-	s162 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
+	s163 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
 	args_field_Query_caseStudies_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudies_args(ctx, ec, raw)
 	}
-	s164 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
-	s165 := exec.List(s164, true, false)
-	s166 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
+	s165 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
+	s166 := exec.List(s165, true, false)
+	s167 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.RedirectRoute:
 			if v == nil {
@@ -634,7 +636,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_page_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_page_args(ctx, ec, raw)
 	}
-	s169 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
+	s170 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
 	args_field_Query_documents_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_documents_args(ctx, ec, raw)
 	}
@@ -647,96 +649,96 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_viewAs_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_viewAs_args(ctx, ec, raw)
 	}
-	s174 := exec.Pointer[membership.Applications](tMembershipApplicationConnection, false)
+	s175 := exec.Pointer[membership.Applications](tMembershipApplicationConnection, false)
 	args_field_Query_applications_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_applications_args(ctx, ec, raw)
 	}
-	s176 := exec.Pointer[membership.Records](tMemberRecordConnection, false)
+	s177 := exec.Pointer[membership.Records](tMemberRecordConnection, false)
 	args_field_Query_register_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_register_args(ctx, ec, raw)
 	}
 	args_field_Query_menu_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menu_args(ctx, ec, raw)
 	}
-	s179 := exec.Pointer[nav.Menu](tMenu, true)
-	s180 := exec.List(s179, true, false)
+	s180 := exec.Pointer[nav.Menu](tMenu, true)
+	s181 := exec.List(s180, true, false)
 	args_field_Query_menus_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menus_args(ctx, ec, raw)
 	}
-	s182 := exec.Pointer[nav.Context](tNavigationContext, true)
+	s183 := exec.Pointer[nav.Context](tNavigationContext, true)
 	args_field_Query_navigationContext_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_navigationContext_args(ctx, ec, raw)
 	}
-	s184 := exec.Pointer[content.Organisation](tOrganisation, true)
-	s185 := exec.List(s14, false, false)
-	s186 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
+	s185 := exec.Pointer[content.Organisation](tOrganisation, true)
+	s186 := exec.List(s14, false, false)
+	s187 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
 	args_field_Query_auditTrail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_auditTrail_args(ctx, ec, raw)
 	}
-	s188 := exec.Pointer[privacy.ConsentText](tConsentText, true)
-	s189 := exec.List(s188, true, false)
-	s190 := exec.Pointer[privacy.Export](tDataExport, false)
-	s191 := exec.Pointer[privacy.Certificate](tErasureCertificate, false)
+	s189 := exec.Pointer[privacy.ConsentText](tConsentText, true)
+	s190 := exec.List(s189, true, false)
+	s191 := exec.Pointer[privacy.Export](tDataExport, false)
+	s192 := exec.Pointer[privacy.Certificate](tErasureCertificate, false)
 	args_field_Query_erasureCertificate_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_erasureCertificate_args(ctx, ec, raw)
 	}
-	s193 := exec.Pointer[search.Connection](tSearchConnection, true)
+	s194 := exec.Pointer[search.Connection](tSearchConnection, true)
 	args_field_Query_search_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_search_args(ctx, ec, raw)
 	}
-	s195 := exec.Pointer[search.Suggestion](tSuggestion, true)
-	s196 := exec.List(s195, true, false)
+	s196 := exec.Pointer[search.Suggestion](tSuggestion, true)
+	s197 := exec.List(s196, true, false)
 	args_field_Query_suggest_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_suggest_args(ctx, ec, raw)
 	}
-	s198 := exec.Pointer[statistics.Statistics](tMemberStatistics, false)
+	s199 := exec.Pointer[statistics.Statistics](tMemberStatistics, false)
 	args_field_Query_memberStatistics_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_memberStatistics_args(ctx, ec, raw)
 	}
-	s200 := exec.Pointer[page.Connection[*therapist.Found]](tTherapistConnection, true)
+	s201 := exec.Pointer[page.Connection[*therapist.Found]](tTherapistConnection, true)
 	args_field_Query_therapists_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_therapists_args(ctx, ec, raw)
 	}
 	args_field_Query_specialistSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSection_args(ctx, ec, raw)
 	}
-	s203 := exec.List(s58, true, false)
+	s204 := exec.List(s58, true, false)
 	args_field_Query_specialistSections_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSections_args(ctx, ec, raw)
 	}
 	args_field_Query_region_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_region_args(ctx, ec, raw)
 	}
-	s206 := exec.Pointer[unit.Region](tRegion, true)
-	s207 := exec.List(s206, true, false)
+	s207 := exec.Pointer[unit.Region](tRegion, true)
+	s208 := exec.List(s207, true, false)
 	args_field_Query_regions_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_regions_args(ctx, ec, raw)
 	}
 	args_field_Query_committee_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_committee_args(ctx, ec, raw)
 	}
-	s210 := exec.Pointer[unit.Committee](tCommittee, true)
-	s211 := exec.List(s210, true, false)
-	s212 := exec.Pointer[JoinPayload](tJoinPayload, true)
+	s211 := exec.Pointer[unit.Committee](tCommittee, true)
+	s212 := exec.List(s211, true, false)
+	s213 := exec.Pointer[JoinPayload](tJoinPayload, true)
 	args_field_Mutation_join_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_join_args(ctx, ec, raw)
 	}
-	s214 := exec.Pointer[SignInPayload](tSignInPayload, true)
+	s215 := exec.Pointer[SignInPayload](tSignInPayload, true)
 	args_field_Mutation_setPassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setPassword_args(ctx, ec, raw)
 	}
 	args_field_Mutation_signIn_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signIn_args(ctx, ec, raw)
 	}
-	s217 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
-	s218 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
+	s218 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
+	s219 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
 	args_field_Mutation_requestPasswordReset_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_requestPasswordReset_args(ctx, ec, raw)
 	}
 	args_field_Mutation_changePassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_changePassword_args(ctx, ec, raw)
 	}
-	s221 := exec.Pointer[AccountPayload](tAccountPayload, true)
+	s222 := exec.Pointer[AccountPayload](tAccountPayload, true)
 	args_field_Mutation_grantRole_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_grantRole_args(ctx, ec, raw)
 	}
@@ -749,35 +751,38 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstateAccount_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstateAccount_args(ctx, ec, raw)
 	}
-	s226 := exec.Pointer[BeginTotpPayload](tBeginTotpPayload, true)
+	s227 := exec.Pointer[BeginTotpPayload](tBeginTotpPayload, true)
 	args_field_Mutation_beginTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_beginTotp_args(ctx, ec, raw)
 	}
-	s228 := exec.Pointer[ConfirmTotpPayload](tConfirmTotpPayload, true)
+	s229 := exec.Pointer[ConfirmTotpPayload](tConfirmTotpPayload, true)
 	args_field_Mutation_confirmTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_confirmTotp_args(ctx, ec, raw)
 	}
 	args_field_Mutation_disableTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_disableTotp_args(ctx, ec, raw)
 	}
-	s231 := exec.Pointer[ProfilePayload](tProfilePayload, true)
+	s232 := exec.Pointer[ProfilePayload](tProfilePayload, true)
 	args_field_Mutation_updateProfile_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_updateProfile_args(ctx, ec, raw)
 	}
 	args_field_Mutation_setFieldAudience_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setFieldAudience_args(ctx, ec, raw)
 	}
+	args_field_Mutation_setPhoto_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_setPhoto_args(ctx, ec, raw)
+	}
 	args_field_Mutation_lockFieldAudience_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_lockFieldAudience_args(ctx, ec, raw)
 	}
-	s235 := exec.Pointer[ApplicationPayload](tApplicationPayload, true)
+	s237 := exec.Pointer[ApplicationPayload](tApplicationPayload, true)
 	args_field_Mutation_acceptApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_acceptApplication_args(ctx, ec, raw)
 	}
 	args_field_Mutation_declineApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_declineApplication_args(ctx, ec, raw)
 	}
-	s238 := exec.Pointer[RecordPayload](tRecordPayload, true)
+	s240 := exec.Pointer[RecordPayload](tRecordPayload, true)
 	args_field_Mutation_renewMembership_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_renewMembership_args(ctx, ec, raw)
 	}
@@ -811,22 +816,22 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_leaveSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_leaveSection_args(ctx, ec, raw)
 	}
-	s250 := exec.Pointer[TransferSectionMembersPayload](tTransferSectionMembersPayload, true)
+	s252 := exec.Pointer[TransferSectionMembersPayload](tTransferSectionMembersPayload, true)
 	args_field_Mutation_transferSectionMembers_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_transferSectionMembers_args(ctx, ec, raw)
 	}
-	s252 := exec.Pointer[TermPayload](tTermPayload, true)
+	s254 := exec.Pointer[TermPayload](tTermPayload, true)
 	args_field_Mutation_appointToPost_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_appointToPost_args(ctx, ec, raw)
 	}
 	args_field_Mutation_endTerm_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_endTerm_args(ctx, ec, raw)
 	}
-	s255 := exec.Pointer[ScheduleElectionPayload](tScheduleElectionPayload, true)
+	s257 := exec.Pointer[ScheduleElectionPayload](tScheduleElectionPayload, true)
 	args_field_Mutation_scheduleElection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_scheduleElection_args(ctx, ec, raw)
 	}
-	s257 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
+	s259 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
 	args_field_Mutation_createPartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createPartnerApplication_args(ctx, ec, raw)
 	}
@@ -836,15 +841,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstatePartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstatePartnerApplication_args(ctx, ec, raw)
 	}
-	s261 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
+	s263 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
 	args_field_Mutation_createKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createKey_args(ctx, ec, raw)
 	}
-	s263 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
+	s265 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
 	args_field_Mutation_revokeKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_revokeKey_args(ctx, ec, raw)
 	}
-	s265 := exec.Pointer[PasskeyOptionsPayload](tPasskeyOptionsPayload, true)
+	s267 := exec.Pointer[PasskeyOptionsPayload](tPasskeyOptionsPayload, true)
 	args_field_Mutation_addPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_addPasskey_args(ctx, ec, raw)
 	}
@@ -854,14 +859,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_signInByPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signInByPasskey_args(ctx, ec, raw)
 	}
-	s269 := exec.Pointer[ConsentPayload](tConsentPayload, true)
+	s271 := exec.Pointer[ConsentPayload](tConsentPayload, true)
 	args_field_Mutation_giveConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_giveConsent_args(ctx, ec, raw)
 	}
 	args_field_Mutation_withdrawConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_withdrawConsent_args(ctx, ec, raw)
 	}
-	s272 := exec.Pointer[ErasurePayload](tErasurePayload, true)
+	s274 := exec.Pointer[ErasurePayload](tErasurePayload, true)
 	args_field_Mutation_eraseMember_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_eraseMember_args(ctx, ec, raw)
 	}
@@ -871,7 +876,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_executeErasure_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_executeErasure_args(ctx, ec, raw)
 	}
-	s276 := exec.Pointer[SetTherapistListingPayload](tSetTherapistListingPayload, true)
+	s278 := exec.Pointer[SetTherapistListingPayload](tSetTherapistListingPayload, true)
 	args_field_Mutation_setTherapistListing_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setTherapistListing_args(ctx, ec, raw)
 	}
@@ -1799,6 +1804,9 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tMember, "practice", func(ctx context.Context, objs []*member.Member) ([]*member.Practice, error) {
 		return resolvers.Member().Practice(ctx, objs)
 	}, s63)
+	exec.Edge(tMember, "photo", func(ctx context.Context, objs []*member.Member) ([]*member.Photo, error) {
+		return resolvers.Member().Photo(ctx, objs)
+	}, s64)
 	exec.Leaf(tMember, "profileRevision", func(dst []byte, obj any) []byte {
 		v := obj.(*member.Member).Revision
 		if v == nil {
@@ -1808,26 +1816,26 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMember, "visibility", func(ctx context.Context, objs []*member.Member) ([][]*member.Visibility, error) {
 		return resolvers.Member().Visibility(ctx, objs)
-	}, s65)
+	}, s66)
 	exec.Edge(tMember, "accessLog", func(ctx context.Context, objs []*member.Member) ([]*member.AccessLogConnection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Member().AccessLog(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s67, exec.WithArgs(args_field_Member_accessLog_args))
+	}, s68, exec.WithArgs(args_field_Member_accessLog_args))
 	exec.Edge(tMember, "membership", func(ctx context.Context, objs []*member.Member) ([]*membership.Membership, error) {
 		return resolvers.Member().Membership(ctx, objs)
-	}, s68)
+	}, s69)
 	exec.Edge(tMember, "consents", func(ctx context.Context, objs []*member.Member) ([][]*privacy.Consent, error) {
 		return resolvers.Member().Consents(ctx, objs)
-	}, s70)
+	}, s71)
 	exec.Edge(tMember, "therapistListing", func(ctx context.Context, objs []*member.Member) ([]*therapist.Listing, error) {
 		return resolvers.Member().TherapistListing(ctx, objs)
-	}, s71)
+	}, s72)
 
 	// MemberConnection
-	exec.Plain(tMemberConnection, "edges", func(obj *member.Connection) []page.Edge[*member.Member] { return obj.Edges }, s73, exec.NonNull)
+	exec.Plain(tMemberConnection, "edges", func(obj *member.Connection) []page.Edge[*member.Member] { return obj.Edges }, s74, exec.NonNull)
 	exec.Method(tMemberConnection, "nodes", func(ctx context.Context, obj *member.Connection) (v []*member.Member, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s75, exec.NonNull, exec.Guarded)
+	}, s76, exec.NonNull, exec.Guarded)
 	exec.Method(tMemberConnection, "pageInfo", func(ctx context.Context, obj *member.Connection) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
@@ -1839,10 +1847,10 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tMemberEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*member.Member]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s74, exec.NonNull)
+	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s75, exec.NonNull)
 	exec.Edge(tMemberEdge, "distanceKm", func(ctx context.Context, objs []*page.Edge[*member.Member]) ([]*float64, error) {
 		return resolvers.MemberEdge().DistanceKm(ctx, objs)
-	}, s76)
+	}, s77)
 
 	// MemberRecord
 	exec.Leaf(tMemberRecord, "id", func(dst []byte, obj any) []byte {
@@ -1861,25 +1869,25 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, s31)
 	exec.Edge(tMemberRecord, "membership", func(ctx context.Context, objs []*membership.Record) ([]*membership.Membership, error) {
 		return resolvers.MemberRecord().Membership(ctx, objs)
-	}, s68)
+	}, s69)
 	exec.Edge(tMemberRecord, "registration", func(ctx context.Context, objs []*membership.Record) ([]*membership.Registration, error) {
 		return resolvers.MemberRecord().Registration(ctx, objs)
-	}, s77)
+	}, s78)
 	exec.Edge(tMemberRecord, "insurance", func(ctx context.Context, objs []*membership.Record) ([]*membership.Insurance, error) {
 		return resolvers.MemberRecord().Insurance(ctx, objs)
-	}, s78)
+	}, s79)
 	exec.Edge(tMemberRecord, "sectionMemberships", func(ctx context.Context, objs []*membership.Record) ([][]*membership.SectionMembership, error) {
 		return resolvers.MemberRecord().SectionMemberships(ctx, objs)
-	}, s80, exec.NonNull)
+	}, s81, exec.NonNull)
 	exec.Edge(tMemberRecord, "member", func(ctx context.Context, objs []*membership.Record) ([]*member.Member, error) {
 		return resolvers.MemberRecord().Member(ctx, objs)
 	}, s29)
 
 	// MemberRecordConnection
-	exec.Plain(tMemberRecordConnection, "edges", func(obj *membership.Records) []page.Edge[*membership.Record] { return obj.Edges }, s82, exec.NonNull)
+	exec.Plain(tMemberRecordConnection, "edges", func(obj *membership.Records) []page.Edge[*membership.Record] { return obj.Edges }, s83, exec.NonNull)
 	exec.Method(tMemberRecordConnection, "nodes", func(ctx context.Context, obj *membership.Records) (v []*membership.Record, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s84, exec.NonNull, exec.Guarded)
+	}, s85, exec.NonNull, exec.Guarded)
 	exec.Method(tMemberRecordConnection, "pageInfo", func(ctx context.Context, obj *membership.Records) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
@@ -1891,7 +1899,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tMemberRecordEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*membership.Record]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMemberRecordEdge, "node", func(obj *page.Edge[*membership.Record]) *membership.Record { return obj.Node }, s83, exec.NonNull)
+	exec.Plain(tMemberRecordEdge, "node", func(obj *page.Edge[*membership.Record]) *membership.Record { return obj.Node }, s84, exec.NonNull)
 
 	// MemberStatistics
 	exec.Leaf(tMemberStatistics, "asOf", func(dst []byte, obj any) []byte {
@@ -1901,15 +1909,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tMemberStatistics, "by", func(ctx context.Context, objs []*statistics.Statistics) ([]*statistics.Table, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.MemberStatistics().By(ctx, objs, fc.Args["dimension"].(statistics.Dimension))
-	}, s86, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_by_args))
+	}, s87, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_by_args))
 	exec.Edge(tMemberStatistics, "months", func(ctx context.Context, objs []*statistics.Statistics) ([]*statistics.Months, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.MemberStatistics().Months(ctx, objs, fc.Args["from"].(*time.Time), fc.Args["to"].(*time.Time), fc.Args["by"].(*statistics.Dimension))
-	}, s88, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_months_args))
+	}, s89, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_months_args))
 	exec.Edge(tMemberStatistics, "renewalsDue", func(ctx context.Context, objs []*statistics.Statistics) ([]*statistics.Table, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.MemberStatistics().RenewalsDue(ctx, objs, fc.Args["from"].(*time.Time), fc.Args["to"].(*time.Time))
-	}, s86, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_renewalsDue_args))
+	}, s87, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_renewalsDue_args))
 
 	// Membership
 	exec.Leaf(tMembership, "grade", func(dst []byte, obj any) []byte {
@@ -1927,7 +1935,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tMembership, "statusAsOf", func(ctx context.Context, objs []*membership.Membership) ([]*membership.Status, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Membership().StatusAsOf(ctx, objs, fc.Args["on"].(time.Time))
-	}, s91, exec.WithArgs(args_field_Membership_statusAsOf_args))
+	}, s92, exec.WithArgs(args_field_Membership_statusAsOf_args))
 	exec.Leaf(tMembership, "joinedOn", func(dst []byte, obj any) []byte {
 		v := obj.(*membership.Membership).JoinedOn
 		return scalar.AppendDate(dst, v)
@@ -1959,7 +1967,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMembership, "history", func(ctx context.Context, objs []*membership.Membership) ([][]*membership.Event, error) {
 		return resolvers.Membership().History(ctx, objs)
-	}, s93, exec.NonNull)
+	}, s94, exec.NonNull)
 
 	// MembershipApplication
 	exec.Leaf(tMembershipApplication, "id", func(dst []byte, obj any) []byte {
@@ -2004,13 +2012,13 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMembershipApplication, "record", func(ctx context.Context, objs []*membership.Application) ([]*membership.Record, error) {
 		return resolvers.MembershipApplication().Record(ctx, objs)
-	}, s94)
+	}, s95)
 
 	// MembershipApplicationConnection
-	exec.Plain(tMembershipApplicationConnection, "edges", func(obj *membership.Applications) []page.Edge[*membership.Application] { return obj.Edges }, s96, exec.NonNull)
+	exec.Plain(tMembershipApplicationConnection, "edges", func(obj *membership.Applications) []page.Edge[*membership.Application] { return obj.Edges }, s97, exec.NonNull)
 	exec.Method(tMembershipApplicationConnection, "nodes", func(ctx context.Context, obj *membership.Applications) (v []*membership.Application, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s98, exec.NonNull, exec.Guarded)
+	}, s99, exec.NonNull, exec.Guarded)
 	exec.Method(tMembershipApplicationConnection, "pageInfo", func(ctx context.Context, obj *membership.Applications) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
@@ -2022,7 +2030,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tMembershipApplicationEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*membership.Application]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMembershipApplicationEdge, "node", func(obj *page.Edge[*membership.Application]) *membership.Application { return obj.Node }, s97, exec.NonNull)
+	exec.Plain(tMembershipApplicationEdge, "node", func(obj *page.Edge[*membership.Application]) *membership.Application { return obj.Node }, s98, exec.NonNull)
 
 	// MembershipEvent
 	exec.Leaf(tMembershipEvent, "kind", func(dst []byte, obj any) []byte {
@@ -2079,12 +2087,12 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Menu).ItemCount()
 		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s100, exec.NonNull)
+	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s101, exec.NonNull)
 	exec.Method(tMenu, "items", func(ctx context.Context, obj *nav.Menu) (v []*nav.Item, ok bool, err error) {
 		fc := graphql.GetFieldContext(ctx)
 		v, err = obj.Items(fc.Args["maxDepth"].(*int), fc.Args["rootId"].(*string))
 		return v, true, err
-	}, s100, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
+	}, s101, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
 
 	// MenuItem
 	exec.Leaf(tMenuItem, "id", func(dst []byte, obj any) []byte {
@@ -2105,11 +2113,11 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tMenuItem, "parentId", func(dst []byte, obj any) []byte {
 		return obj.(*nav.Item).AppendParentID(dst)
 	}, exec.Guarded)
-	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s102)
-	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s100, exec.NonNull)
+	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s103)
+	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s101, exec.NonNull)
 	exec.Method(tMenuItem, "ancestors", func(ctx context.Context, obj *nav.Item) (v []*nav.Item, ok bool, err error) {
 		return obj.Ancestors(), true, nil
-	}, s100, exec.NonNull, exec.Guarded)
+	}, s101, exec.NonNull, exec.Guarded)
 	exec.Leaf(tMenuItem, "descendantCount", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).DescendantCount
 		return scalar.AppendInt(dst, v)
@@ -2127,14 +2135,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMenuItem, "target", func(ctx context.Context, objs []*nav.Item) ([]union.MenuTarget, error) {
 		return resolvers.MenuItem().Target(ctx, objs)
-	}, s103)
+	}, s104)
 	exec.Leaf(tMenuItem, "isCanonical", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).IsCanonical
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
 	exec.Edge(tMenuItem, "alsoAt", func(ctx context.Context, objs []*nav.Item) ([][]*nav.Item, error) {
 		return resolvers.MenuItem().AlsoAt(ctx, objs)
-	}, s100, exec.NonNull)
+	}, s101, exec.NonNull)
 	exec.Leaf(tMenuItem, "access", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).Access
 		return exec.AppendString(dst, string(v))
@@ -2145,16 +2153,16 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Context).Path
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s104)
-	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s102)
-	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s100, exec.NonNull)
-	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s100, exec.NonNull)
-	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s100, exec.NonNull)
-	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s102)
-	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s102)
+	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s105)
+	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s103)
+	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s101, exec.NonNull)
+	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s101, exec.NonNull)
+	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s101, exec.NonNull)
+	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s103)
+	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s103)
 	exec.Edge(tNavigationContext, "otherPlacements", func(ctx context.Context, objs []*nav.Context) ([][]*nav.Item, error) {
 		return resolvers.NavigationContext().OtherPlacements(ctx, objs)
-	}, s100, exec.NonNull)
+	}, s101, exec.NonNull)
 
 	// NotFoundRoute
 	exec.Leaf(tNotFoundRoute, "path", func(dst []byte, obj any) []byte {
@@ -2172,8 +2180,8 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Organisation).ShortName
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s105, exec.NonNull)
-	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s106, exec.NonNull)
+	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s106, exec.NonNull)
+	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s107, exec.NonNull)
 	exec.Leaf(tOrganisation, "joinCallToAction", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Organisation).JoinCallToAction
 		if v == nil {
@@ -2299,16 +2307,16 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPage, "blocks", func(ctx context.Context, objs []*content.Page) ([][]content.Block, error) {
 		return resolvers.Page().Blocks(ctx, objs)
-	}, s108)
+	}, s109)
 	exec.Edge(tPage, "breadcrumbs", func(ctx context.Context, objs []*content.Page) ([][]*content.Breadcrumb, error) {
 		return resolvers.Page().Breadcrumbs(ctx, objs)
-	}, s110, exec.NonNull)
+	}, s111, exec.NonNull)
 	exec.Edge(tPage, "parent", func(ctx context.Context, objs []*content.Page) ([]*content.Page, error) {
 		return resolvers.Page().Parent(ctx, objs)
-	}, s111)
+	}, s112)
 	exec.Edge(tPage, "children", func(ctx context.Context, objs []*content.Page) ([][]*content.Page, error) {
 		return resolvers.Page().Children(ctx, objs)
-	}, s113, exec.NonNull)
+	}, s114, exec.NonNull)
 
 	// PageInfo
 	exec.Leaf(tPageInfo, "hasNextPage", func(dst []byte, obj any) []byte {
@@ -2341,17 +2349,17 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPageRoute, "content", func(ctx context.Context, objs []*content.PageRoute) ([]union.RouteContent, error) {
 		return resolvers.PageRoute().Content(ctx, objs)
-	}, s114, exec.NonNull)
+	}, s115, exec.NonNull)
 	exec.Edge(tPageRoute, "page", func(ctx context.Context, objs []*content.PageRoute) ([]*content.Page, error) {
 		return resolvers.PageRoute().Page(ctx, objs)
-	}, s111)
+	}, s112)
 	exec.Edge(tPageRoute, "breadcrumbs", func(ctx context.Context, objs []*content.PageRoute) ([][]*content.Breadcrumb, error) {
 		return resolvers.PageRoute().Breadcrumbs(ctx, objs)
-	}, s110, exec.NonNull)
+	}, s111, exec.NonNull)
 	exec.Edge(tPageRoute, "trail", func(ctx context.Context, objs []*content.PageRoute) ([][]*nav.Item, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.PageRoute().Trail(ctx, objs, fc.Args["menu"].(string))
-	}, s100, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
+	}, s101, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
 
 	// PartnerApplication
 	exec.Leaf(tPartnerApplication, "id", func(dst []byte, obj any) []byte {
@@ -2379,7 +2387,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPartnerApplication, "keys", func(ctx context.Context, objs []*identity.PartnerApplication) ([][]*identity.Key, error) {
 		return resolvers.PartnerApplication().Keys(ctx, objs)
-	}, s117, exec.NonNull)
+	}, s118, exec.NonNull)
 
 	// PartnerApplicationName
 	exec.Leaf(tPartnerApplicationName, "name", func(dst []byte, obj any) []byte {
@@ -2389,7 +2397,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Plain(tPartnerApplicationName, "scopes", func(obj *identity.KeyHolder) []identity.Scope { return obj.Scopes }, s16, exec.NonNull)
 
 	// PartnerApplicationPayload
-	exec.Plain(tPartnerApplicationPayload, "application", func(obj *PartnerApplicationPayload) *identity.PartnerApplication { return obj.Application }, s118)
+	exec.Plain(tPartnerApplicationPayload, "application", func(obj *PartnerApplicationPayload) *identity.PartnerApplication { return obj.Application }, s119)
 	exec.Plain(tPartnerApplicationPayload, "userErrors", func(obj *PartnerApplicationPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// Passkey
@@ -2430,6 +2438,20 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Plain(tPasskeyOptionsPayload, "userErrors", func(obj *PasskeyOptionsPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
+	// Photo
+	exec.Leaf(tPhoto, "url", func(dst []byte, obj any) []byte {
+		v := obj.(*member.Photo).URL
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tPhoto, "width", func(dst []byte, obj any) []byte {
+		v := obj.(*member.Photo).Width
+		return scalar.AppendInt(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tPhoto, "height", func(dst []byte, obj any) []byte {
+		v := obj.(*member.Photo).Height
+		return scalar.AppendInt(dst, v)
+	}, exec.NonNull)
+
 	// Post
 	exec.Leaf(tPost, "id", func(dst []byte, obj any) []byte {
 		return obj.(*unit.Post).AppendNodeID(dst)
@@ -2452,7 +2474,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, s35, exec.NonNull, exec.WithArgs(args_field_Post_vacant_args))
 	exec.Edge(tPost, "committee", func(ctx context.Context, objs []*unit.Post) ([]*unit.Committee, error) {
 		return resolvers.Post().Committee(ctx, objs)
-	}, s121)
+	}, s122)
 
 	// Practice
 	exec.Leaf(tPractice, "town", func(dst []byte, obj any) []byte {
@@ -2469,8 +2491,8 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tPractice, "latitude", func(obj *member.Practice) *float64 { return obj.Latitude }, s76)
-	exec.Plain(tPractice, "longitude", func(obj *member.Practice) *float64 { return obj.Longitude }, s76)
+	exec.Plain(tPractice, "latitude", func(obj *member.Practice) *float64 { return obj.Latitude }, s77)
+	exec.Plain(tPractice, "longitude", func(obj *member.Practice) *float64 { return obj.Longitude }, s77)
 
 	// ProfilePayload
 	exec.Plain(tProfilePayload, "member", func(obj *ProfilePayload) *member.Member { return obj.Member }, s29)
@@ -2495,7 +2517,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// RecordPayload
-	exec.Plain(tRecordPayload, "record", func(obj *RecordPayload) *membership.Record { return obj.Record }, s94)
+	exec.Plain(tRecordPayload, "record", func(obj *RecordPayload) *membership.Record { return obj.Record }, s95)
 	exec.Plain(tRecordPayload, "userErrors", func(obj *RecordPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// RedirectRoute
@@ -2532,21 +2554,21 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*unit.Region).Nation
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s123, exec.NonNull)
+	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s124, exec.NonNull)
 	exec.Leaf(tRegion, "status", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Region).Status
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
 	exec.Edge(tRegion, "page", func(ctx context.Context, objs []*unit.Region) ([]*content.Page, error) {
 		return resolvers.Region().Page(ctx, objs)
-	}, s112, exec.NonNull)
+	}, s113, exec.NonNull)
 	exec.Edge(tRegion, "subPages", func(ctx context.Context, objs []*unit.Region) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s113, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
+	}, s114, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
 	exec.Edge(tRegion, "committee", func(ctx context.Context, objs []*unit.Region) ([]*unit.Committee, error) {
 		return resolvers.Region().Committee(ctx, objs)
-	}, s121)
+	}, s122)
 	exec.Edge(tRegion, "memberCount", func(ctx context.Context, objs []*unit.Region) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
@@ -2554,7 +2576,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tRegion, "members", func(ctx context.Context, objs []*unit.Region) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s127, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
+	}, s128, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
 
 	// Registration
 	exec.Leaf(tRegistration, "body", func(dst []byte, obj any) []byte {
@@ -2613,14 +2635,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// ScheduleElectionPayload
-	exec.Plain(tScheduleElectionPayload, "election", func(obj *ScheduleElectionPayload) *unit.Election { return obj.Election }, s128)
+	exec.Plain(tScheduleElectionPayload, "election", func(obj *ScheduleElectionPayload) *unit.Election { return obj.Election }, s129)
 	exec.Plain(tScheduleElectionPayload, "userErrors", func(obj *ScheduleElectionPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// SearchConnection
-	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s130, exec.NonNull)
+	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s131, exec.NonNull)
 	exec.Method(tSearchConnection, "nodes", func(ctx context.Context, obj *search.Connection) (v []*search.Hit, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s132, exec.NonNull, exec.Guarded)
+	}, s133, exec.NonNull, exec.Guarded)
 	exec.Plain(tSearchConnection, "pageInfo", func(obj *search.Connection) *page.Info { return &obj.PageInfo }, s4, exec.NonNull)
 	exec.Leaf(tSearchConnection, "totalCount", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).TotalCount
@@ -2630,7 +2652,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*search.Connection).IsCapped
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s134, exec.NonNull)
+	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s135, exec.NonNull)
 	exec.Leaf(tSearchConnection, "didYouMean", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).DidYouMean
 		if v == nil {
@@ -2643,7 +2665,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tSearchEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*search.Hit]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s131, exec.NonNull)
+	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s132, exec.NonNull)
 
 	// SearchFacet
 	exec.Leaf(tSearchFacet, "kind", func(dst []byte, obj any) []byte {
@@ -2679,10 +2701,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s135, exec.NonNull)
+	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s136, exec.NonNull)
 	exec.Edge(tSearchHit, "target", func(ctx context.Context, objs []*search.Hit) ([]union.RouteContent, error) {
 		return resolvers.SearchHit().Target(ctx, objs)
-	}, s114, exec.NonNull)
+	}, s115, exec.NonNull)
 
 	// SectionMembership
 	exec.Edge(tSectionMembership, "section", func(ctx context.Context, objs []*membership.SectionMembership) ([]*unit.Section, error) {
@@ -2701,7 +2723,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// SetTherapistListingPayload
-	exec.Plain(tSetTherapistListingPayload, "listing", func(obj *SetTherapistListingPayload) *therapist.Listing { return obj.Listing }, s71)
+	exec.Plain(tSetTherapistListingPayload, "listing", func(obj *SetTherapistListingPayload) *therapist.Listing { return obj.Listing }, s72)
 	exec.Plain(tSetTherapistListingPayload, "userErrors", func(obj *SetTherapistListingPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// SignInPayload
@@ -2761,14 +2783,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, s30)
 	exec.Edge(tSpecialistSection, "page", func(ctx context.Context, objs []*unit.Section) ([]*content.Page, error) {
 		return resolvers.SpecialistSection().Page(ctx, objs)
-	}, s112, exec.NonNull)
+	}, s113, exec.NonNull)
 	exec.Edge(tSpecialistSection, "subPages", func(ctx context.Context, objs []*unit.Section) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s113, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
+	}, s114, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
 	exec.Edge(tSpecialistSection, "committee", func(ctx context.Context, objs []*unit.Section) ([]*unit.Committee, error) {
 		return resolvers.SpecialistSection().Committee(ctx, objs)
-	}, s121)
+	}, s122)
 	exec.Edge(tSpecialistSection, "memberCount", func(ctx context.Context, objs []*unit.Section) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
@@ -2776,7 +2798,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tSpecialistSection, "members", func(ctx context.Context, objs []*unit.Section) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s127, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
+	}, s128, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
 
 	// StatisticsMonth
 	exec.Leaf(tStatisticsMonth, "month", func(dst []byte, obj any) []byte {
@@ -2808,10 +2830,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return scalar.AppendInt(dst, *v)
 	})
-	exec.Plain(tStatisticsMonth, "rows", func(obj *statistics.Month) []*statistics.Row { return obj.Rows }, s140, exec.NonNull)
+	exec.Plain(tStatisticsMonth, "rows", func(obj *statistics.Month) []*statistics.Row { return obj.Rows }, s141, exec.NonNull)
 
 	// StatisticsMonths
-	exec.Plain(tStatisticsMonths, "months", func(obj *statistics.Months) []*statistics.Month { return obj.Months }, s142, exec.NonNull)
+	exec.Plain(tStatisticsMonths, "months", func(obj *statistics.Months) []*statistics.Month { return obj.Months }, s143, exec.NonNull)
 	exec.Leaf(tStatisticsMonths, "joined", func(dst []byte, obj any) []byte {
 		v := obj.(*statistics.Months).Joined
 		if v == nil {
@@ -2849,7 +2871,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// StatisticsTable
-	exec.Plain(tStatisticsTable, "rows", func(obj *statistics.Table) []*statistics.Row { return obj.Rows }, s140, exec.NonNull)
+	exec.Plain(tStatisticsTable, "rows", func(obj *statistics.Table) []*statistics.Row { return obj.Rows }, s141, exec.NonNull)
 	exec.Leaf(tStatisticsTable, "total", func(dst []byte, obj any) []byte {
 		v := obj.(*statistics.Table).Total
 		if v == nil {
@@ -2902,17 +2924,17 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, s36, exec.NonNull)
 
 	// TermPayload
-	exec.Plain(tTermPayload, "term", func(obj *TermPayload) *unit.Term { return obj.Term }, s143)
+	exec.Plain(tTermPayload, "term", func(obj *TermPayload) *unit.Term { return obj.Term }, s144)
 	exec.Plain(tTermPayload, "userErrors", func(obj *TermPayload) []*union.UserError { return obj.UserErrors }, s13, exec.NonNull)
 
 	// Therapist
-	exec.Plain(tTherapist, "distanceKm", func(obj *therapist.Found) float64 { return obj.DistanceKm() }, s135, exec.NonNull, exec.Guarded)
+	exec.Plain(tTherapist, "distanceKm", func(obj *therapist.Found) float64 { return obj.DistanceKm() }, s136, exec.NonNull, exec.Guarded)
 	exec.Edge(tTherapist, "member", func(ctx context.Context, objs []*therapist.Found) ([]*member.Member, error) {
 		return resolvers.Therapist().Member(ctx, objs)
 	}, s29)
 
 	// TherapistConnection
-	exec.Plain(tTherapistConnection, "edges", func(obj *page.Connection[*therapist.Found]) []page.Edge[*therapist.Found] { return obj.Edges }, s145, exec.NonNull)
+	exec.Plain(tTherapistConnection, "edges", func(obj *page.Connection[*therapist.Found]) []page.Edge[*therapist.Found] { return obj.Edges }, s146, exec.NonNull)
 	exec.Method(tTherapistConnection, "pageInfo", func(ctx context.Context, obj *page.Connection[*therapist.Found]) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
@@ -2921,14 +2943,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tTherapistEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*therapist.Found]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tTherapistEdge, "node", func(obj *page.Edge[*therapist.Found]) *therapist.Found { return obj.Node }, s146, exec.NonNull)
+	exec.Plain(tTherapistEdge, "node", func(obj *page.Edge[*therapist.Found]) *therapist.Found { return obj.Node }, s147, exec.NonNull)
 
 	// TherapistListing
 	exec.Leaf(tTherapistListing, "eligible", func(dst []byte, obj any) []byte {
 		v := obj.(*therapist.Listing).Eligible()
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tTherapistListing, "reasons", func(obj *therapist.Listing) []therapist.Reason { return obj.Reasons }, s148, exec.NonNull)
+	exec.Plain(tTherapistListing, "reasons", func(obj *therapist.Listing) []therapist.Reason { return obj.Reasons }, s149, exec.NonNull)
 
 	// TransferSectionMembersPayload
 	exec.Leaf(tTransferSectionMembersPayload, "members", func(dst []byte, obj any) []byte {
@@ -2960,8 +2982,8 @@ func NewExecTable(cfg Config) *exec.Table {
 
 	// Viewer
 	exec.Plain(tViewer, "account", func(obj *union.Viewer) *identity.Account { return obj.Account }, s11)
-	exec.Plain(tViewer, "application", func(obj *union.Viewer) *identity.KeyHolder { return obj.Application }, s149)
-	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s151, exec.NonNull)
+	exec.Plain(tViewer, "application", func(obj *union.Viewer) *identity.KeyHolder { return obj.Application }, s150)
+	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s152, exec.NonNull)
 	exec.Edge(tViewer, "member", func(ctx context.Context, objs []*union.Viewer) ([]*member.Member, error) {
 		return resolvers.Viewer().Member(ctx, objs)
 	}, s29)
@@ -2970,10 +2992,10 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, s18)
 	exec.Edge(tViewer, "record", func(ctx context.Context, objs []*union.Viewer) ([]*membership.Record, error) {
 		return resolvers.Viewer().Record(ctx, objs)
-	}, s94)
+	}, s95)
 	exec.Edge(tViewer, "consents", func(ctx context.Context, objs []*union.Viewer) ([][]*privacy.Consent, error) {
 		return resolvers.Viewer().Consents(ctx, objs)
-	}, s70)
+	}, s71)
 	exec.Edge(tViewer, "erasure", func(ctx context.Context, objs []*union.Viewer) ([]*privacy.Erasure, error) {
 		return resolvers.Viewer().Erasure(ctx, objs)
 	}, s53)
@@ -3038,18 +3060,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "node", func(ctx context.Context) (union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Node(ctx, fc.Args["id"].(string))
-	}, s152, exec.WithArgs(args_field_Query_node_args))
+	}, s153, exec.WithArgs(args_field_Query_node_args))
 	exec.Root(table, "Query", "nodes", func(ctx context.Context) ([]union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Nodes(ctx, fc.Args["ids"].([]string))
-	}, s154, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
+	}, s155, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
 	exec.Root(table, "Query", "rateLimit", func(ctx context.Context) (*union.RateLimit, error) {
 		return resolvers.Query().RateLimit(ctx)
-	}, s156, exec.NonNull)
+	}, s157, exec.NonNull)
 	exec.Root(table, "Query", "viewer", func(ctx context.Context) (*union.Viewer, error) {
 		return resolvers.Query().Viewer(ctx)
-	}, s157, exec.NonNull)
-	exec.Root(table, "Query", "accounts", nil, s159, exec.WithArgs(args_field_Query_accounts_args))
+	}, s158, exec.NonNull)
+	exec.Root(table, "Query", "accounts", nil, s160, exec.WithArgs(args_field_Query_accounts_args))
 	exec.Root(table, "Query", "caseStudy", func(ctx context.Context) (*career.CaseStudy, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudy(ctx, fc.Args["slug"].(string))
@@ -3057,22 +3079,22 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "caseStudies", func(ctx context.Context) (*career.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudies(ctx, fc.Args["filter"].(*career.Filter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s162, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
+	}, s163, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
 	exec.Root(table, "Query", "careerLevels", func(ctx context.Context) ([]*career.CareerLevel, error) {
 		return resolvers.Query().CareerLevels(ctx)
-	}, s165, exec.NonNull)
+	}, s166, exec.NonNull)
 	exec.Root(table, "Query", "route", func(ctx context.Context) (content.Route, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Route(ctx, fc.Args["path"].(string))
-	}, s166, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
+	}, s167, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
 	exec.Root(table, "Query", "page", func(ctx context.Context) (*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Page(ctx, fc.Args["path"].(string))
-	}, s111, exec.WithArgs(args_field_Query_page_args))
+	}, s112, exec.WithArgs(args_field_Query_page_args))
 	exec.Root(table, "Query", "documents", func(ctx context.Context) (*page.Connection[*content.Document], error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Documents(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s169, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
+	}, s170, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
 	exec.Root(table, "Query", "member", func(ctx context.Context) (*member.Member, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Member(ctx, fc.Args["id"].(string))
@@ -3080,48 +3102,48 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "members", func(ctx context.Context) (*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Members(ctx, fc.Args["filter"].(*member.Filter), fc.Args["orderBy"].(*member.Order), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s127, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
+	}, s128, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
 	exec.Root(table, "Query", "viewAs", nil, s29, exec.WithArgs(args_field_Query_viewAs_args))
-	exec.Root(table, "Query", "applications", nil, s174, exec.WithArgs(args_field_Query_applications_args))
-	exec.Root(table, "Query", "register", nil, s176, exec.WithArgs(args_field_Query_register_args))
+	exec.Root(table, "Query", "applications", nil, s175, exec.WithArgs(args_field_Query_applications_args))
+	exec.Root(table, "Query", "register", nil, s177, exec.WithArgs(args_field_Query_register_args))
 	exec.Root(table, "Query", "menu", func(ctx context.Context) (*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menu(ctx, fc.Args["handle"].(string))
-	}, s104, exec.WithArgs(args_field_Query_menu_args))
+	}, s105, exec.WithArgs(args_field_Query_menu_args))
 	exec.Root(table, "Query", "menus", func(ctx context.Context) ([]*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menus(ctx, fc.Args["handles"].([]string))
-	}, s180, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
+	}, s181, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
 	exec.Root(table, "Query", "navigationContext", func(ctx context.Context) (*nav.Context, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().NavigationContext(ctx, fc.Args["path"].(string), fc.Args["menu"].(string))
-	}, s182, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
+	}, s183, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
 	exec.Root(table, "Query", "organisation", func(ctx context.Context) (*content.Organisation, error) {
 		return resolvers.Query().Organisation(ctx)
-	}, s184, exec.NonNull)
-	exec.Root(table, "Query", "partnerApplications", nil, s185)
-	exec.Root(table, "Query", "auditTrail", nil, s186, exec.WithArgs(args_field_Query_auditTrail_args))
+	}, s185, exec.NonNull)
+	exec.Root(table, "Query", "partnerApplications", nil, s186)
+	exec.Root(table, "Query", "auditTrail", nil, s187, exec.WithArgs(args_field_Query_auditTrail_args))
 	exec.Root(table, "Query", "consentTexts", func(ctx context.Context) ([]*privacy.ConsentText, error) {
 		return resolvers.Query().ConsentTexts(ctx)
-	}, s189, exec.NonNull)
-	exec.Root(table, "Query", "exportMyData", nil, s190)
+	}, s190, exec.NonNull)
+	exec.Root(table, "Query", "exportMyData", nil, s191)
 	exec.Root(table, "Query", "erasureCertificate", func(ctx context.Context) (*privacy.Certificate, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().ErasureCertificate(ctx, fc.Args["id"].(string))
-	}, s191, exec.WithArgs(args_field_Query_erasureCertificate_args))
+	}, s192, exec.WithArgs(args_field_Query_erasureCertificate_args))
 	exec.Root(table, "Query", "search", func(ctx context.Context) (*search.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Search(ctx, fc.Args["query"].(string), fc.Args["kinds"].([]search.Kind), fc.Args["first"].(*int), fc.Args["after"].(*string))
-	}, s193, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
+	}, s194, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
 	exec.Root(table, "Query", "suggest", func(ctx context.Context) ([]*search.Suggestion, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Suggest(ctx, fc.Args["prefix"].(string), fc.Args["first"].(*int))
-	}, s196, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
-	exec.Root(table, "Query", "memberStatistics", nil, s198, exec.WithArgs(args_field_Query_memberStatistics_args))
+	}, s197, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
+	exec.Root(table, "Query", "memberStatistics", nil, s199, exec.WithArgs(args_field_Query_memberStatistics_args))
 	exec.Root(table, "Query", "therapists", func(ctx context.Context) (*page.Connection[*therapist.Found], error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Therapists(ctx, fc.Args["near"].(member.Near), fc.Args["section"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*string))
-	}, s200, exec.NonNull, exec.WithArgs(args_field_Query_therapists_args))
+	}, s201, exec.NonNull, exec.WithArgs(args_field_Query_therapists_args))
 	exec.Root(table, "Query", "specialistSection", func(ctx context.Context) (*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSection(ctx, fc.Args["slug"].(string))
@@ -3129,7 +3151,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "specialistSections", func(ctx context.Context) ([]*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSections(ctx, fc.Args["status"].(*unit.Status))
-	}, s203, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
+	}, s204, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
 	exec.Root(table, "Query", "region", func(ctx context.Context) (*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Region(ctx, fc.Args["slug"].(string))
@@ -3137,64 +3159,66 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "regions", func(ctx context.Context) ([]*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Regions(ctx, fc.Args["nation"].(*unit.Nation))
-	}, s207, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
+	}, s208, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
 	exec.Root(table, "Query", "committee", func(ctx context.Context) (*unit.Committee, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Committee(ctx, fc.Args["slug"].(string))
-	}, s121, exec.WithArgs(args_field_Query_committee_args))
+	}, s122, exec.WithArgs(args_field_Query_committee_args))
 	exec.Root(table, "Query", "committees", func(ctx context.Context) ([]*unit.Committee, error) {
 		return resolvers.Query().Committees(ctx)
-	}, s211, exec.NonNull)
-	exec.Root(table, "Mutation", "join", nil, s212, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
-	exec.Root(table, "Mutation", "setPassword", nil, s214, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
-	exec.Root(table, "Mutation", "signIn", nil, s214, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
-	exec.Root(table, "Mutation", "signOut", nil, s217, exec.NonNull)
-	exec.Root(table, "Mutation", "signOutEverywhere", nil, s217, exec.NonNull)
-	exec.Root(table, "Mutation", "requestPasswordReset", nil, s218, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
-	exec.Root(table, "Mutation", "changePassword", nil, s214, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
-	exec.Root(table, "Mutation", "grantRole", nil, s221, exec.NonNull, exec.WithArgs(args_field_Mutation_grantRole_args))
-	exec.Root(table, "Mutation", "revokeRole", nil, s221, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeRole_args))
-	exec.Root(table, "Mutation", "suspendAccount", nil, s221, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendAccount_args))
-	exec.Root(table, "Mutation", "reinstateAccount", nil, s221, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateAccount_args))
-	exec.Root(table, "Mutation", "beginTotp", nil, s226, exec.NonNull, exec.WithArgs(args_field_Mutation_beginTotp_args))
-	exec.Root(table, "Mutation", "confirmTotp", nil, s228, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmTotp_args))
-	exec.Root(table, "Mutation", "disableTotp", nil, s214, exec.NonNull, exec.WithArgs(args_field_Mutation_disableTotp_args))
-	exec.Root(table, "Mutation", "updateProfile", nil, s231, exec.NonNull, exec.WithArgs(args_field_Mutation_updateProfile_args))
-	exec.Root(table, "Mutation", "setFieldAudience", nil, s231, exec.NonNull, exec.WithArgs(args_field_Mutation_setFieldAudience_args))
-	exec.Root(table, "Mutation", "lockFieldAudience", nil, s231, exec.NonNull, exec.WithArgs(args_field_Mutation_lockFieldAudience_args))
-	exec.Root(table, "Mutation", "acceptApplication", nil, s235, exec.NonNull, exec.WithArgs(args_field_Mutation_acceptApplication_args))
-	exec.Root(table, "Mutation", "declineApplication", nil, s235, exec.NonNull, exec.WithArgs(args_field_Mutation_declineApplication_args))
-	exec.Root(table, "Mutation", "withdrawApplication", nil, s235, exec.NonNull)
-	exec.Root(table, "Mutation", "renewMembership", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_renewMembership_args))
-	exec.Root(table, "Mutation", "resignMembership", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_resignMembership_args))
-	exec.Root(table, "Mutation", "changeGrade", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_changeGrade_args))
-	exec.Root(table, "Mutation", "suspendMembership", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendMembership_args))
-	exec.Root(table, "Mutation", "reinstateMembership", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateMembership_args))
-	exec.Root(table, "Mutation", "endMembership", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_endMembership_args))
-	exec.Root(table, "Mutation", "stateRegistration", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_stateRegistration_args))
-	exec.Root(table, "Mutation", "verifyRegistration", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_verifyRegistration_args))
-	exec.Root(table, "Mutation", "stateInsurance", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_stateInsurance_args))
-	exec.Root(table, "Mutation", "joinSection", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_joinSection_args))
-	exec.Root(table, "Mutation", "leaveSection", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_leaveSection_args))
-	exec.Root(table, "Mutation", "transferSectionMembers", nil, s250, exec.NonNull, exec.WithArgs(args_field_Mutation_transferSectionMembers_args))
-	exec.Root(table, "Mutation", "appointToPost", nil, s252, exec.NonNull, exec.WithArgs(args_field_Mutation_appointToPost_args))
-	exec.Root(table, "Mutation", "endTerm", nil, s252, exec.NonNull, exec.WithArgs(args_field_Mutation_endTerm_args))
-	exec.Root(table, "Mutation", "scheduleElection", nil, s255, exec.NonNull, exec.WithArgs(args_field_Mutation_scheduleElection_args))
-	exec.Root(table, "Mutation", "createPartnerApplication", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
-	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
-	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
-	exec.Root(table, "Mutation", "createKey", nil, s261, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
-	exec.Root(table, "Mutation", "revokeKey", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
-	exec.Root(table, "Mutation", "beginPasskey", nil, s265, exec.NonNull)
-	exec.Root(table, "Mutation", "addPasskey", nil, s214, exec.NonNull, exec.WithArgs(args_field_Mutation_addPasskey_args))
-	exec.Root(table, "Mutation", "removePasskey", nil, s214, exec.NonNull, exec.WithArgs(args_field_Mutation_removePasskey_args))
-	exec.Root(table, "Mutation", "beginPasskeySignIn", nil, s265, exec.NonNull)
-	exec.Root(table, "Mutation", "signInByPasskey", nil, s214, exec.NonNull, exec.WithArgs(args_field_Mutation_signInByPasskey_args))
-	exec.Root(table, "Mutation", "giveConsent", nil, s269, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
-	exec.Root(table, "Mutation", "withdrawConsent", nil, s269, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
-	exec.Root(table, "Mutation", "eraseMember", nil, s272, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
-	exec.Root(table, "Mutation", "cancelErasure", nil, s272, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
-	exec.Root(table, "Mutation", "executeErasure", nil, s272, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
-	exec.Root(table, "Mutation", "setTherapistListing", nil, s276, exec.NonNull, exec.WithArgs(args_field_Mutation_setTherapistListing_args))
+	}, s212, exec.NonNull)
+	exec.Root(table, "Mutation", "join", nil, s213, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
+	exec.Root(table, "Mutation", "setPassword", nil, s215, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
+	exec.Root(table, "Mutation", "signIn", nil, s215, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
+	exec.Root(table, "Mutation", "signOut", nil, s218, exec.NonNull)
+	exec.Root(table, "Mutation", "signOutEverywhere", nil, s218, exec.NonNull)
+	exec.Root(table, "Mutation", "requestPasswordReset", nil, s219, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
+	exec.Root(table, "Mutation", "changePassword", nil, s215, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
+	exec.Root(table, "Mutation", "grantRole", nil, s222, exec.NonNull, exec.WithArgs(args_field_Mutation_grantRole_args))
+	exec.Root(table, "Mutation", "revokeRole", nil, s222, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeRole_args))
+	exec.Root(table, "Mutation", "suspendAccount", nil, s222, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendAccount_args))
+	exec.Root(table, "Mutation", "reinstateAccount", nil, s222, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateAccount_args))
+	exec.Root(table, "Mutation", "beginTotp", nil, s227, exec.NonNull, exec.WithArgs(args_field_Mutation_beginTotp_args))
+	exec.Root(table, "Mutation", "confirmTotp", nil, s229, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmTotp_args))
+	exec.Root(table, "Mutation", "disableTotp", nil, s215, exec.NonNull, exec.WithArgs(args_field_Mutation_disableTotp_args))
+	exec.Root(table, "Mutation", "updateProfile", nil, s232, exec.NonNull, exec.WithArgs(args_field_Mutation_updateProfile_args))
+	exec.Root(table, "Mutation", "setFieldAudience", nil, s232, exec.NonNull, exec.WithArgs(args_field_Mutation_setFieldAudience_args))
+	exec.Root(table, "Mutation", "setPhoto", nil, s232, exec.NonNull, exec.WithArgs(args_field_Mutation_setPhoto_args))
+	exec.Root(table, "Mutation", "removePhoto", nil, s232, exec.NonNull)
+	exec.Root(table, "Mutation", "lockFieldAudience", nil, s232, exec.NonNull, exec.WithArgs(args_field_Mutation_lockFieldAudience_args))
+	exec.Root(table, "Mutation", "acceptApplication", nil, s237, exec.NonNull, exec.WithArgs(args_field_Mutation_acceptApplication_args))
+	exec.Root(table, "Mutation", "declineApplication", nil, s237, exec.NonNull, exec.WithArgs(args_field_Mutation_declineApplication_args))
+	exec.Root(table, "Mutation", "withdrawApplication", nil, s237, exec.NonNull)
+	exec.Root(table, "Mutation", "renewMembership", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_renewMembership_args))
+	exec.Root(table, "Mutation", "resignMembership", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_resignMembership_args))
+	exec.Root(table, "Mutation", "changeGrade", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_changeGrade_args))
+	exec.Root(table, "Mutation", "suspendMembership", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendMembership_args))
+	exec.Root(table, "Mutation", "reinstateMembership", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateMembership_args))
+	exec.Root(table, "Mutation", "endMembership", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_endMembership_args))
+	exec.Root(table, "Mutation", "stateRegistration", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_stateRegistration_args))
+	exec.Root(table, "Mutation", "verifyRegistration", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_verifyRegistration_args))
+	exec.Root(table, "Mutation", "stateInsurance", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_stateInsurance_args))
+	exec.Root(table, "Mutation", "joinSection", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_joinSection_args))
+	exec.Root(table, "Mutation", "leaveSection", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_leaveSection_args))
+	exec.Root(table, "Mutation", "transferSectionMembers", nil, s252, exec.NonNull, exec.WithArgs(args_field_Mutation_transferSectionMembers_args))
+	exec.Root(table, "Mutation", "appointToPost", nil, s254, exec.NonNull, exec.WithArgs(args_field_Mutation_appointToPost_args))
+	exec.Root(table, "Mutation", "endTerm", nil, s254, exec.NonNull, exec.WithArgs(args_field_Mutation_endTerm_args))
+	exec.Root(table, "Mutation", "scheduleElection", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_scheduleElection_args))
+	exec.Root(table, "Mutation", "createPartnerApplication", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
+	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
+	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
+	exec.Root(table, "Mutation", "createKey", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
+	exec.Root(table, "Mutation", "revokeKey", nil, s265, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
+	exec.Root(table, "Mutation", "beginPasskey", nil, s267, exec.NonNull)
+	exec.Root(table, "Mutation", "addPasskey", nil, s215, exec.NonNull, exec.WithArgs(args_field_Mutation_addPasskey_args))
+	exec.Root(table, "Mutation", "removePasskey", nil, s215, exec.NonNull, exec.WithArgs(args_field_Mutation_removePasskey_args))
+	exec.Root(table, "Mutation", "beginPasskeySignIn", nil, s267, exec.NonNull)
+	exec.Root(table, "Mutation", "signInByPasskey", nil, s215, exec.NonNull, exec.WithArgs(args_field_Mutation_signInByPasskey_args))
+	exec.Root(table, "Mutation", "giveConsent", nil, s271, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
+	exec.Root(table, "Mutation", "withdrawConsent", nil, s271, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
+	exec.Root(table, "Mutation", "eraseMember", nil, s274, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
+	exec.Root(table, "Mutation", "cancelErasure", nil, s274, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
+	exec.Root(table, "Mutation", "executeErasure", nil, s274, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
+	exec.Root(table, "Mutation", "setTherapistListing", nil, s278, exec.NonNull, exec.WithArgs(args_field_Mutation_setTherapistListing_args))
 	return table
 }

@@ -34,6 +34,7 @@ type MemberResolver interface {
 	Languages(ctx context.Context, objs []*member.Member) ([][]string, error)
 	Specialisms(ctx context.Context, objs []*member.Member) ([][]string, error)
 	Practice(ctx context.Context, objs []*member.Member) ([]*member.Practice, error)
+	Photo(ctx context.Context, objs []*member.Member) ([]*member.Photo, error)
 
 	Visibility(ctx context.Context, objs []*member.Member) ([][]*member.Visibility, error)
 	AccessLog(ctx context.Context, objs []*member.Member, first *int, after *string, last *int, before *string) ([]*member.AccessLogConnection, error)
@@ -1104,6 +1105,61 @@ func (ec *executionContext) resolveBatch_Member_practice(ctx context.Context, fi
 	)
 }
 
+func _Member_photo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *member.Member) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Member_photo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.resolveBatch_Member_photo(ctx, field, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *member.Photo) graphql.Marshaler {
+			return marshalOPhoto2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmemberᚐPhoto(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Member_photo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Member",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Photo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+func (ec *executionContext) resolveBatch_Member_photo(ctx context.Context, field graphql.CollectedField, obj *member.Member) (any, error) {
+	resolver := ec.Resolvers.Member()
+	if batch, ok := graphql.BatchParentsFor[*member.Member](ctx, "Member"); ok {
+		result := batch.FieldResult(field, func() (any, error) {
+			return resolver.Photo(ctx, batch.Parents)
+		})
+		return graphql.ResolveBatchGroupResult[*member.Photo](
+			ctx,
+			batch.Index,
+			len(batch.Parents),
+			result,
+			"Member.photo",
+			batch.IndexMap,
+		)
+	}
+	results, err := resolver.Photo(ctx, []*member.Member{obj})
+	return graphql.ResolveBatchSingleResult[*member.Photo](
+		ctx,
+		results,
+		err,
+		"Member.photo",
+	)
+}
+
 func _Member_profileRevision(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *member.Member) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1657,6 +1713,75 @@ func (ec *executionContext) resolveBatch_MemberEdge_distanceKm(ctx context.Conte
 	)
 }
 
+func _Photo_url(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *member.Photo) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Photo_url(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.URL, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Photo_url(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Photo", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _Photo_width(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *member.Photo) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Photo_width(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Width, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Photo_width(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Photo", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _Photo_height(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *member.Photo) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Photo_height(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Height, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Photo_height(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Photo", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
 func _Practice_town(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *member.Practice) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2067,6 +2192,36 @@ func unmarshalInputSetFieldAudienceInput(ctx context.Context, ec *executionConte
 				return it, err
 			}
 			it.Audience = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputSetPhotoInput(ctx context.Context, ec *executionContext, obj any) (SetPhotoInput, error) {
+	var it SetPhotoInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"image"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "image":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("image"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Image = data
 		}
 	}
 	return it, nil
@@ -2781,6 +2936,44 @@ func _Member(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "photo":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Member_photo(ctx, ec, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "profileRevision":
 			out.Values[i] = _Member_profileRevision(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -3164,6 +3357,54 @@ func _MemberEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet
 	return out
 }
 
+var photoImplementors = []string{"Photo"}
+
+func _Photo(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *member.Photo) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, photoImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Photo")
+		case "url":
+			out.Values[i] = _Photo_url(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "width":
+			out.Values[i] = _Photo_width(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "height":
+			out.Values[i] = _Photo_height(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var practiceImplementors = []string{"Practice"}
 
 func _Practice(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *member.Practice) graphql.Marshaler {
@@ -3516,6 +3757,11 @@ func unmarshalNSetFieldAudienceInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgrap
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func unmarshalNSetPhotoInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐSetPhotoInput(ctx context.Context, ec *executionContext, v any) (SetPhotoInput, error) {
+	res, err := unmarshalInputSetPhotoInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func unmarshalNUpdateProfileInput2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmemberᚐProfileUpdate(ctx context.Context, ec *executionContext, v any) (member.ProfileUpdate, error) {
 	res, err := unmarshalInputUpdateProfileInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -3650,6 +3896,13 @@ func unmarshalONear2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmember�
 	}
 	res, err := unmarshalInputNear(ctx, ec, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalOPhoto2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmemberᚐPhoto(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *member.Photo) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _Photo(ctx, ec, sel, v)
 }
 
 func marshalOPractice2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmemberᚐPractice(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *member.Practice) graphql.Marshaler {

@@ -419,6 +419,12 @@ type SetPasswordInput struct {
 	Password string `json:"password"`
 }
 
+// A picture of you.
+type SetPhotoInput struct {
+	// A JPEG, PNG, GIF or WebP in base64, or a data URL of one (data:image/jpeg;base64,...). It has up to 185 KiB before it is put in base64, which is what fits into a request of 256 KiB, and up to 8 million pixels: scale a photo down before you send it. Of an animation the first picture is taken, and the EXIF orientation of a JPEG is kept to.
+	Image string `json:"image"`
+}
+
 // Whether you are willing to be found as a therapist.
 type SetTherapistListingInput struct {
 	// True if you are.

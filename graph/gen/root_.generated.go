@@ -421,6 +421,7 @@ type ComplexityRoot struct {
 		Languages        func(childComplexity int) int
 		Membership       func(childComplexity int) int
 		NodeID           func(childComplexity int) int
+		Photo            func(childComplexity int) int
 		Practice         func(childComplexity int) int
 		Pronouns         func(childComplexity int) int
 		Region           func(childComplexity int) int
@@ -579,6 +580,7 @@ type ComplexityRoot struct {
 		ReinstateMembership         func(childComplexity int, input ReinstateMembershipInput) int
 		ReinstatePartnerApplication func(childComplexity int, input SuspendPartnerApplicationInput) int
 		RemovePasskey               func(childComplexity int, input RemovePasskeyInput) int
+		RemovePhoto                 func(childComplexity int) int
 		RenewMembership             func(childComplexity int, input RenewMembershipInput) int
 		RequestPasswordReset        func(childComplexity int, input RequestPasswordResetInput) int
 		ResignMembership            func(childComplexity int, input ResignMembershipInput) int
@@ -587,6 +589,7 @@ type ComplexityRoot struct {
 		ScheduleElection            func(childComplexity int, input ScheduleElectionInput) int
 		SetFieldAudience            func(childComplexity int, input SetFieldAudienceInput) int
 		SetPassword                 func(childComplexity int, input SetPasswordInput) int
+		SetPhoto                    func(childComplexity int, input SetPhotoInput) int
 		SetTherapistListing         func(childComplexity int, input SetTherapistListingInput) int
 		SignIn                      func(childComplexity int, input SignInInput) int
 		SignInByPasskey             func(childComplexity int, input PasskeyAnswerInput) int
@@ -708,6 +711,12 @@ type ComplexityRoot struct {
 		Options    func(childComplexity int) int
 		Token      func(childComplexity int) int
 		UserErrors func(childComplexity int) int
+	}
+
+	Photo struct {
+		Height func(childComplexity int) int
+		URL    func(childComplexity int) int
+		Width  func(childComplexity int) int
 	}
 
 	Post struct {
@@ -2320,6 +2329,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Member.NodeID(childComplexity), true
+	case "Member.photo":
+		if e.ComplexityRoot.Member.Photo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Member.Photo(childComplexity), true
 	case "Member.practice":
 		if e.ComplexityRoot.Member.Practice == nil {
 			break
@@ -3185,6 +3200,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RemovePasskey(childComplexity, args["input"].(RemovePasskeyInput)), true
+	case "Mutation.removePhoto":
+		if e.ComplexityRoot.Mutation.RemovePhoto == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mutation.RemovePhoto(childComplexity), true
 	case "Mutation.renewMembership":
 		if e.ComplexityRoot.Mutation.RenewMembership == nil {
 			break
@@ -3273,6 +3294,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SetPassword(childComplexity, args["input"].(SetPasswordInput)), true
+	case "Mutation.setPhoto":
+		if e.ComplexityRoot.Mutation.SetPhoto == nil {
+			break
+		}
+
+		args, err := field_Mutation_setPhoto_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetPhoto(childComplexity, args["input"].(SetPhotoInput)), true
 	case "Mutation.setTherapistListing":
 		if e.ComplexityRoot.Mutation.SetTherapistListing == nil {
 			break
@@ -3843,6 +3875,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PasskeyOptionsPayload.UserErrors(childComplexity), true
+
+	case "Photo.height":
+		if e.ComplexityRoot.Photo.Height == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Photo.Height(childComplexity), true
+	case "Photo.url":
+		if e.ComplexityRoot.Photo.URL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Photo.URL(childComplexity), true
+	case "Photo.width":
+		if e.ComplexityRoot.Photo.Width == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Photo.Width(childComplexity), true
 
 	case "Post.committee":
 		if e.ComplexityRoot.Post.Committee == nil {
@@ -5189,6 +5240,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputScheduleElectionInput,
 		unmarshalInputSetFieldAudienceInput,
 		unmarshalInputSetPasswordInput,
+		unmarshalInputSetPhotoInput,
 		unmarshalInputSetTherapistListingInput,
 		unmarshalInputSignInInput,
 		unmarshalInputStateInsuranceInput,
@@ -6071,6 +6123,10 @@ extend type Mutation {
   updateProfile("What changes." input: UpdateProfileInput!): ProfilePayload! @requires(permission: EDIT_OWN_PROFILE) @cost(weight: 10)
   "Choose who sees a field of your own profile."
   setFieldAudience("Which field, and who." input: SetFieldAudienceInput!): ProfilePayload! @requires(permission: EDIT_OWN_PROFILE) @cost(weight: 10)
+  "Replace your photo. It is scaled to at most 512 by 512 pixels and written anew as JPEG: nothing that the file says of the camera, the place or the day is kept. Who sees it does not change; choose that with setFieldAudience(field: PHOTO)."
+  setPhoto("The picture." input: SetPhotoInput!): ProfilePayload! @requires(permission: EDIT_OWN_PROFILE) @cost(weight: 100)
+  "Remove your photo. Who would see another one does not change."
+  removePhoto: ProfilePayload! @requires(permission: EDIT_OWN_PROFILE) @cost(weight: 10)
   "Keep a field of a member from wider audiences, whatever the member chooses."
   lockFieldAudience("Which field of whom." input: LockFieldAudienceInput!): ProfilePayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
 }
@@ -6168,6 +6224,12 @@ input PracticeInput {
   latitude: Float
   "The longitude in degrees, rounded alike."
   longitude: Float
+}
+
+"A picture of you."
+input SetPhotoInput {
+  "A JPEG, PNG, GIF or WebP in base64, or a data URL of one (data:image/jpeg;base64,...). It has up to 185 KiB before it is put in base64, which is what fits into a request of 256 KiB, and up to 8 million pixels: scale a photo down before you send it. Of an animation the first picture is taken, and the EXIF orientation of a JPEG is kept to."
+  image: String!
 }
 
 "Who is to see a field."
@@ -6286,6 +6348,8 @@ type Member implements Node @cacheControl(scope: PUBLIC) {
   specialisms: [String!] @cacheControl(scope: PUBLIC)
   "Where they practise."
   practice: Practice
+  "Their photo."
+  photo: Photo
   "How often the record was changed, for updateProfile; null if it is not your own."
   profileRevision: Int
   "Who sees which field, and why; null if the record is not your own."
@@ -6386,6 +6450,16 @@ type Practice @cacheControl(scope: PUBLIC) {
   latitude: Float
   "The longitude in degrees, rounded alike."
   longitude: Float
+}
+
+"The photo of a member, a JPEG."
+type Photo @cacheControl(scope: PUBLIC) {
+  "Its path on this server. It answers who may see the photo, as the session or the key says, and nobody else; another photo has another path."
+  url: String!
+  "Its width in pixels, at most 512."
+  width: Int!
+  "Its height in pixels, at most 512."
+  height: Int!
 }
 
 "Who sees a field of your own profile."
@@ -8614,6 +8688,8 @@ func childFields_Member(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Member_specialisms(ctx, ec, field)
 	case "practice":
 		return fieldContext_Member_practice(ctx, ec, field)
+	case "photo":
+		return fieldContext_Member_photo(ctx, ec, field)
 	case "profileRevision":
 		return fieldContext_Member_profileRevision(ctx, ec, field)
 	case "visibility":
@@ -9050,6 +9126,18 @@ func childFields_PasskeyOptionsPayload(ctx context.Context, ec *executionContext
 		return fieldContext_PasskeyOptionsPayload_userErrors(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PasskeyOptionsPayload", field.Name)
+}
+
+func childFields_Photo(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "url":
+		return fieldContext_Photo_url(ctx, ec, field)
+	case "width":
+		return fieldContext_Photo_width(ctx, ec, field)
+	case "height":
+		return fieldContext_Photo_height(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Photo", field.Name)
 }
 
 func childFields_Post(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
