@@ -57,7 +57,7 @@ func statusOn(t testing.TB, db pg.Querier, member uuid.UUID, on time.Time) strin
 // TestStatus goes through every status, on the days at which one becomes another.
 func TestStatus(t *testing.T) {
 	t.Parallel()
-	db := pgtest.Tx(t)
+	db := pgtest.New(t)
 	run(t, db, enrol+`
 		-- Open, until it was given an end.
 		UPDATE membership_periods SET ends_on = '2020-12-31' WHERE member_id = '`+ada.String()+`';
@@ -139,7 +139,7 @@ func TestStatus(t *testing.T) {
 // day on which that is known.
 func TestPending(t *testing.T) {
 	t.Parallel()
-	db := pgtest.Tx(t)
+	db := pgtest.New(t)
 	run(t, db, `
 		INSERT INTO members (id, key, display_name, sort_name, grade, joined_on)
 		VALUES ($1, 'a', 'Ada', 'Ada', 'PROFESSIONAL', CURRENT_DATE + 10)`, ada)
@@ -157,7 +157,7 @@ func TestPending(t *testing.T) {
 // TestRules changes a rule from a day on: what was before stays as it was.
 func TestRules(t *testing.T) {
 	t.Parallel()
-	db := pgtest.Tx(t)
+	db := pgtest.New(t)
 	run(t, db, enrol+`
 		UPDATE membership_periods SET ends_on = '2024-12-31';
 		UPDATE membership_rules SET until = '2025-01-11' WHERE grade = 'PROFESSIONAL';
@@ -178,7 +178,7 @@ func TestRules(t *testing.T) {
 // TestMembersShowTheirPeriods writes to either table: the other follows.
 func TestMembersShowTheirPeriods(t *testing.T) {
 	t.Parallel()
-	db := pgtest.Tx(t)
+	db := pgtest.New(t)
 	run(t, db, enrol)
 	id := `'` + ada.String() + `'`
 	for _, tt := range []struct{ sql, grade, joined, periods string }{
@@ -219,7 +219,7 @@ func TestMembersShowTheirPeriods(t *testing.T) {
 // TestNamedConstraints wants the database to refuse what makes no sense, by name.
 func TestNamedConstraints(t *testing.T) {
 	t.Parallel()
-	db := pgtest.Tx(t)
+	db := pgtest.New(t)
 	run(t, db, enrol+`
 		UPDATE membership_periods SET ends_on = '2020-12-31';
 		INSERT INTO membership_suspensions (member_id, starts_on, ends_on, reason) SELECT id, '2020-03-01', '2020-03-31', 'x' FROM members;

@@ -109,7 +109,7 @@ func told(events []*membership.Event, day time.Time) string {
 // periods govern a day.
 func TestStatusFollowsFromHistory(t *testing.T) {
 	t.Parallel()
-	outer := pgtest.Tx(t)
+	outer := pgtest.New(t)
 	run(t, outer, anOffice)
 	today, err := pg.Scalar[time.Time](t.Context(), outer, `SELECT CURRENT_DATE`)
 	if err != nil {
@@ -210,7 +210,7 @@ func TestStatusFollowsFromHistory(t *testing.T) {
 // TestRenew goes through the days on which a member may renew, and staff.
 func TestRenew(t *testing.T) {
 	t.Parallel()
-	db := pgtest.Tx(t)
+	db := pgtest.New(t)
 	run(t, db, enrol+anOffice)
 	for _, tt := range []struct {
 		ends, member, staff string
@@ -282,7 +282,7 @@ func TestRenewOnce(t *testing.T) {
 // TestSections joins, leaves and moves.
 func TestSections(t *testing.T) {
 	t.Parallel()
-	db := pgtest.Tx(t)
+	db := pgtest.New(t)
 	run(t, db, enrol+anOffice+`
 		INSERT INTO entries (id, key, kind, slug, title) VALUES
 			('00000000-0000-4000-8000-000000000001', 'x', 'SPECIALIST_SECTION', 'x', 'X'),

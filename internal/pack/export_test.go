@@ -170,6 +170,7 @@ func TestExportLeavesOutOtherMembers(t *testing.T) {
 	pool := pgtest.New(t)
 	mustImport(t, pool, small)
 	mustExec(t, pool, `INSERT INTO members (id, key, display_name, sort_name, grade, joined_on) VALUES (gen_random_uuid(), 'gen-1-1', 'Kept Private', 'Kept Private', 'STUDENT', '2020-01-01')`)
+	mustExec(t, pool, `UPDATE posts SET seats = 2`)
 	mustExec(t, pool, `INSERT INTO terms (id, key, post_id, member_id, starts_on) SELECT gen_random_uuid(), 'x', p.id, m.id, '2020-01-01' FROM posts p, members m WHERE m.key = 'gen-1-1' LIMIT 1`)
 	files := mustExport(t, pool, t.TempDir())
 	if i := slices.IndexFunc(slices.Collect(func(yield func(string) bool) {
