@@ -336,7 +336,7 @@ func TestEveryListByLoops(t *testing.T) {
 	run(t, db, `
 		INSERT INTO committees (id, key, slug, name, unit_id)
 		SELECT gen_random_uuid(), u.slug, u.slug, u.slug, u.id FROM units u WHERE u.slug <> 'london'`)
-	run(t, db, `INSERT INTO posts (id, key, committee_id, title, position) SELECT gen_random_uuid(), c.key, c.id, 'Chair', 0 FROM committees c`)
+	run(t, db, `INSERT INTO posts (id, key, committee_id, title, seats, position) SELECT gen_random_uuid(), c.key, c.id, 'Chair', 2, 0 FROM committees c`)
 	for _, term := range []struct {
 		post, member any
 		until        *time.Time
