@@ -128,8 +128,9 @@ func publicURL(given string, listener net.Listener) (*url.URL, error) {
 		if err != nil {
 			return nil, err
 		}
-		if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-			host = "127.0.0.1"
+		// Browsers know no passkeys of a bare address.
+		if ip := net.ParseIP(host); ip != nil && (ip.IsUnspecified() || ip.IsLoopback()) {
+			host = "localhost"
 		}
 		return &url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}, nil
 	}

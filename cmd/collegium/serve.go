@@ -40,7 +40,7 @@ type serveCmd struct {
 	DemoMembers int    `default:"2000" placeholder:"N" help:"How many fictional members the demo body has; ${default} unless set."`
 	NoMigrate   bool   `help:"Leave the database schema alone, and fail if it is not up to date."`
 
-	PublicURL        string `from:"COLLEGIUM_PUBLIC_URL" placeholder:"URL" help:"Address under which people reach this server, as https://graph.example.org (COLLEGIUM_PUBLIC_URL); http:// and the place where it listens unless set. With https:// the session cookie is kept to HTTPS."`
+	PublicURL        string `from:"COLLEGIUM_PUBLIC_URL" placeholder:"URL" help:"Address under which people reach this server, as https://graph.example.org (COLLEGIUM_PUBLIC_URL); http://localhost with its port, or the place where it listens, unless set. With https:// the session cookie is kept to HTTPS."`
 	Mail             string `from:"COLLEGIUM_MAIL" placeholder:"URL|DIR" help:"Where mail goes: smtp://user:password@host:587, smtps://host:465, or a folder into which messages are written instead (COLLEGIUM_MAIL); the folder mail beside the data unless set."`
 	MailFrom         string `from:"COLLEGIUM_MAIL_FROM" default:"collegium@localhost.localdomain" placeholder:"ADDRESS" help:"Address from which mail is sent (COLLEGIUM_MAIL_FROM)."`
 	OIDCIssuer       string `name:"oidc-issuer" from:"COLLEGIUM_OIDC_ISSUER" placeholder:"URL" help:"OpenID Connect provider by which people sign in too, at /auth/oidc/start (COLLEGIUM_OIDC_ISSUER); its callback is /auth/oidc/callback."`
