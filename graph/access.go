@@ -18,7 +18,7 @@ func checkAccess(schema *ast.Schema) error {
 	}
 	for _, f := range schema.Mutation.Fields {
 		if !strings.HasPrefix(f.Name, "__") && f.Directives.ForName("requires") == nil {
-			wrong = append(wrong, fmt.Errorf("Mutation.%s says not who may call it; give it @requires(permission: …)", f.Name))
+			wrong = append(wrong, fmt.Errorf("the mutation %s says not who may call it; give it @requires(permission: …)", f.Name))
 		}
 	}
 	return errors.Join(wrong...)

@@ -16,7 +16,7 @@ func TestMutationsSayWhoMayCallThem(t *testing.T) {
 		type Query { q: Int }
 		type Mutation { a: Int @requires(permission: "X") b: Int }`
 	schema := gqlparser.MustLoadSchema(&ast.Source{Input: rest})
-	if err := checkAccess(schema); err == nil || !strings.Contains(err.Error(), "Mutation.b says not who may call it") || strings.Contains(err.Error(), "Mutation.a") {
+	if err := checkAccess(schema); err == nil || !strings.Contains(err.Error(), "the mutation b says not who may call it") || strings.Contains(err.Error(), "mutation a") {
 		t.Errorf("got %v", err)
 	}
 }

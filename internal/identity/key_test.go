@@ -68,7 +68,7 @@ func TestKey(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("holder (-want +got)\n%s", diff)
 	}
-	if k.Status != identity.KeyValid || !strings.HasPrefix(secret, k.Prefix) || len(secret) != 47 || k.ExpiresAt.Sub(time.Now()).Round(time.Hour) != identity.KeyLifetime {
+	if k.Status != identity.KeyValid || !strings.HasPrefix(secret, k.Prefix) || len(secret) != 47 || time.Until(k.ExpiresAt).Round(time.Hour) != identity.KeyLifetime {
 		t.Errorf("%+v", k)
 	}
 	for _, wrong := range []string{"", "clg_", secret[:46], secret + "x", strings.TrimPrefix(secret, "clg_"), "clg_" + strings.Repeat("A", 43)} {
