@@ -28,7 +28,7 @@ func (Mail) Link(line string) string {
 func (s *Server) mailbox(w http.ResponseWriter, r *http.Request) {
 	host, _, _ := net.SplitHostPort(r.RemoteAddr)
 	from, err := netip.ParseAddr(host)
-	if err != nil || !from.Unmap().IsLoopback() || r.Header.Get("X-Forwarded-For") != "" {
+	if err != nil || !from.Unmap().IsLoopback() || r.Header.Get("X-Forwarded-For") != "" || !ofThisMachine(r.Host) {
 		s.notFound(w, r)
 		return
 	}
@@ -39,6 +39,16 @@ func (s *Server) mailbox(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.writePage(w, "mail.html", policyPage, http.StatusOK, page{Mails: mails})
+}
+
+// ofThisMachine says whether a Host is a name that only this machine has. Another name may have been made to lead here
+// by a page that wants to read what stands here (DNS rebinding).
+func ofThisMachine(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
 // account is the page that a mailed link leads to: it asks for a new password.

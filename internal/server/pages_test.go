@@ -140,9 +140,10 @@ func TestMailbox(t *testing.T) {
 			}}, nil
 		}
 	})
+	host := "localhost:8080"
 	ask := func(from, forwarded string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(http.MethodGet, "/mail", nil)
-		r.RemoteAddr = from
+		r.RemoteAddr, r.Host = from, host
 		if forwarded != "" {
 			r.Header.Set("X-Forwarded-For", forwarded)
 		}
@@ -162,9 +163,17 @@ func TestMailbox(t *testing.T) {
 			t.Errorf("another machine is answered %d: %s", r.Code, r.Body)
 		}
 	}
-	if r := ask("[::1]:9", ""); r.Code != http.StatusOK {
-		t.Errorf("this machine is answered %d", r.Code)
+	for _, host = range []string{"localhost", "127.0.0.1:8080", "[::1]:8080", "[::1]"} {
+		if r := ask("[::1]:9", ""); r.Code != http.StatusOK {
+			t.Errorf("this machine, asking %s, is answered %d", host, r.Code)
+		}
 	}
+	for _, host = range []string{"evil.example", "localhost.evil.example:8080", ""} {
+		if r := ask("127.0.0.1:9", ""); r.Code != http.StatusNotFound {
+			t.Errorf("a page of %q is answered %d", host, r.Code)
+		}
+	}
+	host = "localhost"
 	broken = true
 	if r := ask("127.0.0.1:9", ""); r.Code != http.StatusInternalServerError || strings.Contains(r.Body.String(), "secret") {
 		t.Errorf("a folder that can't be read: %d: %s", r.Code, r.Body)
