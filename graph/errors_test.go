@@ -110,7 +110,7 @@ func TestBadInput(t *testing.T) {
 		"NUL in a variable":      {`query($s: String!) { region(slug: $s) { id } }`, `{"s": "a\u0000b"}`, graph.BadUserInput, `$s: "a\x00b" holds the character U+0000; leave it out`},
 		"NUL in a literal":       {`{ menu(handle: "a\u0000b") { id } }`, ``, graph.BadUserInput, `"a\x00b" holds the character U+0000; leave it out`},
 		"NUL in a cursor":        {`{ documents(after: "WyJhXHUwMDAwYiIsIjAwMDAwMDAwLTAwMDAtNDAwMC04MDAwLTAwMDAwMDAwMDAwMSJd") { nodes { id } } }`, ``, graph.BadUserInput, ""},
-		"a field that is none":   {`query($f: MemberFilter) { members(filter: $f) { nodes { id } } }`, `{"f": {"regionn": "london"}}`, graph.BadUserInput, `$f has a field "regionn", which MemberFilter has not; it has region, section, grade, text`},
+		"a field that is none":   {`query($f: MemberFilter) { members(filter: $f) { nodes { id } } }`, `{"f": {"regionn": "london"}}`, graph.BadUserInput, `$f has a field "regionn", which MemberFilter has not; it has region, section, grade, text, specialism, language, near`},
 		"an input of wrong type": {`query($f: MemberFilter) { members(filter: $f) { nodes { id } } }`, `{"f": ["london"]}`, graph.BadUserInput, "$f is a list; it must be an object with the fields of MemberFilter"},
 		"a wrong enum, told":     {`query($n: Nation) { regions(nation: $n) { id } }`, `{"n": "FRANCE"}`, graph.BadUserInput, `$n is "FRANCE"; it must be one of ENGLAND, SCOTLAND, WALES, NORTHERN_IRELAND`},
 		"null for a condition":   {`query($b: Boolean = true) { menus @skip(if: $b) { handle } }`, `{"b": null}`, graph.BadUserInput, "the variable $b is null; it must be true or false, since @skip or @include asks it"},
