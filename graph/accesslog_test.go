@@ -91,6 +91,19 @@ func TestAccessLog(t *testing.T) {
 		}
 	}
 
+	// Words find by the name too: whoever may not see the headline looked in no headline.
+	mustExec(t, db, `UPDATE members SET headline_audience = 'STAFF' WHERE key = 'gen-1-0'`)
+	const byWords = `{ members(first: 5, filter: {text: "aaaa"}) { totalCount nodes { id } } }`
+	askAs(t, h, other, byWords, nil)
+	if got := entries(); len(got) != 0 {
+		t.Errorf("a member who found the name is said to have read %v", got)
+	}
+	askAs(t, h, office, byWords, nil)
+	if diff := cmp.Diff([]entry{{"MEMBERSHIP_OFFICER", []string{"HEADLINE"}}}, entries()); diff != "" {
+		t.Errorf("the office looks for words (-want +got)\n%s", diff)
+	}
+	mustExec(t, db, `UPDATE members SET headline_audience = 'MEMBERS' WHERE key = 'gen-1-0'`)
+
 	// Nobody else reads the log, and it comes by pages.
 	for range 3 {
 		askAs(t, h, other, `{ `+one+` { headline } }`, nil)

@@ -30,6 +30,9 @@ func SetOf(fields ...ProfileField) (s FieldSet) {
 	return s
 }
 
+// besideMember are the fields that shown knows.
+var besideMember = SetOf(Listing, Pronouns, Headline, Bio, OfGrade, OfRegion, JoinedOn, OfSections)
+
 // shown returns which fields that stand with the member have a value for the viewer.
 func (m *Member) shown() FieldSet {
 	s := SetOf(Listing)
@@ -71,9 +74,11 @@ func note(ctx context.Context, v viewer.Viewer, members []*Member, looksFor Fiel
 	defer r.mu.Unlock()
 	for _, m := range members {
 		if m.Private != 0 && m.ID != v.MemberID {
-			r.loaded[m.ID] |= m.Private & m.shown()
-			// That there is such a member is told by every field.
-			r.asked[m.ID] |= m.Private & (looksFor | SetOf(Listing))
+			shown := m.shown()
+			r.loaded[m.ID] |= m.Private & shown
+			// A list that looks for words finds by the name too: whoever may not see the headline
+			// learned nothing of it. That there is such a member is told by every field.
+			r.asked[m.ID] |= m.Private & (looksFor&(shown|^besideMember) | SetOf(Listing))
 		}
 	}
 }
