@@ -6,6 +6,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"github.com/collegium/collegium/internal/member"
+	"github.com/collegium/collegium/internal/reads"
 	"github.com/collegium/collegium/internal/server"
 	"github.com/collegium/collegium/internal/viewer"
 )
@@ -17,8 +18,8 @@ func (h *Handler) logged(ctx context.Context, o *operation, run func(context.Con
 	if h.accessLog == nil || v.Sight().Public() {
 		return run(ctx)
 	}
-	ctx, reads := member.WithReads(ctx)
-	defer func() { h.accessLog.Add(ctx, v, reads, o.ofMembers) }()
+	ctx, read := reads.With(ctx)
+	defer func() { h.accessLog.Add(ctx, v, read, o.ofMembers) }()
 	return run(ctx)
 }
 

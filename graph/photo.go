@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/collegium/collegium/internal/errs"
-	"github.com/collegium/collegium/internal/member"
+	"github.com/collegium/collegium/internal/reads"
 	"github.com/collegium/collegium/internal/server"
 	"github.com/collegium/collegium/internal/viewer"
 )
@@ -19,13 +19,13 @@ func (h *Handler) Photo(ctx context.Context, id string) (*server.Photo, error) {
 		return nil, errs.NotFound // one photo has one address
 	}
 	v := viewer.From(ctx)
-	ctx, reads := member.WithReads(ctx)
+	ctx, read := reads.With(ctx)
 	p, err := h.members.PhotoByID(ctx, v, of)
 	if err != nil {
 		return nil, err
 	}
 	if h.accessLog != nil {
-		h.accessLog.Add(ctx, v, reads, 0)
+		h.accessLog.Add(ctx, v, read, 0)
 	}
 	return &server.Photo{JPEG: p.JPEG, SHA256: p.SHA256, Public: p.Public}, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/collegium/collegium/internal/membership"
 	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/privacy"
+	"github.com/collegium/collegium/internal/reads"
 	"github.com/collegium/collegium/internal/therapist"
 	"github.com/collegium/collegium/internal/unit"
 	"github.com/collegium/collegium/internal/viewer"
@@ -292,6 +293,29 @@ func fieldContext_AccessLogEntry_reader(_ context.Context, ec *executionContext,
 	return graphql.NewScalarFieldContext("AccessLogEntry", field, false, false, errors.New("field of type Reader does not have child fields"))
 }
 
+func _AccessLogEntry_applicationName(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *member.Read) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AccessLogEntry_applicationName(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ApplicationName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AccessLogEntry_applicationName(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AccessLogEntry", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func _AccessLogEntry_fields(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *member.Read) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -313,6 +337,29 @@ func _AccessLogEntry_fields(ctx context.Context, ec *executionContext, field gra
 }
 func fieldContext_AccessLogEntry_fields(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("AccessLogEntry", field, false, false, errors.New("field of type ProfileField does not have child fields"))
+}
+
+func _AccessLogEntry_register(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *member.Read) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AccessLogEntry_register(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Register, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []reads.Fact) graphql.Marshaler {
+			return marshalNRegisterField2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋreadsᚐFactᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AccessLogEntry_register(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AccessLogEntry", field, false, false, errors.New("field of type RegisterField does not have child fields"))
 }
 
 func _AccessLogEntry_times(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *member.Read) (ret graphql.Marshaler) {
@@ -2448,8 +2495,18 @@ func _AccessLogEntry(ctx context.Context, ec *executionContext, sel ast.Selectio
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "applicationName":
+			out.Values[i] = _AccessLogEntry_applicationName(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		case "fields":
 			out.Values[i] = _AccessLogEntry_fields(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "register":
+			out.Values[i] = _AccessLogEntry_register(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -3750,6 +3807,53 @@ func marshalNReader2string(ctx context.Context, ec *executionContext, sel ast.Se
 		}
 	}
 	return res
+}
+
+func unmarshalNRegisterField2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋreadsᚐFact(ctx context.Context, ec *executionContext, v any) (reads.Fact, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := reads.Fact(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNRegisterField2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋreadsᚐFact(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v reads.Fact) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+func unmarshalNRegisterField2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋreadsᚐFactᚄ(ctx context.Context, ec *executionContext, v any) ([]reads.Fact, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]reads.Fact, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = unmarshalNRegisterField2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋreadsᚐFact(ctx, ec, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func marshalNRegisterField2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋreadsᚐFactᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []reads.Fact) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNRegisterField2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋreadsᚐFact(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func unmarshalNSetFieldAudienceInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐSetFieldAudienceInput(ctx context.Context, ec *executionContext, v any) (SetFieldAudienceInput, error) {

@@ -83,10 +83,12 @@ type ComplexityRoot struct {
 	}
 
 	AccessLogEntry struct {
-		Fields func(childComplexity int) int
-		ReadAt func(childComplexity int) int
-		Reader func(childComplexity int) int
-		Times  func(childComplexity int) int
+		ApplicationName func(childComplexity int) int
+		Fields          func(childComplexity int) int
+		ReadAt          func(childComplexity int) int
+		Reader          func(childComplexity int) int
+		Register        func(childComplexity int) int
+		Times           func(childComplexity int) int
 	}
 
 	Account struct {
@@ -1061,6 +1063,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.AccessLogEdge.Node(childComplexity), true
 
+	case "AccessLogEntry.applicationName":
+		if e.ComplexityRoot.AccessLogEntry.ApplicationName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccessLogEntry.ApplicationName(childComplexity), true
 	case "AccessLogEntry.fields":
 		if e.ComplexityRoot.AccessLogEntry.Fields == nil {
 			break
@@ -1079,6 +1087,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AccessLogEntry.Reader(childComplexity), true
+	case "AccessLogEntry.register":
+		if e.ComplexityRoot.AccessLogEntry.Register == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccessLogEntry.Register(childComplexity), true
 	case "AccessLogEntry.times":
 		if e.ComplexityRoot.AccessLogEntry.Times == nil {
 			break
@@ -6354,7 +6368,7 @@ type Member implements Node @cacheControl(scope: PUBLIC) {
   profileRevision: Int
   "Who sees which field, and why; null if the record is not your own."
   visibility: [FieldVisibility!] @listSize(assumedSize: 16)
-  "Who read what you don't show to everyone, the newest first, for a year; null if the record is not your own. Entries come up to a few seconds late."
+  "Who read what you don't show to everyone, and what the body knows of you, the newest first, for a year; null if the record is not your own. Entries come up to a few seconds late. Lists of members that the body takes out of the database by other ways are not in it, nor are counts."
   accessLog("The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): AccessLogConnection @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
 }
 
@@ -6398,16 +6412,44 @@ type AccessLogEdge {
   node: AccessLogEntry!
 }
 
-"That somebody read what a member does not show to everyone."
+"That somebody read what a member does not show to everyone, or what the body knows of them."
 type AccessLogEntry {
   "When."
   readAt: DateTime!
   "As what they read it."
   reader: Reader!
-  "The fields that they read, or looked for."
+  "The application of a partner that read it, by the name it has today; null if none did, or if there is no such application any more."
+  applicationName: String
+  "The fields of your profile that they read, or looked for."
   fields: [ProfileField!]!
+  "What they read, or looked for, of what the body knows of you, whatever you show of yourself."
+  register: [RegisterField!]!
   "How often within a second or so."
   times: Int!
+}
+
+"What the body knows of a member, for its register."
+enum RegisterField {
+  "That you are in the register, with your name, number and region."
+  ENTRY
+  "What you are to the body: grade, status and why, from when to when."
+  MEMBERSHIP
+  "What happened to your membership."
+  HISTORY
+  "Your registration with the regulator."
+  REGISTRATION
+  "Your indemnity insurance."
+  INSURANCE
+  "The specialist sections that you belong or belonged to."
+  SECTIONS
+  "Your application for membership."
+  APPLICATION
+  "What you agreed to."
+  CONSENTS
+  "Whether you are found as a therapist, and why not."
+  THERAPIST_LISTING
+  "Your account: its address, roles, and whether a second factor is on."
+  ACCOUNT
 }
 
 "As what somebody reads."
@@ -8094,8 +8136,12 @@ func childFields_AccessLogEntry(ctx context.Context, ec *executionContext, field
 		return fieldContext_AccessLogEntry_readAt(ctx, ec, field)
 	case "reader":
 		return fieldContext_AccessLogEntry_reader(ctx, ec, field)
+	case "applicationName":
+		return fieldContext_AccessLogEntry_applicationName(ctx, ec, field)
 	case "fields":
 		return fieldContext_AccessLogEntry_fields(ctx, ec, field)
+	case "register":
+		return fieldContext_AccessLogEntry_register(ctx, ec, field)
 	case "times":
 		return fieldContext_AccessLogEntry_times(ctx, ec, field)
 	}

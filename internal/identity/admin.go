@@ -10,6 +10,7 @@ import (
 
 	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/reads"
 	"github.com/collegium/collegium/internal/viewer"
 )
 
@@ -29,14 +30,19 @@ func (s *Store) Accounts(ctx context.Context, v viewer.Viewer, text string, firs
 	if len(text) > 254 || strings.ContainsRune(text, 0) {
 		return nil, errs.Invalidf("search", "no address is so long")
 	}
-	return pg.All[Account](ctx, s.DB, `
+	found, err := pg.All[Account](ctx, s.DB, `
 		SELECT`+accountColumns+`
 		FROM accounts a
 		WHERE @may AND strpos(a.email_folded, lower(@text COLLATE "und-x-icu")) > 0
 		ORDER BY a.email_folded
 		LIMIT @first`,
 		pgx.StrictNamedArgs{"may": v.May(viewer.ManageAccounts), "text": strings.TrimSpace(text), "first": first})
+	reads.Note(ctx, v, found, (*Account).of, reads.Account)
+	return found, err
 }
+
+// of is who an account is as a member, nil if none.
+func (a *Account) of() *uuid.UUID { return a.MemberID }
 
 // AccountsByID returns accounts by their IDs: one's own, and all for who manages
 // accounts.
@@ -47,6 +53,7 @@ func (s *Store) AccountsByID(ctx context.Context, v viewer.Viewer, ids []uuid.UU
 		FROM accounts a
 		WHERE a.id = ANY(@ids) AND (@may OR a.id = @own)`,
 		pgx.StrictNamedArgs{"ids": ids, "may": v.May(viewer.ManageAccounts), "own": v.Account})
+	reads.Note(ctx, v, rows, (*Account).of, reads.Account)
 	return pg.ByKey(rows, func(a *Account) uuid.UUID { return a.ID }), err
 }
 

@@ -14,11 +14,12 @@ import (
 	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/reads"
 	"github.com/collegium/collegium/internal/viewer"
 )
 
 // FieldSet is a set of fields: the bit n is Fields[n].
-type FieldSet int
+type FieldSet = reads.Set
 
 // SetOf returns the set of the fields.
 func SetOf(fields ...ProfileField) (s FieldSet) {
@@ -47,59 +48,37 @@ func (m *Member) shown() FieldSet {
 	return s
 }
 
-// Reads collects what an operation reads of members other than who asks, and what they
-// don't show to everyone.
-type Reads struct {
-	mu sync.Mutex
-	// loaded is what was loaded whether the operation asks for it or not, and asked what
-	// it asks for or looks for.
-	loaded, asked map[uuid.UUID]FieldSet
-}
-
-type readsKey struct{}
-
-// WithReads returns a context whose reads are collected.
-func WithReads(ctx context.Context) (context.Context, *Reads) {
-	r := &Reads{loaded: map[uuid.UUID]FieldSet{}, asked: map[uuid.UUID]FieldSet{}}
-	return context.WithValue(ctx, readsKey{}, r), r
-}
-
 // note collects members that were read by a list which looks for some fields.
 func note(ctx context.Context, v viewer.Viewer, members []*Member, looksFor FieldSet) {
-	r, _ := ctx.Value(readsKey{}).(*Reads)
+	r := reads.From(ctx)
 	if r == nil {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	for _, m := range members {
-		if m.Private != 0 && m.ID != v.MemberID {
+		if m.Private != 0 {
 			shown := m.shown()
-			r.loaded[m.ID] |= m.Private & shown
 			// A list that looks for words finds by the name too: whoever may not see the headline
 			// learned nothing of it. That there is such a member is told by every field.
-			r.asked[m.ID] |= m.Private & (looksFor&(shown|^besideMember) | SetOf(Listing))
+			r.Add(v, m.ID, m.Private&shown, m.Private&(looksFor&(shown|^besideMember)|SetOf(Listing)))
 		}
 	}
 }
 
 // noteDetails collects details that were read and aren't shown to everyone.
 func noteDetails(ctx context.Context, v viewer.Viewer, details []*detail) {
-	r, _ := ctx.Value(readsKey{}).(*Reads)
+	r := reads.From(ctx)
 	if r == nil {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	for _, d := range details {
-		if d.Private && d.MemberID != v.MemberID && (d.Value != nil || d.Terms != nil || d.Postcode != nil || d.Latitude != nil) {
-			r.asked[d.MemberID] |= SetOf(d.Field)
+		if d.Private && (d.Value != nil || d.Terms != nil || d.Postcode != nil || d.Latitude != nil) {
+			r.Add(v, d.MemberID, 0, SetOf(d.Field))
 		}
 	}
 }
 
-// AccessLog writes down who read what members don't show to everyone. Reading waits for
-// it only if it falls far behind.
+// AccessLog writes down who read what members don't show to everyone, and what the body
+// knows of them. Reading waits for it only if it falls far behind.
 type AccessLog struct {
 	db  pg.Querier
 	log *slog.Logger
@@ -113,7 +92,7 @@ type AccessLog struct {
 type readKey struct {
 	member, application uuid.UUID
 	reader              string
-	fields              FieldSet
+	read                FieldSet
 }
 
 type readRow struct {
@@ -158,26 +137,17 @@ func reader(v viewer.Viewer) string {
 
 // Add takes what an operation of a viewer read; selected are the fields of members for
 // which it asked.
-func (l *AccessLog) Add(ctx context.Context, v viewer.Viewer, r *Reads, selected FieldSet) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.asked) == 0 {
-		return
-	}
+func (l *AccessLog) Add(ctx context.Context, v viewer.Viewer, r *reads.Reads, selected FieldSet) {
 	now, as := time.Now(), reader(v)
 	l.mu.Lock()
-	for id, asked := range r.asked {
-		fields := asked | r.loaded[id]&selected
-		if fields == 0 {
-			continue
-		}
-		k := readKey{id, v.Application, as, fields}
+	r.Each(selected, func(id uuid.UUID, read FieldSet) {
+		k := readKey{id, v.Application, as, read}
 		if row := l.pending[k]; row != nil {
 			row.times++
 		} else {
 			l.pending[k] = &readRow{at: now, times: 1}
 		}
-	}
+	})
 	full := len(l.pending) >= mostPending
 	l.mu.Unlock()
 	if full {
@@ -229,7 +199,8 @@ func (l *AccessLog) Flush(ctx context.Context) (err error) {
 	}
 	var (
 		ids, members, applications []uuid.UUID
-		times, fields              []int32
+		times                      []int32
+		fields, register           []int64
 		at                         []time.Time
 		readers                    []string
 	)
@@ -239,26 +210,27 @@ func (l *AccessLog) Flush(ctx context.Context) (err error) {
 			return err
 		}
 		ids, members, applications = append(ids, id), append(members, k.member), append(applications, k.application)
-		times, fields = append(times, int32(row.times)), append(fields, int32(k.fields))
-		at, readers = append(at, row.at), append(readers, k.reader)
+		fields, register = append(fields, k.read.Profile()), append(register, k.read.Facts())
+		times, at, readers = append(times, int32(row.times)), append(at, row.at), append(readers, k.reader)
 	}
 	_, err = l.db.Exec(ctx, `
-		INSERT INTO member_reads (id, member_id, read_at, reader, application_id, fields, times)
+		INSERT INTO member_reads (id, member_id, read_at, reader, application_id, fields, register, times)
 		SELECT
 			r.id,
 			r.member_id,
 			r.read_at,
 			r.reader,
 			NULLIF(r.application_id, '00000000-0000-0000-0000-000000000000'),
-			ARRAY(SELECT f.name FROM unnest(@names::text[]) WITH ORDINALITY AS f (name, n) WHERE r.fields & (1 << (f.n::int - 1)) <> 0 ORDER BY f.n),
+			ARRAY(SELECT f.name FROM unnest(@names::text[]) WITH ORDINALITY AS f (name, n) WHERE r.fields & (1::bigint << (f.n::int - 1)) <> 0 ORDER BY f.n),
+			ARRAY(SELECT f.name FROM unnest(@facts::text[]) WITH ORDINALITY AS f (name, n) WHERE r.register & (1::bigint << (f.n::int - 1)) <> 0 ORDER BY f.n),
 			r.times
-		FROM unnest(@ids::uuid[], @members::uuid[], @at::timestamptz[], @readers::text[], @applications::uuid[], @fields::int[], @times::int[])
-			AS r (id, member_id, read_at, reader, application_id, fields, times)
+		FROM unnest(@ids::uuid[], @members::uuid[], @at::timestamptz[], @readers::text[], @applications::uuid[], @fields::bigint[], @register::bigint[], @times::int[])
+			AS r (id, member_id, read_at, reader, application_id, fields, register, times)
 		-- Of who was erased meanwhile there is nothing to tell.
 		JOIN members m ON m.id = r.member_id`,
 		pgx.StrictNamedArgs{
-			"names": Fields, "ids": ids, "members": members, "at": at, "readers": readers, "applications": applications,
-			"fields": fields, "times": times,
+			"names": Fields, "facts": reads.Facts, "ids": ids, "members": members, "at": at, "readers": readers,
+			"applications": applications, "fields": fields, "register": register, "times": times,
 		})
 	if err == nil {
 		return nil
@@ -285,15 +257,19 @@ func (l *AccessLog) Prune(ctx context.Context) (err error) {
 	return err
 }
 
-// Read is that somebody read what a member does not show to everyone.
+// Read is that somebody read what a member does not show to everyone, or what the body
+// knows of them.
 type Read struct {
 	ID     uuid.UUID
 	ReadAt time.Time
 	// Reader is as what they read it.
 	Reader string
-	// ApplicationID is the application of a partner, if it was one.
-	ApplicationID *uuid.UUID
-	Fields        []ProfileField
+	// ApplicationName is what the application of a partner is called today, if it was one
+	// and there still is such an application.
+	ApplicationName *string
+	// Fields are those of the profile, and Register what they read of what the body knows.
+	Fields   []ProfileField
+	Register []reads.Fact
 	// Times is how often they did within a second or so.
 	Times int
 }
@@ -345,8 +321,9 @@ func (s *Store) AccessLogs(ctx context.Context, v viewer.Viewer, members []*Memb
 			r.id,
 			r.read_at,
 			r.reader,
-			r.application_id,
+			name_of_reader(r.application_id) AS application_name,
 			r.fields,
+			r.register,
 			r.times
 		FROM member_reads r
 		WHERE r.member_id = @me`+newestReads.Bounds(k)+newestReads.OrderBy(k)), params)

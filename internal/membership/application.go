@@ -13,6 +13,7 @@ import (
 	"github.com/collegium/collegium/internal/node"
 	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/reads"
 	"github.com/collegium/collegium/internal/viewer"
 )
 
@@ -50,6 +51,9 @@ func (a *Application) NodeID() string { return node.ID("MembershipApplication", 
 func (a *Application) AppendNodeID(dst []byte) []byte {
 	return node.AppendID(dst, "MembershipApplication", a.ID)
 }
+
+// of is the applicant as a member, nil for who is none.
+func (a *Application) of() *uuid.UUID { return a.MemberID }
 
 // Applications is a page of applications.
 type Applications struct {
@@ -122,9 +126,11 @@ func (s *Store) Applications(ctx context.Context, v viewer.Viewer, only *Applica
 	if err != nil {
 		return nil, err
 	}
-	return &Applications{Status: only, Connection: page.New(k, rows, func(a *Application) []string {
+	c := &Applications{Status: only, Connection: page.New(k, rows, func(a *Application) []string {
 		return []string{a.SubmittedAt.UTC().Format(time.RFC3339Nano), a.ID.String()}
-	})}, nil
+	})}
+	reads.Note(ctx, v, c.Nodes(), (*Application).of, reads.Application)
+	return c, nil
 }
 
 // ApplicationTotals returns how many applications each list has.
@@ -163,6 +169,7 @@ func (s *Store) ApplicationsByID(ctx context.Context, v viewer.Viewer, ids []uui
 	if err != nil {
 		return nil, err
 	}
+	reads.Note(ctx, v, found, (*Application).of, reads.Application)
 	return pg.ByKey(found, func(a *Application) uuid.UUID { return a.ID }), nil
 }
 

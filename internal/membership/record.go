@@ -13,6 +13,7 @@ import (
 	"github.com/collegium/collegium/internal/node"
 	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/reads"
 	"github.com/collegium/collegium/internal/viewer"
 )
 
@@ -28,6 +29,8 @@ type Record struct {
 
 // NodeID returns the opaque ID in the graph.
 func (r *Record) NodeID() string { return node.ID("MemberRecord", r.ID) }
+
+func (r *Record) of() *uuid.UUID { return &r.ID }
 
 // AppendNodeID appends NodeID as a JSON string.
 func (r *Record) AppendNodeID(dst []byte) []byte { return node.AppendID(dst, "MemberRecord", r.ID) }
@@ -152,7 +155,20 @@ func (s *Store) Register(ctx context.Context, v viewer.Viewer, f *Filter, asOf *
 		return nil, err
 	}
 	c.Connection = page.New(k, rows, func(r *Record) []string { return []string{r.SortName, r.ID.String()} })
+	reads.Note(ctx, v, c.Nodes(), (*Record).of, c.filter.looksFor()...)
 	return c, nil
+}
+
+// looksFor returns what is read of the records that a filter finds.
+func (f Filter) looksFor() []reads.Fact {
+	facts := []reads.Fact{reads.Entry}
+	if f.Status != nil || f.Grade != nil || f.EndsFrom != nil || f.EndsUntil != nil {
+		facts = append(facts, reads.Membership)
+	}
+	if f.Section != nil {
+		facts = append(facts, reads.Sections)
+	}
+	return facts
 }
 
 // RegisterTotals returns how many records each list has.
@@ -185,6 +201,7 @@ func (s *Store) Records(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (
 	if err != nil {
 		return nil, err
 	}
+	reads.Note(ctx, v, found, (*Record).of, reads.Entry)
 	return pg.ByKey(found, func(r *Record) uuid.UUID { return r.ID }), nil
 }
 
@@ -242,6 +259,7 @@ func (s *Store) RegistrationsOf(ctx context.Context, v viewer.Viewer, members []
 	if err != nil {
 		return nil, err
 	}
+	reads.Note(ctx, v, found, func(r *Registration) *uuid.UUID { return &r.MemberID }, reads.Registered)
 	return pg.ByKey(found, func(r *Registration) uuid.UUID { return r.MemberID }), nil
 }
 
@@ -338,6 +356,7 @@ func (s *Store) InsurancesOf(ctx context.Context, v viewer.Viewer, members []uui
 	if err != nil {
 		return nil, err
 	}
+	reads.Note(ctx, v, found, func(i *Insurance) *uuid.UUID { return &i.MemberID }, reads.Insured)
 	return pg.ByKey(found, func(i *Insurance) uuid.UUID { return i.MemberID }), nil
 }
 

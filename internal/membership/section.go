@@ -10,6 +10,7 @@ import (
 
 	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/reads"
 	"github.com/collegium/collegium/internal/viewer"
 )
 
@@ -43,6 +44,7 @@ func (s *Store) SectionMembershipsOf(ctx context.Context, v viewer.Viewer, membe
 	if err != nil {
 		return nil, err
 	}
+	reads.Note(ctx, v, found, func(m *SectionMembership) *uuid.UUID { return &m.MemberID }, reads.Sections)
 	return pg.GroupBy(found, func(m *SectionMembership) uuid.UUID { return m.MemberID }), nil
 }
 

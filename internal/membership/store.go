@@ -9,6 +9,7 @@ import (
 
 	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/reads"
 	"github.com/collegium/collegium/internal/viewer"
 )
 
@@ -53,6 +54,7 @@ func (s *Store) of(ctx context.Context, v viewer.Viewer, members []uuid.UUID, da
 	if err != nil {
 		return nil, err
 	}
+	reads.Note(ctx, v, found, func(m *Membership) *uuid.UUID { return &m.MemberID }, reads.Membership)
 	return pg.ByKey(found, func(m *Membership) uuid.UUID { return m.MemberID }), nil
 }
 
@@ -96,5 +98,6 @@ func (s *Store) HistoryOf(ctx context.Context, v viewer.Viewer, members []uuid.U
 	if err != nil {
 		return nil, err
 	}
+	reads.Note(ctx, v, events, func(e *Event) *uuid.UUID { return &e.MemberID }, reads.History)
 	return pg.GroupBy(events, func(e *Event) uuid.UUID { return e.MemberID }), nil
 }

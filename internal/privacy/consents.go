@@ -9,6 +9,7 @@ import (
 
 	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/reads"
 	"github.com/collegium/collegium/internal/viewer"
 )
 
@@ -72,6 +73,7 @@ func (s *Store) Consents(ctx context.Context, v viewer.Viewer, members []uuid.UU
 	if err != nil {
 		return nil, err
 	}
+	reads.Note(ctx, v, rows, func(r *row) *uuid.UUID { return &r.MemberID }, reads.Consents)
 	of := map[uuid.UUID][]*Consent{}
 	for _, r := range rows {
 		of[r.MemberID] = append(of[r.MemberID], &Consent{

@@ -13,6 +13,7 @@ import (
 	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/reads"
 	"github.com/collegium/collegium/internal/viewer"
 )
 
@@ -116,6 +117,7 @@ func (s *Store) Of(ctx context.Context, v viewer.Viewer, members []uuid.UUID) (_
 	if err != nil {
 		return nil, err
 	}
+	reads.Note(ctx, v, rows, func(l *Listing) *uuid.UUID { return &l.MemberID }, reads.Listing)
 	return pg.ByKey(rows, func(l *Listing) uuid.UUID { return l.MemberID }), nil
 }
 
