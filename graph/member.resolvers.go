@@ -112,7 +112,7 @@ func (r *mutationResolver) RemovePhoto(ctx context.Context) (*gen.ProfilePayload
 
 // LockFieldAudience is the resolver for the lockFieldAudience field.
 func (r *mutationResolver) LockFieldAudience(ctx context.Context, input gen.LockFieldAudienceInput) (*gen.ProfilePayload, error) {
-	id, err := node.ParseOf("input.member", "Member", input.Member)
+	id, err := parseMember(input.Member)
 	if err != nil {
 		return profile(nil, err)
 	}

@@ -43,6 +43,15 @@ func parseMember(opaque string) (uuid.UUID, error) {
 	return id, err
 }
 
+// parseOptionalMember is parseMember, nil if there is none.
+func parseOptionalMember(opaque *string) (*uuid.UUID, error) {
+	if opaque == nil {
+		return nil, nil
+	}
+	id, err := parseMember(*opaque)
+	return &id, err
+}
+
 // keep answers a mutation that changes the record of a member.
 func (r *Resolver) keep(ctx context.Context, opaque string, change func(viewer.Viewer, uuid.UUID) (uuid.UUID, error)) (*gen.RecordPayload, error) {
 	return r.keepOwn(ctx, &opaque, func(v viewer.Viewer, m *uuid.UUID) (uuid.UUID, error) { return change(v, *m) })
@@ -53,13 +62,9 @@ func (r *Resolver) keepOwn(ctx context.Context, opaque *string, change func(view
 	p := &gen.RecordPayload{UserErrors: []*union.UserError{}}
 	v := viewer.From(ctx)
 	err := func() error {
-		var member *uuid.UUID
-		if opaque != nil {
-			id, err := parseMember(*opaque)
-			if err != nil {
-				return err
-			}
-			member = &id
+		member, err := parseOptionalMember(opaque)
+		if err != nil {
+			return err
 		}
 		id, err := change(v, member)
 		if err != nil {

@@ -120,6 +120,11 @@ func (r *mutationResolver) DeclineApplication(ctx context.Context, input gen.Dec
 	return applicationPayload(r.db.register.Decline(ctx, viewer.From(ctx), membership.Refusal{Application: id, Reason: input.Reason}))
 }
 
+// ApplyForMembership is the resolver for the applyForMembership field.
+func (r *mutationResolver) ApplyForMembership(ctx context.Context, input membership.Applying) (*gen.ApplicationPayload, error) {
+	return applicationPayload(r.db.register.Apply(ctx, viewer.From(ctx), input))
+}
+
 // WithdrawApplication is the resolver for the withdrawApplication field.
 func (r *mutationResolver) WithdrawApplication(ctx context.Context) (*gen.ApplicationPayload, error) {
 	return applicationPayload(r.db.register.Withdraw(ctx, viewer.From(ctx)))
@@ -231,9 +236,21 @@ func (r *mutationResolver) EndTerm(ctx context.Context, input gen.EndTermInput) 
 	return termPayload(r.db.units.EndTerm(ctx, viewer.From(ctx), unit.TermEnd{Term: id, On: input.On}))
 }
 
+// AddMembershipRule is the resolver for the addMembershipRule field.
+func (r *mutationResolver) AddMembershipRule(ctx context.Context, input membership.RuleChange) (*gen.AddMembershipRulePayload, error) {
+	rule, err := r.db.register.AddRule(ctx, input)
+	wrong, err := userErrors(err)
+	return &gen.AddMembershipRulePayload{MembershipRule: rule, UserErrors: wrong}, err
+}
+
 // ScheduleElection is the resolver for the scheduleElection field.
 func (r *mutationResolver) ScheduleElection(ctx context.Context, input gen.ScheduleElectionInput) (*gen.ScheduleElectionPayload, error) {
 	return r.scheduleElection(ctx, input)
+}
+
+// MembershipRules is the resolver for the membershipRules field.
+func (r *queryResolver) MembershipRules(ctx context.Context, asOf *time.Time) ([]*membership.Rule, error) {
+	return r.db.register.RulesOn(ctx, asOf)
 }
 
 // Applications is the resolver for the applications field.

@@ -9,7 +9,6 @@ import (
 	"github.com/collegium/collegium/graph/gen"
 	"github.com/collegium/collegium/graph/union"
 	"github.com/collegium/collegium/internal/errs"
-	"github.com/collegium/collegium/internal/node"
 	"github.com/collegium/collegium/internal/privacy"
 	"github.com/collegium/collegium/internal/viewer"
 )
@@ -18,15 +17,6 @@ import (
 func erasure(e *privacy.Erasure, err error) (*gen.ErasurePayload, error) {
 	wrong, err := userErrors(err)
 	return &gen.ErasurePayload{Erasure: e, UserErrors: wrong}, err
-}
-
-// parseOptional reads an ID of a type, nil if there is none.
-func parseOptional(arg, typeName string, opaque *string) (*uuid.UUID, error) {
-	if opaque == nil {
-		return nil, nil
-	}
-	id, err := node.ParseOf(arg, typeName, *opaque)
-	return &id, err
 }
 
 // known returns null for what there is not.

@@ -47,6 +47,7 @@ type MutationResolver interface {
 	LockFieldAudience(ctx context.Context, input LockFieldAudienceInput) (*ProfilePayload, error)
 	AcceptApplication(ctx context.Context, input AcceptApplicationInput) (*ApplicationPayload, error)
 	DeclineApplication(ctx context.Context, input DeclineApplicationInput) (*ApplicationPayload, error)
+	ApplyForMembership(ctx context.Context, input membership.Applying) (*ApplicationPayload, error)
 	WithdrawApplication(ctx context.Context) (*ApplicationPayload, error)
 	RenewMembership(ctx context.Context, input RenewMembershipInput) (*RecordPayload, error)
 	ResignMembership(ctx context.Context, input ResignMembershipInput) (*RecordPayload, error)
@@ -62,6 +63,7 @@ type MutationResolver interface {
 	TransferSectionMembers(ctx context.Context, input TransferSectionMembersInput) (*TransferSectionMembersPayload, error)
 	AppointToPost(ctx context.Context, input AppointToPostInput) (*TermPayload, error)
 	EndTerm(ctx context.Context, input EndTermInput) (*TermPayload, error)
+	AddMembershipRule(ctx context.Context, input membership.RuleChange) (*AddMembershipRulePayload, error)
 	ScheduleElection(ctx context.Context, input ScheduleElectionInput) (*ScheduleElectionPayload, error)
 	CreatePartnerApplication(ctx context.Context, input CreatePartnerApplicationInput) (*PartnerApplicationPayload, error)
 	SuspendPartnerApplication(ctx context.Context, input SuspendPartnerApplicationInput) (*PartnerApplicationPayload, error)
@@ -78,6 +80,8 @@ type MutationResolver interface {
 	EraseMember(ctx context.Context, input EraseMemberInput) (*ErasurePayload, error)
 	CancelErasure(ctx context.Context, input ErasureInput) (*ErasurePayload, error)
 	ExecuteErasure(ctx context.Context, input ErasureInput) (*ErasurePayload, error)
+	PublishConsentText(ctx context.Context, input privacy.Words) (*PublishConsentTextPayload, error)
+	SetErasureWait(ctx context.Context, input SetErasureWaitInput) (*SetErasureWaitPayload, error)
 	SetTherapistListing(ctx context.Context, input SetTherapistListingInput) (*SetTherapistListingPayload, error)
 }
 type ViewerResolver interface {
@@ -120,12 +124,40 @@ func field_Mutation_acceptApplication_args(ctx context.Context, ec *executionCon
 	return args, nil
 }
 
+func field_Mutation_addMembershipRule_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (membership.RuleChange, error) {
+			return unmarshalNAddMembershipRuleInput2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐRuleChange(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_addPasskey_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (AddPasskeyInput, error) {
 			return unmarshalNAddPasskeyInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐAddPasskeyInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_applyForMembership_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (membership.Applying, error) {
+			return unmarshalNApplyForMembershipInput2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐApplying(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -414,6 +446,20 @@ func field_Mutation_lockFieldAudience_args(ctx context.Context, ec *executionCon
 	return args, nil
 }
 
+func field_Mutation_publishConsentText_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (privacy.Words, error) {
+			return unmarshalNPublishConsentTextInput2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋprivacyᚐWords(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func field_Mutation_reinstateAccount_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -546,6 +592,20 @@ func field_Mutation_scheduleElection_args(ctx context.Context, ec *executionCont
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (ScheduleElectionInput, error) {
 			return unmarshalNScheduleElectionInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐScheduleElectionInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_setErasureWait_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (SetErasureWaitInput, error) {
+			return unmarshalNSetErasureWaitInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐSetErasureWaitInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2305,6 +2365,68 @@ func fieldContext_Mutation_declineApplication(ctx context.Context, ec *execution
 	return fc, nil
 }
 
+func _Mutation_applyForMembership(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_applyForMembership(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ApplyForMembership(ctx, fc.Args["input"].(membership.Applying))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNPermission2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋviewerᚐPermission(ctx, ec, "MANAGE_OWN_ACCOUNT")
+				if err != nil {
+					var zeroVal *ApplicationPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *ApplicationPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ApplicationPayload) graphql.Marshaler {
+			return marshalNApplicationPayload2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐApplicationPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_applyForMembership(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_ApplicationPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_applyForMembership_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func _Mutation_withdrawApplication(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3217,6 +3339,68 @@ func fieldContext_Mutation_endTerm(ctx context.Context, ec *executionContext, fi
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Mutation_endTerm_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_addMembershipRule(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_addMembershipRule(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().AddMembershipRule(ctx, fc.Args["input"].(membership.RuleChange))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNPermission2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋviewerᚐPermission(ctx, ec, "MANAGE_RULES")
+				if err != nil {
+					var zeroVal *AddMembershipRulePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *AddMembershipRulePayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *AddMembershipRulePayload) graphql.Marshaler {
+			return marshalNAddMembershipRulePayload2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐAddMembershipRulePayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_addMembershipRule(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AddMembershipRulePayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_addMembershipRule_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -4185,6 +4369,130 @@ func fieldContext_Mutation_executeErasure(ctx context.Context, ec *executionCont
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Mutation_executeErasure_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_publishConsentText(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_publishConsentText(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().PublishConsentText(ctx, fc.Args["input"].(privacy.Words))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNPermission2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋviewerᚐPermission(ctx, ec, "MANAGE_RULES")
+				if err != nil {
+					var zeroVal *PublishConsentTextPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *PublishConsentTextPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *PublishConsentTextPayload) graphql.Marshaler {
+			return marshalNPublishConsentTextPayload2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐPublishConsentTextPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_publishConsentText(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PublishConsentTextPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_publishConsentText_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_setErasureWait(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_setErasureWait(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SetErasureWait(ctx, fc.Args["input"].(SetErasureWaitInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNPermission2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋviewerᚐPermission(ctx, ec, "MANAGE_RULES")
+				if err != nil {
+					var zeroVal *SetErasureWaitPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *SetErasureWaitPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *SetErasureWaitPayload) graphql.Marshaler {
+			return marshalNSetErasureWaitPayload2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐSetErasureWaitPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_setErasureWait(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_SetErasureWaitPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_setErasureWait_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -5451,6 +5759,13 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "applyForMembership":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_applyForMembership(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "withdrawApplication":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_withdrawApplication(ctx, ec, field)
@@ -5552,6 +5867,13 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 		case "endTerm":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_endTerm(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "addMembershipRule":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_addMembershipRule(ctx, ec, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -5664,6 +5986,20 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 		case "executeErasure":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_executeErasure(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "publishConsentText":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_publishConsentText(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "setErasureWait":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_setErasureWait(ctx, ec, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++

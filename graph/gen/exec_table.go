@@ -43,6 +43,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	tAccount := table.Object("Account", "Node")
 	tAccountPayload := table.Object("AccountPayload")
 	tAction := table.Object("Action", "MenuTarget")
+	tAddMembershipRulePayload := table.Object("AddMembershipRulePayload")
 	tApplicationKey := table.Object("ApplicationKey", "Node")
 	tApplicationPayload := table.Object("ApplicationPayload")
 	tAuditConnection := table.Object("AuditConnection")
@@ -71,6 +72,8 @@ func NewExecTable(cfg Config) *exec.Table {
 	tElection := table.Object("Election")
 	tErasure := table.Object("Erasure")
 	tErasureCertificate := table.Object("ErasureCertificate")
+	tErasureConnection := table.Object("ErasureConnection")
+	tErasureEdge := table.Object("ErasureEdge")
 	tErasurePart := table.Object("ErasurePart")
 	tErasurePayload := table.Object("ErasurePayload")
 	tExternalLink := table.Object("ExternalLink", "MenuTarget")
@@ -96,6 +99,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	tMembershipApplicationConnection := table.Object("MembershipApplicationConnection")
 	tMembershipApplicationEdge := table.Object("MembershipApplicationEdge")
 	tMembershipEvent := table.Object("MembershipEvent")
+	tMembershipRule := table.Object("MembershipRule")
 	tMenu := table.Object("Menu", "Node")
 	tMenuItem := table.Object("MenuItem", "Node")
 	tNavigationContext := table.Object("NavigationContext")
@@ -115,12 +119,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	tPost := table.Object("Post", "Node")
 	tPractice := table.Object("Practice")
 	tProfilePayload := table.Object("ProfilePayload")
+	tPublishConsentTextPayload := table.Object("PublishConsentTextPayload")
 	tRateLimit := table.Object("RateLimit")
 	tRecordPayload := table.Object("RecordPayload")
 	tRedirectRoute := table.Object("RedirectRoute", "RouteResult")
 	tRegion := table.Object("Region", "RouteContent", "MenuTarget", "Node", "Unit")
 	tRegistration := table.Object("Registration")
 	tRequestPasswordResetPayload := table.Object("RequestPasswordResetPayload")
+	tRetentionRule := table.Object("RetentionRule")
 	tRevokeKeyPayload := table.Object("RevokeKeyPayload")
 	tRichTextBlock := table.Object("RichTextBlock", "Block")
 	tScheduleElectionPayload := table.Object("ScheduleElectionPayload")
@@ -129,6 +135,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	tSearchFacet := table.Object("SearchFacet")
 	tSearchHit := table.Object("SearchHit")
 	tSectionMembership := table.Object("SectionMembership")
+	tSetErasureWaitPayload := table.Object("SetErasureWaitPayload")
 	tSetTherapistListingPayload := table.Object("SetTherapistListingPayload")
 	tSignInPayload := table.Object("SignInPayload")
 	tSignOutPayload := table.Object("SignOutPayload")
@@ -173,12 +180,13 @@ func NewExecTable(cfg Config) *exec.Table {
 	s13 := exec.Pointer[identity.Account](tAccount, false)
 	s14 := exec.Pointer[union.UserError](tUserError, true)
 	s15 := exec.List(s14, true, false)
-	s16 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, true)
-	s17 := exec.Scalar(true, false, func(dst []byte, v identity.Scope) []byte {
+	s16 := exec.Pointer[membership.Rule](tMembershipRule, false)
+	s17 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, true)
+	s18 := exec.Scalar(true, false, func(dst []byte, v identity.Scope) []byte {
 		return exec.AppendString(dst, string(v))
 	})
-	s18 := exec.List(s17, true, false)
-	s19 := exec.Interface("Unit", false, func(v unit.Unit) (*exec.Type, any) {
+	s19 := exec.List(s18, true, false)
+	s20 := exec.Interface("Unit", false, func(v unit.Unit) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *unit.Section:
 			if v == nil {
@@ -193,114 +201,118 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s20 := exec.Pointer[membership.Application](tMembershipApplication, false)
-	s21 := exec.Pointer[page.Edge[*audit.Entry]](tAuditEdge, true)
-	s22 := exec.Values(s21, true)
-	s23 := exec.Pointer[audit.Entry](tAuditEntry, true)
-	s24 := exec.List(s23, true, false)
-	s25 := exec.Scalar(true, false, func(dst []byte, v string) []byte {
+	s21 := exec.Pointer[membership.Application](tMembershipApplication, false)
+	s22 := exec.Pointer[page.Edge[*audit.Entry]](tAuditEdge, true)
+	s23 := exec.Values(s22, true)
+	s24 := exec.Pointer[audit.Entry](tAuditEntry, true)
+	s25 := exec.List(s24, true, false)
+	s26 := exec.Scalar(true, false, func(dst []byte, v string) []byte {
 		return exec.AppendString(dst, v)
 	})
-	s26 := exec.List(s25, true, true)
-	s27 := exec.Pointer[career.CaseStudy](tCaseStudy, true)
-	s28 := exec.List(s27, true, false)
-	s29 := exec.Pointer[career.CareerLevel](tCareerLevel, false)
-	s30 := exec.Pointer[content.Document](tDocument, false)
-	s31 := exec.Pointer[member.Member](tMember, false)
-	s32 := exec.Pointer[unit.Section](tSpecialistSection, false)
-	s33 := exec.Pointer[unit.Region](tRegion, false)
-	s34 := exec.Pointer[career.CaseStudy](tCaseStudy, false)
-	s35 := exec.Pointer[page.Edge[*career.CaseStudy]](tCaseStudyEdge, true)
-	s36 := exec.Values(s35, true)
-	s37 := exec.Scalar(true, false, func(dst []byte, v int) []byte {
+	s27 := exec.List(s26, true, true)
+	s28 := exec.Pointer[career.CaseStudy](tCaseStudy, true)
+	s29 := exec.List(s28, true, false)
+	s30 := exec.Pointer[career.CareerLevel](tCareerLevel, false)
+	s31 := exec.Pointer[content.Document](tDocument, false)
+	s32 := exec.Pointer[member.Member](tMember, false)
+	s33 := exec.Pointer[unit.Section](tSpecialistSection, false)
+	s34 := exec.Pointer[unit.Region](tRegion, false)
+	s35 := exec.Pointer[career.CaseStudy](tCaseStudy, false)
+	s36 := exec.Pointer[page.Edge[*career.CaseStudy]](tCaseStudyEdge, true)
+	s37 := exec.Values(s36, true)
+	s38 := exec.Scalar(true, false, func(dst []byte, v int) []byte {
 		return scalar.AppendInt(dst, v)
 	})
-	s38 := exec.Pointer[unit.Post](tPost, true)
-	s39 := exec.List(s38, true, false)
-	s40 := exec.Pointer[unit.Election](tElection, true)
-	s41 := exec.List(s40, true, false)
-	s42 := exec.List(s25, false, true)
-	s43 := exec.Pointer[union.Viewer](tViewer, false)
-	s44 := exec.Pointer[privacy.Decision](tConsentDecision, true)
-	s45 := exec.List(s44, true, false)
-	s46 := exec.Pointer[privacy.Consent](tConsent, false)
-	s47 := exec.Pointer[identity.Key](tApplicationKey, false)
-	s48 := exec.Pointer[viewer.AccessTo](tViewerAccess, true)
-	s49 := exec.Pointer[content.Document](tDocument, true)
-	s50 := exec.List(s49, true, false)
-	s51 := exec.Pointer[page.Edge[*content.Document]](tDocumentEdge, true)
-	s52 := exec.Values(s51, true)
-	s53 := exec.Pointer[privacy.Part](tErasurePart, true)
-	s54 := exec.List(s53, true, false)
-	s55 := exec.Pointer[privacy.Erasure](tErasure, false)
-	s56 := exec.Pointer[content.FaqItem](tFaqItem, true)
-	s57 := exec.List(s56, true, false)
-	s58 := exec.Pointer[content.Link](tLink, true)
-	s59 := exec.List(s58, true, false)
-	s60 := exec.Pointer[unit.Section](tSpecialistSection, true)
-	s61 := exec.List(s60, false, false)
-	s62 := exec.Pointer[unit.Term](tTerm, true)
+	s39 := exec.Pointer[unit.Post](tPost, true)
+	s40 := exec.List(s39, true, false)
+	s41 := exec.Pointer[unit.Election](tElection, true)
+	s42 := exec.List(s41, true, false)
+	s43 := exec.List(s26, false, true)
+	s44 := exec.Pointer[union.Viewer](tViewer, false)
+	s45 := exec.Pointer[privacy.Decision](tConsentDecision, true)
+	s46 := exec.List(s45, true, false)
+	s47 := exec.Pointer[privacy.Consent](tConsent, false)
+	s48 := exec.Pointer[identity.Key](tApplicationKey, false)
+	s49 := exec.Pointer[viewer.AccessTo](tViewerAccess, true)
+	s50 := exec.Pointer[content.Document](tDocument, true)
+	s51 := exec.List(s50, true, false)
+	s52 := exec.Pointer[page.Edge[*content.Document]](tDocumentEdge, true)
+	s53 := exec.Values(s52, true)
+	s54 := exec.Pointer[membership.Record](tMemberRecord, false)
+	s55 := exec.Pointer[privacy.Part](tErasurePart, true)
+	s56 := exec.List(s55, true, false)
+	s57 := exec.Pointer[page.Edge[*privacy.Erasure]](tErasureEdge, true)
+	s58 := exec.Values(s57, true)
+	s59 := exec.Pointer[privacy.Erasure](tErasure, true)
+	s60 := exec.List(s59, true, false)
+	s61 := exec.Pointer[privacy.Erasure](tErasure, false)
+	s62 := exec.Pointer[content.FaqItem](tFaqItem, true)
 	s63 := exec.List(s62, true, false)
-	s64 := exec.Pointer[member.Contact](tContact, false)
-	s65 := exec.Pointer[member.Practice](tPractice, false)
-	s66 := exec.Pointer[member.Photo](tPhoto, false)
-	s67 := exec.Pointer[member.Visibility](tFieldVisibility, true)
-	s68 := exec.List(s67, false, false)
+	s64 := exec.Pointer[content.Link](tLink, true)
+	s65 := exec.List(s64, true, false)
+	s66 := exec.Pointer[unit.Section](tSpecialistSection, true)
+	s67 := exec.List(s66, false, false)
+	s68 := exec.Pointer[unit.Term](tTerm, true)
+	s69 := exec.List(s68, true, false)
+	s70 := exec.Pointer[member.Contact](tContact, false)
+	s71 := exec.Pointer[member.Practice](tPractice, false)
+	s72 := exec.Pointer[member.Photo](tPhoto, false)
+	s73 := exec.Pointer[member.Visibility](tFieldVisibility, true)
+	s74 := exec.List(s73, false, false)
 	args_field_Member_accessLog_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Member_accessLog_args(ctx, ec, raw)
 	}
-	s70 := exec.Pointer[member.AccessLogConnection](tAccessLogConnection, false)
-	s71 := exec.Pointer[membership.Membership](tMembership, false)
-	s72 := exec.Pointer[privacy.Consent](tConsent, true)
-	s73 := exec.List(s72, false, false)
-	s74 := exec.Pointer[therapist.Listing](tTherapistListing, false)
-	s75 := exec.Pointer[page.Edge[*member.Member]](tMemberEdge, true)
-	s76 := exec.Values(s75, true)
-	s77 := exec.Pointer[member.Member](tMember, true)
-	s78 := exec.List(s77, true, false)
-	s79 := exec.FloatPointer(false)
-	s80 := exec.Pointer[membership.Registration](tRegistration, false)
-	s81 := exec.Pointer[membership.Insurance](tInsurance, false)
-	s82 := exec.Pointer[membership.SectionMembership](tSectionMembership, true)
-	s83 := exec.List(s82, true, false)
-	s84 := exec.Pointer[page.Edge[*membership.Record]](tMemberRecordEdge, true)
-	s85 := exec.Values(s84, true)
-	s86 := exec.Pointer[membership.Record](tMemberRecord, true)
-	s87 := exec.List(s86, true, false)
+	s76 := exec.Pointer[member.AccessLogConnection](tAccessLogConnection, false)
+	s77 := exec.Pointer[membership.Membership](tMembership, false)
+	s78 := exec.Pointer[privacy.Consent](tConsent, true)
+	s79 := exec.List(s78, false, false)
+	s80 := exec.Pointer[therapist.Listing](tTherapistListing, false)
+	s81 := exec.Pointer[page.Edge[*member.Member]](tMemberEdge, true)
+	s82 := exec.Values(s81, true)
+	s83 := exec.Pointer[member.Member](tMember, true)
+	s84 := exec.List(s83, true, false)
+	s85 := exec.FloatPointer(false)
+	s86 := exec.Pointer[membership.Registration](tRegistration, false)
+	s87 := exec.Pointer[membership.Insurance](tInsurance, false)
+	s88 := exec.Pointer[membership.SectionMembership](tSectionMembership, true)
+	s89 := exec.List(s88, true, false)
+	s90 := exec.Pointer[page.Edge[*membership.Record]](tMemberRecordEdge, true)
+	s91 := exec.Values(s90, true)
+	s92 := exec.Pointer[membership.Record](tMemberRecord, true)
+	s93 := exec.List(s92, true, false)
 	args_field_MemberStatistics_by_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_MemberStatistics_by_args(ctx, ec, raw)
 	}
-	s89 := exec.Pointer[statistics.Table](tStatisticsTable, true)
+	s95 := exec.Pointer[statistics.Table](tStatisticsTable, true)
 	args_field_MemberStatistics_months_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_MemberStatistics_months_args(ctx, ec, raw)
 	}
-	s91 := exec.Pointer[statistics.Months](tStatisticsMonths, true)
+	s97 := exec.Pointer[statistics.Months](tStatisticsMonths, true)
 	args_field_MemberStatistics_renewalsDue_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_MemberStatistics_renewalsDue_args(ctx, ec, raw)
 	}
 	args_field_Membership_statusAsOf_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Membership_statusAsOf_args(ctx, ec, raw)
 	}
-	s94 := exec.Scalar(false, false, func(dst []byte, v *membership.Status) []byte {
+	s100 := exec.Scalar(false, false, func(dst []byte, v *membership.Status) []byte {
 		if v == nil {
 			return dst
 		}
 		return exec.AppendString(dst, string(*v))
 	})
-	s95 := exec.Pointer[membership.Event](tMembershipEvent, true)
-	s96 := exec.List(s95, true, false)
-	s97 := exec.Pointer[membership.Record](tMemberRecord, false)
-	s98 := exec.Pointer[page.Edge[*membership.Application]](tMembershipApplicationEdge, true)
-	s99 := exec.Values(s98, true)
-	s100 := exec.Pointer[membership.Application](tMembershipApplication, true)
-	s101 := exec.List(s100, true, false)
-	s102 := exec.Pointer[nav.Item](tMenuItem, true)
-	s103 := exec.List(s102, true, false)
+	s101 := exec.Pointer[membership.Event](tMembershipEvent, true)
+	s102 := exec.List(s101, true, false)
+	s103 := exec.Pointer[page.Edge[*membership.Application]](tMembershipApplicationEdge, true)
+	s104 := exec.Values(s103, true)
+	s105 := exec.Pointer[membership.Application](tMembershipApplication, true)
+	s106 := exec.List(s105, true, false)
+	s107 := exec.Pointer[nav.Item](tMenuItem, true)
+	s108 := exec.List(s107, true, false)
 	args_field_Menu_items_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Menu_items_args(ctx, ec, raw)
 	}
-	s105 := exec.Pointer[nav.Item](tMenuItem, false)
-	s106 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
+	s110 := exec.Pointer[nav.Item](tMenuItem, false)
+	s111 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -354,10 +366,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s107 := exec.Pointer[nav.Menu](tMenu, false)
-	s108 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
-	s109 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
-	s110 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
+	s112 := exec.Pointer[nav.Menu](tMenu, false)
+	s113 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
+	s114 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
+	s115 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.WebinarBlock:
 			if v == nil {
@@ -397,13 +409,13 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s111 := exec.List(s110, false, false)
-	s112 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
-	s113 := exec.List(s112, true, false)
-	s114 := exec.Pointer[content.Page](tPage, false)
-	s115 := exec.Pointer[content.Page](tPage, true)
-	s116 := exec.List(s115, true, false)
-	s117 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
+	s116 := exec.List(s115, false, false)
+	s117 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
+	s118 := exec.List(s117, true, false)
+	s119 := exec.Pointer[content.Page](tPage, false)
+	s120 := exec.Pointer[content.Page](tPage, true)
+	s121 := exec.List(s120, true, false)
+	s122 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -446,18 +458,19 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_PageRoute_trail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_PageRoute_trail_args(ctx, ec, raw)
 	}
-	s119 := exec.Pointer[identity.Key](tApplicationKey, true)
-	s120 := exec.List(s119, true, false)
-	s121 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, false)
+	s124 := exec.Pointer[identity.Key](tApplicationKey, true)
+	s125 := exec.List(s124, true, false)
+	s126 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, false)
 	args_field_Post_holders_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Post_holders_args(ctx, ec, raw)
 	}
 	args_field_Post_vacant_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Post_vacant_args(ctx, ec, raw)
 	}
-	s124 := exec.Pointer[unit.Committee](tCommittee, false)
-	s125 := exec.Pointer[unit.LocalName](tLocalName, true)
-	s126 := exec.List(s125, true, false)
+	s129 := exec.Pointer[unit.Committee](tCommittee, false)
+	s130 := exec.Pointer[privacy.ConsentText](tConsentText, false)
+	s131 := exec.Pointer[unit.LocalName](tLocalName, true)
+	s132 := exec.List(s131, true, false)
 	args_field_Region_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_subPages_args(ctx, ec, raw)
 	}
@@ -467,15 +480,16 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Region_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_members_args(ctx, ec, raw)
 	}
-	s130 := exec.Pointer[member.Connection](tMemberConnection, true)
-	s131 := exec.Pointer[unit.Election](tElection, false)
-	s132 := exec.Pointer[search.Edge](tSearchEdge, true)
-	s133 := exec.Values(s132, true)
-	s134 := exec.Pointer[search.Hit](tSearchHit, true)
-	s135 := exec.List(s134, true, false)
-	s136 := exec.Pointer[search.Facet](tSearchFacet, true)
-	s137 := exec.List(s136, true, false)
-	s138 := exec.Float(true)
+	s136 := exec.Pointer[member.Connection](tMemberConnection, true)
+	s137 := exec.Pointer[unit.Election](tElection, false)
+	s138 := exec.Pointer[search.Edge](tSearchEdge, true)
+	s139 := exec.Values(s138, true)
+	s140 := exec.Pointer[search.Hit](tSearchHit, true)
+	s141 := exec.List(s140, true, false)
+	s142 := exec.Pointer[search.Facet](tSearchFacet, true)
+	s143 := exec.List(s142, true, false)
+	s144 := exec.Float(true)
+	s145 := exec.Pointer[privacy.RetentionRule](tRetentionRule, false)
 	args_field_SpecialistSection_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_subPages_args(ctx, ec, raw)
 	}
@@ -485,24 +499,24 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_SpecialistSection_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_members_args(ctx, ec, raw)
 	}
-	s142 := exec.Pointer[statistics.Row](tStatisticsRow, true)
-	s143 := exec.List(s142, true, false)
-	s144 := exec.Pointer[statistics.Month](tStatisticsMonth, true)
-	s145 := exec.List(s144, true, false)
-	s146 := exec.Pointer[unit.Term](tTerm, false)
-	s147 := exec.Pointer[page.Edge[*therapist.Found]](tTherapistEdge, true)
-	s148 := exec.Values(s147, true)
-	s149 := exec.Pointer[therapist.Found](tTherapist, true)
-	s150 := exec.Scalar(true, false, func(dst []byte, v therapist.Reason) []byte {
+	s149 := exec.Pointer[statistics.Row](tStatisticsRow, true)
+	s150 := exec.List(s149, true, false)
+	s151 := exec.Pointer[statistics.Month](tStatisticsMonth, true)
+	s152 := exec.List(s151, true, false)
+	s153 := exec.Pointer[unit.Term](tTerm, false)
+	s154 := exec.Pointer[page.Edge[*therapist.Found]](tTherapistEdge, true)
+	s155 := exec.Values(s154, true)
+	s156 := exec.Pointer[therapist.Found](tTherapist, true)
+	s157 := exec.Scalar(true, false, func(dst []byte, v therapist.Reason) []byte {
 		return exec.AppendString(dst, string(v))
 	})
-	s151 := exec.List(s150, true, false)
-	s152 := exec.Pointer[identity.KeyHolder](tPartnerApplicationName, false)
-	s153 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
+	s158 := exec.List(s157, true, false)
+	s159 := exec.Pointer[identity.KeyHolder](tPartnerApplicationName, false)
+	s160 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
 		return exec.AppendString(dst, string(v))
 	})
-	s154 := exec.List(s153, true, false)
-	s155 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
+	s161 := exec.List(s160, true, false)
+	s162 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *unit.Term:
 			if v == nil {
@@ -590,27 +604,27 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_node_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_node_args(ctx, ec, raw)
 	}
-	s157 := exec.List(s155, true, false)
+	s164 := exec.List(s162, true, false)
 	args_field_Query_nodes_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_nodes_args(ctx, ec, raw)
 	}
-	s159 := exec.Pointer[union.RateLimit](tRateLimit, true)
-	s160 := exec.Pointer[union.Viewer](tViewer, true)
-	s161 := exec.Pointer[identity.Account](tAccount, true)
-	s162 := exec.List(s161, false, false)
+	s166 := exec.Pointer[union.RateLimit](tRateLimit, true)
+	s167 := exec.Pointer[union.Viewer](tViewer, true)
+	s168 := exec.Pointer[identity.Account](tAccount, true)
+	s169 := exec.List(s168, false, false)
 	args_field_Query_accounts_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_accounts_args(ctx, ec, raw)
 	}
 	args_field_Query_caseStudy_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudy_args(ctx, ec, raw)
 	}
-	s165 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
+	s172 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
 	args_field_Query_caseStudies_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudies_args(ctx, ec, raw)
 	}
-	s167 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
-	s168 := exec.List(s167, true, false)
-	s169 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
+	s174 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
+	s175 := exec.List(s174, true, false)
+	s176 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.RedirectRoute:
 			if v == nil {
@@ -641,7 +655,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_page_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_page_args(ctx, ec, raw)
 	}
-	s172 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
+	s179 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
 	args_field_Query_documents_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_documents_args(ctx, ec, raw)
 	}
@@ -654,96 +668,107 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_viewAs_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_viewAs_args(ctx, ec, raw)
 	}
-	s177 := exec.Pointer[membership.Applications](tMembershipApplicationConnection, false)
+	s184 := exec.Pointer[membership.Rule](tMembershipRule, true)
+	s185 := exec.List(s184, false, false)
+	args_field_Query_membershipRules_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_membershipRules_args(ctx, ec, raw)
+	}
+	s187 := exec.Pointer[membership.Applications](tMembershipApplicationConnection, false)
 	args_field_Query_applications_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_applications_args(ctx, ec, raw)
 	}
-	s179 := exec.Pointer[membership.Records](tMemberRecordConnection, false)
+	s189 := exec.Pointer[membership.Records](tMemberRecordConnection, false)
 	args_field_Query_register_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_register_args(ctx, ec, raw)
 	}
 	args_field_Query_menu_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menu_args(ctx, ec, raw)
 	}
-	s182 := exec.Pointer[nav.Menu](tMenu, true)
-	s183 := exec.List(s182, true, false)
+	s192 := exec.Pointer[nav.Menu](tMenu, true)
+	s193 := exec.List(s192, true, false)
 	args_field_Query_menus_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menus_args(ctx, ec, raw)
 	}
-	s185 := exec.Pointer[nav.Context](tNavigationContext, true)
+	s195 := exec.Pointer[nav.Context](tNavigationContext, true)
 	args_field_Query_navigationContext_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_navigationContext_args(ctx, ec, raw)
 	}
-	s187 := exec.Pointer[content.Organisation](tOrganisation, true)
-	s188 := exec.List(s16, false, false)
-	s189 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
+	s197 := exec.Pointer[content.Organisation](tOrganisation, true)
+	s198 := exec.List(s17, false, false)
+	s199 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
 	args_field_Query_auditTrail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_auditTrail_args(ctx, ec, raw)
 	}
-	s191 := exec.Pointer[privacy.ConsentText](tConsentText, true)
-	s192 := exec.List(s191, true, false)
-	s193 := exec.Pointer[privacy.Export](tDataExport, false)
-	s194 := exec.Pointer[privacy.Certificate](tErasureCertificate, false)
+	s201 := exec.Pointer[privacy.ConsentText](tConsentText, true)
+	s202 := exec.List(s201, true, false)
+	s203 := exec.Pointer[page.Connection[*privacy.Erasure]](tErasureConnection, false)
+	args_field_Query_erasures_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Query_erasures_args(ctx, ec, raw)
+	}
+	s205 := exec.Pointer[privacy.RetentionRule](tRetentionRule, true)
+	s206 := exec.List(s205, false, false)
+	s207 := exec.Pointer[privacy.Export](tDataExport, false)
+	s208 := exec.Pointer[privacy.Certificate](tErasureCertificate, false)
 	args_field_Query_erasureCertificate_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_erasureCertificate_args(ctx, ec, raw)
 	}
-	s196 := exec.Pointer[search.Connection](tSearchConnection, true)
+	s210 := exec.Pointer[search.Connection](tSearchConnection, true)
 	args_field_Query_search_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_search_args(ctx, ec, raw)
 	}
-	s198 := exec.Pointer[search.Suggestion](tSuggestion, true)
-	s199 := exec.List(s198, true, false)
+	s212 := exec.Pointer[search.Suggestion](tSuggestion, true)
+	s213 := exec.List(s212, true, false)
 	args_field_Query_suggest_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_suggest_args(ctx, ec, raw)
 	}
-	s201 := exec.Pointer[statistics.Statistics](tMemberStatistics, false)
+	s215 := exec.Pointer[statistics.Statistics](tMemberStatistics, false)
 	args_field_Query_memberStatistics_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_memberStatistics_args(ctx, ec, raw)
 	}
-	s203 := exec.Pointer[page.Connection[*therapist.Found]](tTherapistConnection, true)
+	s217 := exec.Pointer[page.Connection[*therapist.Found]](tTherapistConnection, true)
 	args_field_Query_therapists_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_therapists_args(ctx, ec, raw)
 	}
 	args_field_Query_specialistSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSection_args(ctx, ec, raw)
 	}
-	s206 := exec.List(s60, true, false)
+	s220 := exec.List(s66, true, false)
 	args_field_Query_specialistSections_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSections_args(ctx, ec, raw)
 	}
 	args_field_Query_region_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_region_args(ctx, ec, raw)
 	}
-	s209 := exec.Pointer[unit.Region](tRegion, true)
-	s210 := exec.List(s209, true, false)
+	s223 := exec.Pointer[unit.Region](tRegion, true)
+	s224 := exec.List(s223, true, false)
 	args_field_Query_regions_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_regions_args(ctx, ec, raw)
 	}
 	args_field_Query_committee_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_committee_args(ctx, ec, raw)
 	}
-	s213 := exec.Pointer[unit.Committee](tCommittee, true)
-	s214 := exec.List(s213, true, false)
-	s215 := exec.Pointer[JoinPayload](tJoinPayload, true)
+	s227 := exec.Pointer[unit.Committee](tCommittee, true)
+	s228 := exec.List(s227, true, false)
+	s229 := exec.Pointer[JoinPayload](tJoinPayload, true)
 	args_field_Mutation_join_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_join_args(ctx, ec, raw)
 	}
-	s217 := exec.Pointer[SignInPayload](tSignInPayload, true)
+	s231 := exec.Pointer[SignInPayload](tSignInPayload, true)
 	args_field_Mutation_setPassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setPassword_args(ctx, ec, raw)
 	}
 	args_field_Mutation_signIn_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signIn_args(ctx, ec, raw)
 	}
-	s220 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
-	s221 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
+	s234 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
+	s235 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
 	args_field_Mutation_requestPasswordReset_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_requestPasswordReset_args(ctx, ec, raw)
 	}
 	args_field_Mutation_changePassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_changePassword_args(ctx, ec, raw)
 	}
-	s224 := exec.Pointer[AccountPayload](tAccountPayload, true)
+	s238 := exec.Pointer[AccountPayload](tAccountPayload, true)
 	args_field_Mutation_grantRole_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_grantRole_args(ctx, ec, raw)
 	}
@@ -756,18 +781,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstateAccount_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstateAccount_args(ctx, ec, raw)
 	}
-	s229 := exec.Pointer[BeginTotpPayload](tBeginTotpPayload, true)
+	s243 := exec.Pointer[BeginTotpPayload](tBeginTotpPayload, true)
 	args_field_Mutation_beginTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_beginTotp_args(ctx, ec, raw)
 	}
-	s231 := exec.Pointer[ConfirmTotpPayload](tConfirmTotpPayload, true)
+	s245 := exec.Pointer[ConfirmTotpPayload](tConfirmTotpPayload, true)
 	args_field_Mutation_confirmTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_confirmTotp_args(ctx, ec, raw)
 	}
 	args_field_Mutation_disableTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_disableTotp_args(ctx, ec, raw)
 	}
-	s234 := exec.Pointer[ProfilePayload](tProfilePayload, true)
+	s248 := exec.Pointer[ProfilePayload](tProfilePayload, true)
 	args_field_Mutation_updateProfile_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_updateProfile_args(ctx, ec, raw)
 	}
@@ -780,14 +805,17 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_lockFieldAudience_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_lockFieldAudience_args(ctx, ec, raw)
 	}
-	s239 := exec.Pointer[ApplicationPayload](tApplicationPayload, true)
+	s253 := exec.Pointer[ApplicationPayload](tApplicationPayload, true)
 	args_field_Mutation_acceptApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_acceptApplication_args(ctx, ec, raw)
 	}
 	args_field_Mutation_declineApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_declineApplication_args(ctx, ec, raw)
 	}
-	s242 := exec.Pointer[RecordPayload](tRecordPayload, true)
+	args_field_Mutation_applyForMembership_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_applyForMembership_args(ctx, ec, raw)
+	}
+	s257 := exec.Pointer[RecordPayload](tRecordPayload, true)
 	args_field_Mutation_renewMembership_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_renewMembership_args(ctx, ec, raw)
 	}
@@ -821,22 +849,26 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_leaveSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_leaveSection_args(ctx, ec, raw)
 	}
-	s254 := exec.Pointer[TransferSectionMembersPayload](tTransferSectionMembersPayload, true)
+	s269 := exec.Pointer[TransferSectionMembersPayload](tTransferSectionMembersPayload, true)
 	args_field_Mutation_transferSectionMembers_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_transferSectionMembers_args(ctx, ec, raw)
 	}
-	s256 := exec.Pointer[TermPayload](tTermPayload, true)
+	s271 := exec.Pointer[TermPayload](tTermPayload, true)
 	args_field_Mutation_appointToPost_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_appointToPost_args(ctx, ec, raw)
 	}
 	args_field_Mutation_endTerm_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_endTerm_args(ctx, ec, raw)
 	}
-	s259 := exec.Pointer[ScheduleElectionPayload](tScheduleElectionPayload, true)
+	s274 := exec.Pointer[AddMembershipRulePayload](tAddMembershipRulePayload, true)
+	args_field_Mutation_addMembershipRule_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_addMembershipRule_args(ctx, ec, raw)
+	}
+	s276 := exec.Pointer[ScheduleElectionPayload](tScheduleElectionPayload, true)
 	args_field_Mutation_scheduleElection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_scheduleElection_args(ctx, ec, raw)
 	}
-	s261 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
+	s278 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
 	args_field_Mutation_createPartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createPartnerApplication_args(ctx, ec, raw)
 	}
@@ -846,15 +878,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstatePartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstatePartnerApplication_args(ctx, ec, raw)
 	}
-	s265 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
+	s282 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
 	args_field_Mutation_createKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createKey_args(ctx, ec, raw)
 	}
-	s267 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
+	s284 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
 	args_field_Mutation_revokeKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_revokeKey_args(ctx, ec, raw)
 	}
-	s269 := exec.Pointer[PasskeyOptionsPayload](tPasskeyOptionsPayload, true)
+	s286 := exec.Pointer[PasskeyOptionsPayload](tPasskeyOptionsPayload, true)
 	args_field_Mutation_addPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_addPasskey_args(ctx, ec, raw)
 	}
@@ -864,14 +896,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_signInByPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signInByPasskey_args(ctx, ec, raw)
 	}
-	s273 := exec.Pointer[ConsentPayload](tConsentPayload, true)
+	s290 := exec.Pointer[ConsentPayload](tConsentPayload, true)
 	args_field_Mutation_giveConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_giveConsent_args(ctx, ec, raw)
 	}
 	args_field_Mutation_withdrawConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_withdrawConsent_args(ctx, ec, raw)
 	}
-	s276 := exec.Pointer[ErasurePayload](tErasurePayload, true)
+	s293 := exec.Pointer[ErasurePayload](tErasurePayload, true)
 	args_field_Mutation_eraseMember_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_eraseMember_args(ctx, ec, raw)
 	}
@@ -881,7 +913,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_executeErasure_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_executeErasure_args(ctx, ec, raw)
 	}
-	s280 := exec.Pointer[SetTherapistListingPayload](tSetTherapistListingPayload, true)
+	s297 := exec.Pointer[PublishConsentTextPayload](tPublishConsentTextPayload, true)
+	args_field_Mutation_publishConsentText_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_publishConsentText_args(ctx, ec, raw)
+	}
+	s299 := exec.Pointer[SetErasureWaitPayload](tSetErasureWaitPayload, true)
+	args_field_Mutation_setErasureWait_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_setErasureWait_args(ctx, ec, raw)
+	}
+	s301 := exec.Pointer[SetTherapistListingPayload](tSetTherapistListingPayload, true)
 	args_field_Mutation_setTherapistListing_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setTherapistListing_args(ctx, ec, raw)
 	}
@@ -967,6 +1007,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
 
+	// AddMembershipRulePayload
+	exec.Plain(tAddMembershipRulePayload, "membershipRule", func(obj *AddMembershipRulePayload) *membership.Rule { return obj.MembershipRule }, s16)
+	exec.Plain(tAddMembershipRulePayload, "userErrors", func(obj *AddMembershipRulePayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+
 	// ApplicationKey
 	exec.Leaf(tApplicationKey, "id", func(dst []byte, obj any) []byte {
 		v := obj.(*identity.Key).NodeID()
@@ -978,11 +1022,11 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tApplicationKey, "partner", func(ctx context.Context, objs []*identity.Key) ([]*identity.PartnerApplication, error) {
 		return resolvers.ApplicationKey().Partner(ctx, objs)
-	}, s16, exec.NonNull)
-	exec.Plain(tApplicationKey, "scopes", func(obj *identity.Key) []identity.Scope { return obj.Scopes }, s18, exec.NonNull)
+	}, s17, exec.NonNull)
+	exec.Plain(tApplicationKey, "scopes", func(obj *identity.Key) []identity.Scope { return obj.Scopes }, s19, exec.NonNull)
 	exec.Edge(tApplicationKey, "unit", func(ctx context.Context, objs []*identity.Key) ([]unit.Unit, error) {
 		return resolvers.ApplicationKey().Unit(ctx, objs)
-	}, s19)
+	}, s20)
 	exec.Leaf(tApplicationKey, "trustedDocumentsOnly", func(dst []byte, obj any) []byte {
 		v := obj.(*identity.Key).TrustedOnly
 		return exec.AppendBool(dst, v)
@@ -1015,14 +1059,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// ApplicationPayload
-	exec.Plain(tApplicationPayload, "application", func(obj *ApplicationPayload) *membership.Application { return obj.Application }, s20)
+	exec.Plain(tApplicationPayload, "application", func(obj *ApplicationPayload) *membership.Application { return obj.Application }, s21)
 	exec.Plain(tApplicationPayload, "userErrors", func(obj *ApplicationPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
 
 	// AuditConnection
-	exec.Plain(tAuditConnection, "edges", func(obj *page.Connection[*audit.Entry]) []page.Edge[*audit.Entry] { return obj.Edges }, s22, exec.NonNull)
+	exec.Plain(tAuditConnection, "edges", func(obj *page.Connection[*audit.Entry]) []page.Edge[*audit.Entry] { return obj.Edges }, s23, exec.NonNull)
 	exec.Method(tAuditConnection, "nodes", func(ctx context.Context, obj *page.Connection[*audit.Entry]) (v []*audit.Entry, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s24, exec.NonNull, exec.Guarded)
+	}, s25, exec.NonNull, exec.Guarded)
 	exec.Method(tAuditConnection, "pageInfo", func(ctx context.Context, obj *page.Connection[*audit.Entry]) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
@@ -1031,7 +1075,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tAuditEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*audit.Entry]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tAuditEdge, "node", func(obj *page.Edge[*audit.Entry]) *audit.Entry { return obj.Node }, s23, exec.NonNull)
+	exec.Plain(tAuditEdge, "node", func(obj *page.Edge[*audit.Entry]) *audit.Entry { return obj.Node }, s24, exec.NonNull)
 
 	// AuditEntry
 	exec.Leaf(tAuditEntry, "writtenAt", func(dst []byte, obj any) []byte {
@@ -1060,7 +1104,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return scalar.AppendInt(dst, *v)
 	}, exec.Guarded)
-	exec.Plain(tAuditEntry, "columns", func(obj *audit.Entry) []string { return obj.Columns }, s26, exec.NonNull)
+	exec.Plain(tAuditEntry, "columns", func(obj *audit.Entry) []string { return obj.Columns }, s27, exec.NonNull)
 	exec.Leaf(tAuditEntry, "actor", func(dst []byte, obj any) []byte {
 		v := obj.(*audit.Entry).Actor()
 		if v == nil {
@@ -1075,7 +1119,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	}, exec.Guarded)
-	exec.Plain(tAuditEntry, "actorRoles", func(obj *audit.Entry) []string { return obj.ActorRoles }, s26, exec.NonNull)
+	exec.Plain(tAuditEntry, "actorRoles", func(obj *audit.Entry) []string { return obj.ActorRoles }, s27, exec.NonNull)
 	exec.Leaf(tAuditEntry, "application", func(dst []byte, obj any) []byte {
 		v := obj.(*audit.Entry).Application()
 		if v == nil {
@@ -1179,9 +1223,9 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tCareerLevel, "caseStudies", func(ctx context.Context, objs []*career.CareerLevel) ([][]*career.CaseStudy, error) {
 		return resolvers.CareerLevel().CaseStudies(ctx, objs)
-	}, s28, exec.NonNull)
-	exec.Plain(tCareerLevel, "previous", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Previous }, s29)
-	exec.Plain(tCareerLevel, "next", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Next }, s29)
+	}, s29, exec.NonNull)
+	exec.Plain(tCareerLevel, "previous", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Previous }, s30)
+	exec.Plain(tCareerLevel, "next", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Next }, s30)
 
 	// CaseStudy
 	exec.Leaf(tCaseStudy, "id", func(dst []byte, obj any) []byte {
@@ -1235,40 +1279,40 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tCaseStudy, "document", func(ctx context.Context, objs []*career.CaseStudy) ([]*content.Document, error) {
 		return resolvers.CaseStudy().Document(ctx, objs)
-	}, s30)
+	}, s31)
 	exec.Edge(tCaseStudy, "member", func(ctx context.Context, objs []*career.CaseStudy) ([]*member.Member, error) {
 		return resolvers.CaseStudy().Member(ctx, objs)
-	}, s31)
+	}, s32)
 	exec.Edge(tCaseStudy, "section", func(ctx context.Context, objs []*career.CaseStudy) ([]*unit.Section, error) {
 		return resolvers.CaseStudy().Section(ctx, objs)
-	}, s32)
+	}, s33)
 	exec.Edge(tCaseStudy, "region", func(ctx context.Context, objs []*career.CaseStudy) ([]*unit.Region, error) {
 		return resolvers.CaseStudy().Region(ctx, objs)
-	}, s33)
+	}, s34)
 	exec.Edge(tCaseStudy, "previous", func(ctx context.Context, objs []*career.CaseStudy) ([]*career.CaseStudy, error) {
 		return resolvers.CaseStudy().Previous(ctx, objs)
-	}, s34)
+	}, s35)
 	exec.Edge(tCaseStudy, "next", func(ctx context.Context, objs []*career.CaseStudy) ([]*career.CaseStudy, error) {
 		return resolvers.CaseStudy().Next(ctx, objs)
-	}, s34)
+	}, s35)
 
 	// CaseStudyConnection
-	exec.Plain(tCaseStudyConnection, "edges", func(obj *career.Connection) []page.Edge[*career.CaseStudy] { return obj.Edges }, s36, exec.NonNull)
+	exec.Plain(tCaseStudyConnection, "edges", func(obj *career.Connection) []page.Edge[*career.CaseStudy] { return obj.Edges }, s37, exec.NonNull)
 	exec.Method(tCaseStudyConnection, "nodes", func(ctx context.Context, obj *career.Connection) (v []*career.CaseStudy, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s28, exec.NonNull, exec.Guarded)
+	}, s29, exec.NonNull, exec.Guarded)
 	exec.Method(tCaseStudyConnection, "pageInfo", func(ctx context.Context, obj *career.Connection) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
 	exec.Edge(tCaseStudyConnection, "totalCount", func(ctx context.Context, objs []*career.Connection) ([]int, error) {
 		return resolvers.CaseStudyConnection().TotalCount(ctx, objs)
-	}, s37, exec.NonNull)
+	}, s38, exec.NonNull)
 
 	// CaseStudyEdge
 	exec.Leaf(tCaseStudyEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*career.CaseStudy]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tCaseStudyEdge, "node", func(obj *page.Edge[*career.CaseStudy]) *career.CaseStudy { return obj.Node }, s27, exec.NonNull)
+	exec.Plain(tCaseStudyEdge, "node", func(obj *page.Edge[*career.CaseStudy]) *career.CaseStudy { return obj.Node }, s28, exec.NonNull)
 
 	// CaseStudyListBlock
 	exec.Leaf(tCaseStudyListBlock, "title", func(dst []byte, obj any) []byte {
@@ -1280,7 +1324,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tCaseStudyListBlock, "caseStudies", func(ctx context.Context, objs []*content.CaseStudyListBlock) ([][]*career.CaseStudy, error) {
 		return resolvers.CaseStudyListBlock().CaseStudies(ctx, objs)
-	}, s28, exec.NonNull)
+	}, s29, exec.NonNull)
 
 	// Committee
 	exec.Leaf(tCommittee, "id", func(dst []byte, obj any) []byte {
@@ -1296,17 +1340,17 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tCommittee, "unit", func(ctx context.Context, objs []*unit.Committee) ([]unit.Unit, error) {
 		return resolvers.Committee().Unit(ctx, objs)
-	}, s19)
+	}, s20)
 	exec.Edge(tCommittee, "posts", func(ctx context.Context, objs []*unit.Committee) ([][]*unit.Post, error) {
 		return resolvers.Committee().Posts(ctx, objs)
-	}, s39, exec.NonNull)
+	}, s40, exec.NonNull)
 	exec.Edge(tCommittee, "elections", func(ctx context.Context, objs []*unit.Committee) ([][]*unit.Election, error) {
 		return resolvers.Committee().Elections(ctx, objs)
-	}, s41, exec.NonNull)
+	}, s42, exec.NonNull)
 
 	// ConfirmTotpPayload
-	exec.Plain(tConfirmTotpPayload, "recoveryCodes", func(obj *ConfirmTotpPayload) []string { return obj.RecoveryCodes }, s42)
-	exec.Plain(tConfirmTotpPayload, "viewer", func(obj *ConfirmTotpPayload) *union.Viewer { return obj.Viewer }, s43)
+	exec.Plain(tConfirmTotpPayload, "recoveryCodes", func(obj *ConfirmTotpPayload) []string { return obj.RecoveryCodes }, s43)
+	exec.Plain(tConfirmTotpPayload, "viewer", func(obj *ConfirmTotpPayload) *union.Viewer { return obj.Viewer }, s44)
 	exec.Plain(tConfirmTotpPayload, "userErrors", func(obj *ConfirmTotpPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
 
 	// Consent
@@ -1334,7 +1378,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*privacy.Consent).UpToDate()
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tConsent, "decisions", func(obj *privacy.Consent) []*privacy.Decision { return obj.Decisions }, s45, exec.NonNull)
+	exec.Plain(tConsent, "decisions", func(obj *privacy.Consent) []*privacy.Decision { return obj.Decisions }, s46, exec.NonNull)
 
 	// ConsentDecision
 	exec.Leaf(tConsentDecision, "given", func(dst []byte, obj any) []byte {
@@ -1351,7 +1395,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// ConsentPayload
-	exec.Plain(tConsentPayload, "consent", func(obj *ConsentPayload) *privacy.Consent { return obj.Consent }, s46)
+	exec.Plain(tConsentPayload, "consent", func(obj *ConsentPayload) *privacy.Consent { return obj.Consent }, s47)
 	exec.Plain(tConsentPayload, "userErrors", func(obj *ConsentPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
 
 	// ConsentText
@@ -1407,7 +1451,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// CreateKeyPayload
-	exec.Plain(tCreateKeyPayload, "key", func(obj *CreateKeyPayload) *identity.Key { return obj.Key }, s47)
+	exec.Plain(tCreateKeyPayload, "key", func(obj *CreateKeyPayload) *identity.Key { return obj.Key }, s48)
 	exec.Leaf(tCreateKeyPayload, "secret", func(dst []byte, obj any) []byte {
 		v := obj.(*CreateKeyPayload).Secret
 		if v == nil {
@@ -1482,28 +1526,28 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Document).Access
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tDocument, "viewerAccess", func(obj *content.Document) *viewer.AccessTo { return &obj.ViewerAccess }, s48, exec.NonNull)
+	exec.Plain(tDocument, "viewerAccess", func(obj *content.Document) *viewer.AccessTo { return &obj.ViewerAccess }, s49, exec.NonNull)
 	exec.Edge(tDocument, "accessibleAlternatives", func(ctx context.Context, objs []*content.Document) ([][]*content.Document, error) {
 		return resolvers.Document().AccessibleAlternatives(ctx, objs)
-	}, s50, exec.NonNull)
+	}, s51, exec.NonNull)
 
 	// DocumentConnection
-	exec.Plain(tDocumentConnection, "edges", func(obj *page.Connection[*content.Document]) []page.Edge[*content.Document] { return obj.Edges }, s52, exec.NonNull)
+	exec.Plain(tDocumentConnection, "edges", func(obj *page.Connection[*content.Document]) []page.Edge[*content.Document] { return obj.Edges }, s53, exec.NonNull)
 	exec.Method(tDocumentConnection, "nodes", func(ctx context.Context, obj *page.Connection[*content.Document]) (v []*content.Document, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s50, exec.NonNull, exec.Guarded)
+	}, s51, exec.NonNull, exec.Guarded)
 	exec.Method(tDocumentConnection, "pageInfo", func(ctx context.Context, obj *page.Connection[*content.Document]) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
 	exec.Edge(tDocumentConnection, "totalCount", func(ctx context.Context, objs []*page.Connection[*content.Document]) ([]int, error) {
 		return resolvers.DocumentConnection().TotalCount(ctx, objs)
-	}, s37, exec.NonNull)
+	}, s38, exec.NonNull)
 
 	// DocumentEdge
 	exec.Leaf(tDocumentEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*content.Document]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tDocumentEdge, "node", func(obj *page.Edge[*content.Document]) *content.Document { return obj.Node }, s49, exec.NonNull)
+	exec.Plain(tDocumentEdge, "node", func(obj *page.Edge[*content.Document]) *content.Document { return obj.Node }, s50, exec.NonNull)
 
 	// Election
 	exec.Leaf(tElection, "nominationsUntil", func(dst []byte, obj any) []byte {
@@ -1550,6 +1594,12 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*privacy.Erasure).ByStaff
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
+	exec.Edge(tErasure, "record", func(ctx context.Context, objs []*privacy.Erasure) ([]*membership.Record, error) {
+		return resolvers.Erasure().Record(ctx, objs)
+	}, s54)
+	exec.Edge(tErasure, "account", func(ctx context.Context, objs []*privacy.Erasure) ([]*identity.Account, error) {
+		return resolvers.Erasure().Account(ctx, objs)
+	}, s13)
 
 	// ErasureCertificate
 	exec.Leaf(tErasureCertificate, "id", func(dst []byte, obj any) []byte {
@@ -1570,10 +1620,28 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Method(tErasureCertificate, "erased", func(ctx context.Context, obj *privacy.Certificate) (v []*privacy.Part, ok bool, err error) {
 		return obj.Erased(), true, nil
-	}, s54, exec.NonNull, exec.Guarded)
+	}, s56, exec.NonNull, exec.Guarded)
 	exec.Method(tErasureCertificate, "kept", func(ctx context.Context, obj *privacy.Certificate) (v []*privacy.Part, ok bool, err error) {
 		return obj.Kept(), true, nil
-	}, s54, exec.NonNull, exec.Guarded)
+	}, s56, exec.NonNull, exec.Guarded)
+
+	// ErasureConnection
+	exec.Plain(tErasureConnection, "edges", func(obj *page.Connection[*privacy.Erasure]) []page.Edge[*privacy.Erasure] { return obj.Edges }, s58, exec.NonNull)
+	exec.Method(tErasureConnection, "nodes", func(ctx context.Context, obj *page.Connection[*privacy.Erasure]) (v []*privacy.Erasure, ok bool, err error) {
+		return obj.Nodes(), true, nil
+	}, s60, exec.NonNull, exec.Guarded)
+	exec.Method(tErasureConnection, "pageInfo", func(ctx context.Context, obj *page.Connection[*privacy.Erasure]) (v *page.Info, ok bool, err error) {
+		return obj.PageInfo(), true, nil
+	}, s4, exec.NonNull, exec.Guarded)
+	exec.Edge(tErasureConnection, "totalCount", func(ctx context.Context, objs []*page.Connection[*privacy.Erasure]) ([]int, error) {
+		return resolvers.ErasureConnection().TotalCount(ctx, objs)
+	}, s38, exec.NonNull)
+
+	// ErasureEdge
+	exec.Leaf(tErasureEdge, "cursor", func(dst []byte, obj any) []byte {
+		return obj.(*page.Edge[*privacy.Erasure]).AppendCursor(dst)
+	}, exec.NonNull, exec.Guarded)
+	exec.Plain(tErasureEdge, "node", func(obj *page.Edge[*privacy.Erasure]) *privacy.Erasure { return obj.Node }, s59, exec.NonNull)
 
 	// ErasurePart
 	exec.Leaf(tErasurePart, "table", func(dst []byte, obj any) []byte {
@@ -1607,7 +1675,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.Guarded)
 
 	// ErasurePayload
-	exec.Plain(tErasurePayload, "erasure", func(obj *ErasurePayload) *privacy.Erasure { return obj.Erasure }, s55)
+	exec.Plain(tErasurePayload, "erasure", func(obj *ErasurePayload) *privacy.Erasure { return obj.Erasure }, s61)
 	exec.Plain(tErasurePayload, "userErrors", func(obj *ErasurePayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
 
 	// ExternalLink
@@ -1641,7 +1709,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tFaqListBlock, "items", func(obj *content.FaqListBlock) []*content.FaqItem { return obj.Items }, s57, exec.NonNull)
+	exec.Plain(tFaqListBlock, "items", func(obj *content.FaqListBlock) []*content.FaqItem { return obj.Items }, s63, exec.NonNull)
 
 	// FieldVisibility
 	exec.Leaf(tFieldVisibility, "field", func(dst []byte, obj any) []byte {
@@ -1738,7 +1806,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tLinkListBlock, "links", func(obj *content.LinkListBlock) []*content.Link { return obj.Links }, s59, exec.NonNull)
+	exec.Plain(tLinkListBlock, "links", func(obj *content.LinkListBlock) []*content.Link { return obj.Links }, s65, exec.NonNull)
 
 	// LocalName
 	exec.Leaf(tLocalName, "language", func(dst []byte, obj any) []byte {
@@ -1795,31 +1863,31 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMember, "region", func(ctx context.Context, objs []*member.Member) ([]*unit.Region, error) {
 		return resolvers.Member().Region(ctx, objs)
-	}, s33)
+	}, s34)
 	exec.Edge(tMember, "sections", func(ctx context.Context, objs []*member.Member) ([][]*unit.Section, error) {
 		return resolvers.Member().Sections(ctx, objs)
-	}, s61)
+	}, s67)
 	exec.Edge(tMember, "roles", func(ctx context.Context, objs []*member.Member) ([][]*unit.Term, error) {
 		return resolvers.Member().Roles(ctx, objs)
-	}, s63, exec.NonNull)
+	}, s69, exec.NonNull)
 	exec.Edge(tMember, "caseStudies", func(ctx context.Context, objs []*member.Member) ([][]*career.CaseStudy, error) {
 		return resolvers.Member().CaseStudies(ctx, objs)
-	}, s28, exec.NonNull)
+	}, s29, exec.NonNull)
 	exec.Edge(tMember, "contact", func(ctx context.Context, objs []*member.Member) ([]*member.Contact, error) {
 		return resolvers.Member().Contact(ctx, objs)
-	}, s64)
+	}, s70)
 	exec.Edge(tMember, "languages", func(ctx context.Context, objs []*member.Member) ([][]string, error) {
 		return resolvers.Member().Languages(ctx, objs)
-	}, s42)
+	}, s43)
 	exec.Edge(tMember, "specialisms", func(ctx context.Context, objs []*member.Member) ([][]string, error) {
 		return resolvers.Member().Specialisms(ctx, objs)
-	}, s42)
+	}, s43)
 	exec.Edge(tMember, "practice", func(ctx context.Context, objs []*member.Member) ([]*member.Practice, error) {
 		return resolvers.Member().Practice(ctx, objs)
-	}, s65)
+	}, s71)
 	exec.Edge(tMember, "photo", func(ctx context.Context, objs []*member.Member) ([]*member.Photo, error) {
 		return resolvers.Member().Photo(ctx, objs)
-	}, s66)
+	}, s72)
 	exec.Leaf(tMember, "profileRevision", func(dst []byte, obj any) []byte {
 		v := obj.(*member.Member).Revision
 		if v == nil {
@@ -1829,41 +1897,41 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMember, "visibility", func(ctx context.Context, objs []*member.Member) ([][]*member.Visibility, error) {
 		return resolvers.Member().Visibility(ctx, objs)
-	}, s68)
+	}, s74)
 	exec.Edge(tMember, "accessLog", func(ctx context.Context, objs []*member.Member) ([]*member.AccessLogConnection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Member().AccessLog(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s70, exec.WithArgs(args_field_Member_accessLog_args))
+	}, s76, exec.WithArgs(args_field_Member_accessLog_args))
 	exec.Edge(tMember, "membership", func(ctx context.Context, objs []*member.Member) ([]*membership.Membership, error) {
 		return resolvers.Member().Membership(ctx, objs)
-	}, s71)
+	}, s77)
 	exec.Edge(tMember, "consents", func(ctx context.Context, objs []*member.Member) ([][]*privacy.Consent, error) {
 		return resolvers.Member().Consents(ctx, objs)
-	}, s73)
+	}, s79)
 	exec.Edge(tMember, "therapistListing", func(ctx context.Context, objs []*member.Member) ([]*therapist.Listing, error) {
 		return resolvers.Member().TherapistListing(ctx, objs)
-	}, s74)
+	}, s80)
 
 	// MemberConnection
-	exec.Plain(tMemberConnection, "edges", func(obj *member.Connection) []page.Edge[*member.Member] { return obj.Edges }, s76, exec.NonNull)
+	exec.Plain(tMemberConnection, "edges", func(obj *member.Connection) []page.Edge[*member.Member] { return obj.Edges }, s82, exec.NonNull)
 	exec.Method(tMemberConnection, "nodes", func(ctx context.Context, obj *member.Connection) (v []*member.Member, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s78, exec.NonNull, exec.Guarded)
+	}, s84, exec.NonNull, exec.Guarded)
 	exec.Method(tMemberConnection, "pageInfo", func(ctx context.Context, obj *member.Connection) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
 	exec.Edge(tMemberConnection, "totalCount", func(ctx context.Context, objs []*member.Connection) ([]int, error) {
 		return resolvers.MemberConnection().TotalCount(ctx, objs)
-	}, s37, exec.NonNull)
+	}, s38, exec.NonNull)
 
 	// MemberEdge
 	exec.Leaf(tMemberEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*member.Member]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s77, exec.NonNull)
+	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s83, exec.NonNull)
 	exec.Edge(tMemberEdge, "distanceKm", func(ctx context.Context, objs []*page.Edge[*member.Member]) ([]*float64, error) {
 		return resolvers.MemberEdge().DistanceKm(ctx, objs)
-	}, s79)
+	}, s85)
 
 	// MemberRecord
 	exec.Leaf(tMemberRecord, "id", func(dst []byte, obj any) []byte {
@@ -1879,40 +1947,40 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tMemberRecord, "region", func(ctx context.Context, objs []*membership.Record) ([]*unit.Region, error) {
 		return resolvers.MemberRecord().Region(ctx, objs)
-	}, s33)
+	}, s34)
 	exec.Edge(tMemberRecord, "membership", func(ctx context.Context, objs []*membership.Record) ([]*membership.Membership, error) {
 		return resolvers.MemberRecord().Membership(ctx, objs)
-	}, s71)
+	}, s77)
 	exec.Edge(tMemberRecord, "registration", func(ctx context.Context, objs []*membership.Record) ([]*membership.Registration, error) {
 		return resolvers.MemberRecord().Registration(ctx, objs)
-	}, s80)
+	}, s86)
 	exec.Edge(tMemberRecord, "insurance", func(ctx context.Context, objs []*membership.Record) ([]*membership.Insurance, error) {
 		return resolvers.MemberRecord().Insurance(ctx, objs)
-	}, s81)
+	}, s87)
 	exec.Edge(tMemberRecord, "sectionMemberships", func(ctx context.Context, objs []*membership.Record) ([][]*membership.SectionMembership, error) {
 		return resolvers.MemberRecord().SectionMemberships(ctx, objs)
-	}, s83, exec.NonNull)
+	}, s89, exec.NonNull)
 	exec.Edge(tMemberRecord, "member", func(ctx context.Context, objs []*membership.Record) ([]*member.Member, error) {
 		return resolvers.MemberRecord().Member(ctx, objs)
-	}, s31)
+	}, s32)
 
 	// MemberRecordConnection
-	exec.Plain(tMemberRecordConnection, "edges", func(obj *membership.Records) []page.Edge[*membership.Record] { return obj.Edges }, s85, exec.NonNull)
+	exec.Plain(tMemberRecordConnection, "edges", func(obj *membership.Records) []page.Edge[*membership.Record] { return obj.Edges }, s91, exec.NonNull)
 	exec.Method(tMemberRecordConnection, "nodes", func(ctx context.Context, obj *membership.Records) (v []*membership.Record, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s87, exec.NonNull, exec.Guarded)
+	}, s93, exec.NonNull, exec.Guarded)
 	exec.Method(tMemberRecordConnection, "pageInfo", func(ctx context.Context, obj *membership.Records) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
 	exec.Edge(tMemberRecordConnection, "totalCount", func(ctx context.Context, objs []*membership.Records) ([]int, error) {
 		return resolvers.MemberRecordConnection().TotalCount(ctx, objs)
-	}, s37, exec.NonNull)
+	}, s38, exec.NonNull)
 
 	// MemberRecordEdge
 	exec.Leaf(tMemberRecordEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*membership.Record]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMemberRecordEdge, "node", func(obj *page.Edge[*membership.Record]) *membership.Record { return obj.Node }, s86, exec.NonNull)
+	exec.Plain(tMemberRecordEdge, "node", func(obj *page.Edge[*membership.Record]) *membership.Record { return obj.Node }, s92, exec.NonNull)
 
 	// MemberStatistics
 	exec.Leaf(tMemberStatistics, "asOf", func(dst []byte, obj any) []byte {
@@ -1922,15 +1990,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tMemberStatistics, "by", func(ctx context.Context, objs []*statistics.Statistics) ([]*statistics.Table, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.MemberStatistics().By(ctx, objs, fc.Args["dimension"].(statistics.Dimension))
-	}, s89, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_by_args))
+	}, s95, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_by_args))
 	exec.Edge(tMemberStatistics, "months", func(ctx context.Context, objs []*statistics.Statistics) ([]*statistics.Months, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.MemberStatistics().Months(ctx, objs, fc.Args["from"].(*time.Time), fc.Args["to"].(*time.Time), fc.Args["by"].(*statistics.Dimension))
-	}, s91, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_months_args))
+	}, s97, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_months_args))
 	exec.Edge(tMemberStatistics, "renewalsDue", func(ctx context.Context, objs []*statistics.Statistics) ([]*statistics.Table, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.MemberStatistics().RenewalsDue(ctx, objs, fc.Args["from"].(*time.Time), fc.Args["to"].(*time.Time))
-	}, s89, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_renewalsDue_args))
+	}, s95, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_renewalsDue_args))
 
 	// Membership
 	exec.Leaf(tMembership, "grade", func(dst []byte, obj any) []byte {
@@ -1948,7 +2016,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tMembership, "statusAsOf", func(ctx context.Context, objs []*membership.Membership) ([]*membership.Status, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Membership().StatusAsOf(ctx, objs, fc.Args["on"].(time.Time))
-	}, s94, exec.WithArgs(args_field_Membership_statusAsOf_args))
+	}, s100, exec.WithArgs(args_field_Membership_statusAsOf_args))
 	exec.Leaf(tMembership, "joinedOn", func(dst []byte, obj any) []byte {
 		v := obj.(*membership.Membership).JoinedOn
 		return scalar.AppendDate(dst, v)
@@ -1959,6 +2027,13 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Leaf(tMembership, "endsOn", func(dst []byte, obj any) []byte {
 		v := obj.(*membership.Membership).EndsOn
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendDate(dst, *v)
+	})
+	exec.Leaf(tMembership, "paidUntil", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Membership).PaidUntil
 		if v == nil {
 			return dst
 		}
@@ -1980,7 +2055,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMembership, "history", func(ctx context.Context, objs []*membership.Membership) ([][]*membership.Event, error) {
 		return resolvers.Membership().History(ctx, objs)
-	}, s96, exec.NonNull)
+	}, s102, exec.NonNull)
 
 	// MembershipApplication
 	exec.Leaf(tMembershipApplication, "id", func(dst []byte, obj any) []byte {
@@ -2025,25 +2100,25 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMembershipApplication, "record", func(ctx context.Context, objs []*membership.Application) ([]*membership.Record, error) {
 		return resolvers.MembershipApplication().Record(ctx, objs)
-	}, s97)
+	}, s54)
 
 	// MembershipApplicationConnection
-	exec.Plain(tMembershipApplicationConnection, "edges", func(obj *membership.Applications) []page.Edge[*membership.Application] { return obj.Edges }, s99, exec.NonNull)
+	exec.Plain(tMembershipApplicationConnection, "edges", func(obj *membership.Applications) []page.Edge[*membership.Application] { return obj.Edges }, s104, exec.NonNull)
 	exec.Method(tMembershipApplicationConnection, "nodes", func(ctx context.Context, obj *membership.Applications) (v []*membership.Application, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s101, exec.NonNull, exec.Guarded)
+	}, s106, exec.NonNull, exec.Guarded)
 	exec.Method(tMembershipApplicationConnection, "pageInfo", func(ctx context.Context, obj *membership.Applications) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
 	exec.Edge(tMembershipApplicationConnection, "totalCount", func(ctx context.Context, objs []*membership.Applications) ([]int, error) {
 		return resolvers.MembershipApplicationConnection().TotalCount(ctx, objs)
-	}, s37, exec.NonNull)
+	}, s38, exec.NonNull)
 
 	// MembershipApplicationEdge
 	exec.Leaf(tMembershipApplicationEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*membership.Application]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMembershipApplicationEdge, "node", func(obj *page.Edge[*membership.Application]) *membership.Application { return obj.Node }, s100, exec.NonNull)
+	exec.Plain(tMembershipApplicationEdge, "node", func(obj *page.Edge[*membership.Application]) *membership.Application { return obj.Node }, s105, exec.NonNull)
 
 	// MembershipEvent
 	exec.Leaf(tMembershipEvent, "kind", func(dst []byte, obj any) []byte {
@@ -2080,6 +2155,43 @@ func NewExecTable(cfg Config) *exec.Table {
 		return scalar.AppendDateTime(dst, v)
 	}, exec.NonNull)
 
+	// MembershipRule
+	exec.Leaf(tMembershipRule, "grade", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Rule).Grade
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tMembershipRule, "since", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Rule).Since
+		return scalar.AppendDate(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tMembershipRule, "until", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Rule).Until
+		if v == nil {
+			return dst
+		}
+		return scalar.AppendDate(dst, *v)
+	})
+	exec.Leaf(tMembershipRule, "graceDays", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Rule).GraceDays
+		return scalar.AppendInt(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tMembershipRule, "renewalDays", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Rule).RenewalDays
+		return scalar.AppendInt(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tMembershipRule, "periodMonths", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Rule).PeriodMonths
+		return scalar.AppendInt(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tMembershipRule, "countsAs", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Rule).CountsAs
+		return exec.AppendString(dst, string(v))
+	}, exec.NonNull)
+	exec.Leaf(tMembershipRule, "practises", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Rule).Practises
+		return exec.AppendBool(dst, v)
+	}, exec.NonNull)
+
 	// Menu
 	exec.Leaf(tMenu, "id", func(dst []byte, obj any) []byte {
 		return obj.(*nav.Menu).AppendNodeID(dst)
@@ -2100,12 +2212,12 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Menu).ItemCount()
 		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s103, exec.NonNull)
+	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s108, exec.NonNull)
 	exec.Method(tMenu, "items", func(ctx context.Context, obj *nav.Menu) (v []*nav.Item, ok bool, err error) {
 		fc := graphql.GetFieldContext(ctx)
 		v, err = obj.Items(fc.Args["maxDepth"].(*int), fc.Args["rootId"].(*string))
 		return v, true, err
-	}, s103, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
+	}, s108, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
 
 	// MenuItem
 	exec.Leaf(tMenuItem, "id", func(dst []byte, obj any) []byte {
@@ -2126,11 +2238,11 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tMenuItem, "parentId", func(dst []byte, obj any) []byte {
 		return obj.(*nav.Item).AppendParentID(dst)
 	}, exec.Guarded)
-	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s105)
-	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s103, exec.NonNull)
+	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s110)
+	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s108, exec.NonNull)
 	exec.Method(tMenuItem, "ancestors", func(ctx context.Context, obj *nav.Item) (v []*nav.Item, ok bool, err error) {
 		return obj.Ancestors(), true, nil
-	}, s103, exec.NonNull, exec.Guarded)
+	}, s108, exec.NonNull, exec.Guarded)
 	exec.Leaf(tMenuItem, "descendantCount", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).DescendantCount
 		return scalar.AppendInt(dst, v)
@@ -2148,14 +2260,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMenuItem, "target", func(ctx context.Context, objs []*nav.Item) ([]union.MenuTarget, error) {
 		return resolvers.MenuItem().Target(ctx, objs)
-	}, s106)
+	}, s111)
 	exec.Leaf(tMenuItem, "isCanonical", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).IsCanonical
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
 	exec.Edge(tMenuItem, "alsoAt", func(ctx context.Context, objs []*nav.Item) ([][]*nav.Item, error) {
 		return resolvers.MenuItem().AlsoAt(ctx, objs)
-	}, s103, exec.NonNull)
+	}, s108, exec.NonNull)
 	exec.Leaf(tMenuItem, "access", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).Access
 		return exec.AppendString(dst, string(v))
@@ -2166,23 +2278,23 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Context).Path
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s107)
-	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s105)
-	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s103, exec.NonNull)
-	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s103, exec.NonNull)
-	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s103, exec.NonNull)
-	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s105)
-	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s105)
+	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s112)
+	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s110)
+	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s108, exec.NonNull)
+	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s108, exec.NonNull)
+	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s108, exec.NonNull)
+	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s110)
+	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s110)
 	exec.Edge(tNavigationContext, "otherPlacements", func(ctx context.Context, objs []*nav.Context) ([][]*nav.Item, error) {
 		return resolvers.NavigationContext().OtherPlacements(ctx, objs)
-	}, s103, exec.NonNull)
+	}, s108, exec.NonNull)
 
 	// NotFoundRoute
 	exec.Leaf(tNotFoundRoute, "path", func(dst []byte, obj any) []byte {
 		v := obj.(*content.NotFoundRoute).Path
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tNotFoundRoute, "suggestions", func(obj *content.NotFoundRoute) []string { return obj.Suggestions }, s26, exec.NonNull)
+	exec.Plain(tNotFoundRoute, "suggestions", func(obj *content.NotFoundRoute) []string { return obj.Suggestions }, s27, exec.NonNull)
 
 	// Organisation
 	exec.Leaf(tOrganisation, "name", func(dst []byte, obj any) []byte {
@@ -2193,8 +2305,8 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Organisation).ShortName
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s108, exec.NonNull)
-	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s109, exec.NonNull)
+	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s113, exec.NonNull)
+	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s114, exec.NonNull)
 	exec.Leaf(tOrganisation, "joinCallToAction", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Organisation).JoinCallToAction
 		if v == nil {
@@ -2211,7 +2323,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// OrganisationContact
-	exec.Plain(tOrganisationContact, "addressLines", func(obj *content.OrganisationContact) []string { return obj.AddressLines }, s26, exec.NonNull)
+	exec.Plain(tOrganisationContact, "addressLines", func(obj *content.OrganisationContact) []string { return obj.AddressLines }, s27, exec.NonNull)
 	exec.Leaf(tOrganisationContact, "postcode", func(dst []byte, obj any) []byte {
 		v := obj.(*content.OrganisationContact).Postcode
 		if v == nil {
@@ -2295,7 +2407,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Page).Access
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tPage, "viewerAccess", func(obj *content.Page) *viewer.AccessTo { return &obj.ViewerAccess }, s48, exec.NonNull)
+	exec.Plain(tPage, "viewerAccess", func(obj *content.Page) *viewer.AccessTo { return &obj.ViewerAccess }, s49, exec.NonNull)
 	exec.Leaf(tPage, "publishedAt", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Page).PublishedAt
 		if v == nil {
@@ -2320,16 +2432,16 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPage, "blocks", func(ctx context.Context, objs []*content.Page) ([][]content.Block, error) {
 		return resolvers.Page().Blocks(ctx, objs)
-	}, s111)
+	}, s116)
 	exec.Edge(tPage, "breadcrumbs", func(ctx context.Context, objs []*content.Page) ([][]*content.Breadcrumb, error) {
 		return resolvers.Page().Breadcrumbs(ctx, objs)
-	}, s113, exec.NonNull)
+	}, s118, exec.NonNull)
 	exec.Edge(tPage, "parent", func(ctx context.Context, objs []*content.Page) ([]*content.Page, error) {
 		return resolvers.Page().Parent(ctx, objs)
-	}, s114)
+	}, s119)
 	exec.Edge(tPage, "children", func(ctx context.Context, objs []*content.Page) ([][]*content.Page, error) {
 		return resolvers.Page().Children(ctx, objs)
-	}, s116, exec.NonNull)
+	}, s121, exec.NonNull)
 
 	// PageInfo
 	exec.Leaf(tPageInfo, "hasNextPage", func(dst []byte, obj any) []byte {
@@ -2362,17 +2474,17 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPageRoute, "content", func(ctx context.Context, objs []*content.PageRoute) ([]union.RouteContent, error) {
 		return resolvers.PageRoute().Content(ctx, objs)
-	}, s117, exec.NonNull)
+	}, s122, exec.NonNull)
 	exec.Edge(tPageRoute, "page", func(ctx context.Context, objs []*content.PageRoute) ([]*content.Page, error) {
 		return resolvers.PageRoute().Page(ctx, objs)
-	}, s114)
+	}, s119)
 	exec.Edge(tPageRoute, "breadcrumbs", func(ctx context.Context, objs []*content.PageRoute) ([][]*content.Breadcrumb, error) {
 		return resolvers.PageRoute().Breadcrumbs(ctx, objs)
-	}, s113, exec.NonNull)
+	}, s118, exec.NonNull)
 	exec.Edge(tPageRoute, "trail", func(ctx context.Context, objs []*content.PageRoute) ([][]*nav.Item, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.PageRoute().Trail(ctx, objs, fc.Args["menu"].(string))
-	}, s103, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
+	}, s108, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
 
 	// PartnerApplication
 	exec.Leaf(tPartnerApplication, "id", func(dst []byte, obj any) []byte {
@@ -2400,17 +2512,17 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPartnerApplication, "keys", func(ctx context.Context, objs []*identity.PartnerApplication) ([][]*identity.Key, error) {
 		return resolvers.PartnerApplication().Keys(ctx, objs)
-	}, s120, exec.NonNull)
+	}, s125, exec.NonNull)
 
 	// PartnerApplicationName
 	exec.Leaf(tPartnerApplicationName, "name", func(dst []byte, obj any) []byte {
 		v := obj.(*identity.KeyHolder).Name
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tPartnerApplicationName, "scopes", func(obj *identity.KeyHolder) []identity.Scope { return obj.Scopes }, s18, exec.NonNull)
+	exec.Plain(tPartnerApplicationName, "scopes", func(obj *identity.KeyHolder) []identity.Scope { return obj.Scopes }, s19, exec.NonNull)
 
 	// PartnerApplicationPayload
-	exec.Plain(tPartnerApplicationPayload, "application", func(obj *PartnerApplicationPayload) *identity.PartnerApplication { return obj.Application }, s121)
+	exec.Plain(tPartnerApplicationPayload, "application", func(obj *PartnerApplicationPayload) *identity.PartnerApplication { return obj.Application }, s126)
 	exec.Plain(tPartnerApplicationPayload, "userErrors", func(obj *PartnerApplicationPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
 
 	// Passkey
@@ -2480,14 +2592,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tPost, "holders", func(ctx context.Context, objs []*unit.Post) ([][]*unit.Term, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Post().Holders(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s63, exec.NonNull, exec.WithArgs(args_field_Post_holders_args))
+	}, s69, exec.NonNull, exec.WithArgs(args_field_Post_holders_args))
 	exec.Edge(tPost, "vacant", func(ctx context.Context, objs []*unit.Post) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Post().Vacant(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s37, exec.NonNull, exec.WithArgs(args_field_Post_vacant_args))
+	}, s38, exec.NonNull, exec.WithArgs(args_field_Post_vacant_args))
 	exec.Edge(tPost, "committee", func(ctx context.Context, objs []*unit.Post) ([]*unit.Committee, error) {
 		return resolvers.Post().Committee(ctx, objs)
-	}, s124)
+	}, s129)
 
 	// Practice
 	exec.Leaf(tPractice, "town", func(dst []byte, obj any) []byte {
@@ -2504,12 +2616,16 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tPractice, "latitude", func(obj *member.Practice) *float64 { return obj.Latitude }, s79)
-	exec.Plain(tPractice, "longitude", func(obj *member.Practice) *float64 { return obj.Longitude }, s79)
+	exec.Plain(tPractice, "latitude", func(obj *member.Practice) *float64 { return obj.Latitude }, s85)
+	exec.Plain(tPractice, "longitude", func(obj *member.Practice) *float64 { return obj.Longitude }, s85)
 
 	// ProfilePayload
-	exec.Plain(tProfilePayload, "member", func(obj *ProfilePayload) *member.Member { return obj.Member }, s31)
+	exec.Plain(tProfilePayload, "member", func(obj *ProfilePayload) *member.Member { return obj.Member }, s32)
 	exec.Plain(tProfilePayload, "userErrors", func(obj *ProfilePayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+
+	// PublishConsentTextPayload
+	exec.Plain(tPublishConsentTextPayload, "consentText", func(obj *PublishConsentTextPayload) *privacy.ConsentText { return obj.ConsentText }, s130)
+	exec.Plain(tPublishConsentTextPayload, "userErrors", func(obj *PublishConsentTextPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
 
 	// RateLimit
 	exec.Leaf(tRateLimit, "cost", func(dst []byte, obj any) []byte {
@@ -2530,7 +2646,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// RecordPayload
-	exec.Plain(tRecordPayload, "record", func(obj *RecordPayload) *membership.Record { return obj.Record }, s97)
+	exec.Plain(tRecordPayload, "record", func(obj *RecordPayload) *membership.Record { return obj.Record }, s54)
 	exec.Plain(tRecordPayload, "userErrors", func(obj *RecordPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
 
 	// RedirectRoute
@@ -2567,29 +2683,29 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*unit.Region).Nation
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s126, exec.NonNull)
+	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s132, exec.NonNull)
 	exec.Leaf(tRegion, "status", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Region).Status
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
 	exec.Edge(tRegion, "page", func(ctx context.Context, objs []*unit.Region) ([]*content.Page, error) {
 		return resolvers.Region().Page(ctx, objs)
-	}, s115, exec.NonNull)
+	}, s120, exec.NonNull)
 	exec.Edge(tRegion, "subPages", func(ctx context.Context, objs []*unit.Region) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s116, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
+	}, s121, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
 	exec.Edge(tRegion, "committee", func(ctx context.Context, objs []*unit.Region) ([]*unit.Committee, error) {
 		return resolvers.Region().Committee(ctx, objs)
-	}, s124)
+	}, s129)
 	exec.Edge(tRegion, "memberCount", func(ctx context.Context, objs []*unit.Region) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s37, exec.NonNull, exec.WithArgs(args_field_Region_memberCount_args))
+	}, s38, exec.NonNull, exec.WithArgs(args_field_Region_memberCount_args))
 	exec.Edge(tRegion, "members", func(ctx context.Context, objs []*unit.Region) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s130, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
+	}, s136, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
 
 	// Registration
 	exec.Leaf(tRegistration, "body", func(dst []byte, obj any) []byte {
@@ -2633,8 +2749,25 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Plain(tRequestPasswordResetPayload, "userErrors", func(obj *RequestPasswordResetPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
 
+	// RetentionRule
+	exec.Leaf(tRetentionRule, "rule", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.RetentionRule).Rule
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+	exec.Leaf(tRetentionRule, "lasts", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.RetentionRule).Lasts
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
+	exec.Leaf(tRetentionRule, "reason", func(dst []byte, obj any) []byte {
+		v := obj.(*privacy.RetentionRule).Reason
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
+
 	// RevokeKeyPayload
-	exec.Plain(tRevokeKeyPayload, "key", func(obj *RevokeKeyPayload) *identity.Key { return obj.Key }, s47)
+	exec.Plain(tRevokeKeyPayload, "key", func(obj *RevokeKeyPayload) *identity.Key { return obj.Key }, s48)
 	exec.Plain(tRevokeKeyPayload, "userErrors", func(obj *RevokeKeyPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
 
 	// RichTextBlock
@@ -2648,14 +2781,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// ScheduleElectionPayload
-	exec.Plain(tScheduleElectionPayload, "election", func(obj *ScheduleElectionPayload) *unit.Election { return obj.Election }, s131)
+	exec.Plain(tScheduleElectionPayload, "election", func(obj *ScheduleElectionPayload) *unit.Election { return obj.Election }, s137)
 	exec.Plain(tScheduleElectionPayload, "userErrors", func(obj *ScheduleElectionPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
 
 	// SearchConnection
-	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s133, exec.NonNull)
+	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s139, exec.NonNull)
 	exec.Method(tSearchConnection, "nodes", func(ctx context.Context, obj *search.Connection) (v []*search.Hit, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s135, exec.NonNull, exec.Guarded)
+	}, s141, exec.NonNull, exec.Guarded)
 	exec.Plain(tSearchConnection, "pageInfo", func(obj *search.Connection) *page.Info { return &obj.PageInfo }, s4, exec.NonNull)
 	exec.Leaf(tSearchConnection, "totalCount", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).TotalCount
@@ -2665,7 +2798,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*search.Connection).IsCapped
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s137, exec.NonNull)
+	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s143, exec.NonNull)
 	exec.Leaf(tSearchConnection, "didYouMean", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).DidYouMean
 		if v == nil {
@@ -2678,7 +2811,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tSearchEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*search.Hit]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s134, exec.NonNull)
+	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s140, exec.NonNull)
 
 	// SearchFacet
 	exec.Leaf(tSearchFacet, "kind", func(dst []byte, obj any) []byte {
@@ -2714,15 +2847,15 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s138, exec.NonNull)
+	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s144, exec.NonNull)
 	exec.Edge(tSearchHit, "target", func(ctx context.Context, objs []*search.Hit) ([]union.RouteContent, error) {
 		return resolvers.SearchHit().Target(ctx, objs)
-	}, s117, exec.NonNull)
+	}, s122, exec.NonNull)
 
 	// SectionMembership
 	exec.Edge(tSectionMembership, "section", func(ctx context.Context, objs []*membership.SectionMembership) ([]*unit.Section, error) {
 		return resolvers.SectionMembership().Section(ctx, objs)
-	}, s32)
+	}, s33)
 	exec.Leaf(tSectionMembership, "startsOn", func(dst []byte, obj any) []byte {
 		v := obj.(*membership.SectionMembership).StartsOn
 		return scalar.AppendDate(dst, v)
@@ -2735,12 +2868,16 @@ func NewExecTable(cfg Config) *exec.Table {
 		return scalar.AppendDate(dst, *v)
 	})
 
+	// SetErasureWaitPayload
+	exec.Plain(tSetErasureWaitPayload, "retentionRule", func(obj *SetErasureWaitPayload) *privacy.RetentionRule { return obj.RetentionRule }, s145)
+	exec.Plain(tSetErasureWaitPayload, "userErrors", func(obj *SetErasureWaitPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+
 	// SetTherapistListingPayload
-	exec.Plain(tSetTherapistListingPayload, "listing", func(obj *SetTherapistListingPayload) *therapist.Listing { return obj.Listing }, s74)
+	exec.Plain(tSetTherapistListingPayload, "listing", func(obj *SetTherapistListingPayload) *therapist.Listing { return obj.Listing }, s80)
 	exec.Plain(tSetTherapistListingPayload, "userErrors", func(obj *SetTherapistListingPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
 
 	// SignInPayload
-	exec.Plain(tSignInPayload, "viewer", func(obj *SignInPayload) *union.Viewer { return obj.Viewer }, s43)
+	exec.Plain(tSignInPayload, "viewer", func(obj *SignInPayload) *union.Viewer { return obj.Viewer }, s44)
 	exec.Leaf(tSignInPayload, "expiresAt", func(dst []byte, obj any) []byte {
 		v := obj.(*SignInPayload).ExpiresAt
 		if v == nil {
@@ -2793,25 +2930,25 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tSpecialistSection, "successor", func(ctx context.Context, objs []*unit.Section) ([]*unit.Section, error) {
 		return resolvers.SpecialistSection().Successor(ctx, objs)
-	}, s32)
+	}, s33)
 	exec.Edge(tSpecialistSection, "page", func(ctx context.Context, objs []*unit.Section) ([]*content.Page, error) {
 		return resolvers.SpecialistSection().Page(ctx, objs)
-	}, s115, exec.NonNull)
+	}, s120, exec.NonNull)
 	exec.Edge(tSpecialistSection, "subPages", func(ctx context.Context, objs []*unit.Section) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s116, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
+	}, s121, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
 	exec.Edge(tSpecialistSection, "committee", func(ctx context.Context, objs []*unit.Section) ([]*unit.Committee, error) {
 		return resolvers.SpecialistSection().Committee(ctx, objs)
-	}, s124)
+	}, s129)
 	exec.Edge(tSpecialistSection, "memberCount", func(ctx context.Context, objs []*unit.Section) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s37, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_memberCount_args))
+	}, s38, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_memberCount_args))
 	exec.Edge(tSpecialistSection, "members", func(ctx context.Context, objs []*unit.Section) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s130, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
+	}, s136, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
 
 	// StatisticsMonth
 	exec.Leaf(tStatisticsMonth, "month", func(dst []byte, obj any) []byte {
@@ -2843,10 +2980,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return scalar.AppendInt(dst, *v)
 	})
-	exec.Plain(tStatisticsMonth, "rows", func(obj *statistics.Month) []*statistics.Row { return obj.Rows }, s143, exec.NonNull)
+	exec.Plain(tStatisticsMonth, "rows", func(obj *statistics.Month) []*statistics.Row { return obj.Rows }, s150, exec.NonNull)
 
 	// StatisticsMonths
-	exec.Plain(tStatisticsMonths, "months", func(obj *statistics.Months) []*statistics.Month { return obj.Months }, s145, exec.NonNull)
+	exec.Plain(tStatisticsMonths, "months", func(obj *statistics.Months) []*statistics.Month { return obj.Months }, s152, exec.NonNull)
 	exec.Leaf(tStatisticsMonths, "joined", func(dst []byte, obj any) []byte {
 		v := obj.(*statistics.Months).Joined
 		if v == nil {
@@ -2884,7 +3021,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// StatisticsTable
-	exec.Plain(tStatisticsTable, "rows", func(obj *statistics.Table) []*statistics.Row { return obj.Rows }, s143, exec.NonNull)
+	exec.Plain(tStatisticsTable, "rows", func(obj *statistics.Table) []*statistics.Row { return obj.Rows }, s150, exec.NonNull)
 	exec.Leaf(tStatisticsTable, "total", func(dst []byte, obj any) []byte {
 		v := obj.(*statistics.Table).Total
 		if v == nil {
@@ -2931,23 +3068,23 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tTerm, "member", func(ctx context.Context, objs []*unit.Term) ([]*member.Member, error) {
 		return resolvers.Term().Member(ctx, objs)
-	}, s31)
+	}, s32)
 	exec.Edge(tTerm, "post", func(ctx context.Context, objs []*unit.Term) ([]*unit.Post, error) {
 		return resolvers.Term().Post(ctx, objs)
-	}, s38, exec.NonNull)
+	}, s39, exec.NonNull)
 
 	// TermPayload
-	exec.Plain(tTermPayload, "term", func(obj *TermPayload) *unit.Term { return obj.Term }, s146)
+	exec.Plain(tTermPayload, "term", func(obj *TermPayload) *unit.Term { return obj.Term }, s153)
 	exec.Plain(tTermPayload, "userErrors", func(obj *TermPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
 
 	// Therapist
-	exec.Plain(tTherapist, "distanceKm", func(obj *therapist.Found) float64 { return obj.DistanceKm() }, s138, exec.NonNull, exec.Guarded)
+	exec.Plain(tTherapist, "distanceKm", func(obj *therapist.Found) float64 { return obj.DistanceKm() }, s144, exec.NonNull, exec.Guarded)
 	exec.Edge(tTherapist, "member", func(ctx context.Context, objs []*therapist.Found) ([]*member.Member, error) {
 		return resolvers.Therapist().Member(ctx, objs)
-	}, s31)
+	}, s32)
 
 	// TherapistConnection
-	exec.Plain(tTherapistConnection, "edges", func(obj *page.Connection[*therapist.Found]) []page.Edge[*therapist.Found] { return obj.Edges }, s148, exec.NonNull)
+	exec.Plain(tTherapistConnection, "edges", func(obj *page.Connection[*therapist.Found]) []page.Edge[*therapist.Found] { return obj.Edges }, s155, exec.NonNull)
 	exec.Method(tTherapistConnection, "pageInfo", func(ctx context.Context, obj *page.Connection[*therapist.Found]) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
@@ -2956,14 +3093,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tTherapistEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*therapist.Found]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tTherapistEdge, "node", func(obj *page.Edge[*therapist.Found]) *therapist.Found { return obj.Node }, s149, exec.NonNull)
+	exec.Plain(tTherapistEdge, "node", func(obj *page.Edge[*therapist.Found]) *therapist.Found { return obj.Node }, s156, exec.NonNull)
 
 	// TherapistListing
 	exec.Leaf(tTherapistListing, "eligible", func(dst []byte, obj any) []byte {
 		v := obj.(*therapist.Listing).Eligible()
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tTherapistListing, "reasons", func(obj *therapist.Listing) []therapist.Reason { return obj.Reasons }, s151, exec.NonNull)
+	exec.Plain(tTherapistListing, "reasons", func(obj *therapist.Listing) []therapist.Reason { return obj.Reasons }, s158, exec.NonNull)
 
 	// TransferSectionMembersPayload
 	exec.Leaf(tTransferSectionMembersPayload, "members", func(dst []byte, obj any) []byte {
@@ -2987,7 +3124,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*union.UserError).Code
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tUserError, "field", func(obj *union.UserError) []string { return obj.Field }, s42)
+	exec.Plain(tUserError, "field", func(obj *union.UserError) []string { return obj.Field }, s43)
 	exec.Leaf(tUserError, "message", func(dst []byte, obj any) []byte {
 		v := obj.(*union.UserError).Message
 		return exec.AppendString(dst, v)
@@ -2995,23 +3132,23 @@ func NewExecTable(cfg Config) *exec.Table {
 
 	// Viewer
 	exec.Plain(tViewer, "account", func(obj *union.Viewer) *identity.Account { return obj.Account }, s13)
-	exec.Plain(tViewer, "application", func(obj *union.Viewer) *identity.KeyHolder { return obj.Application }, s152)
-	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s154, exec.NonNull)
+	exec.Plain(tViewer, "application", func(obj *union.Viewer) *identity.KeyHolder { return obj.Application }, s159)
+	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s161, exec.NonNull)
 	exec.Edge(tViewer, "member", func(ctx context.Context, objs []*union.Viewer) ([]*member.Member, error) {
 		return resolvers.Viewer().Member(ctx, objs)
-	}, s31)
+	}, s32)
 	exec.Edge(tViewer, "membershipApplication", func(ctx context.Context, objs []*union.Viewer) ([]*membership.Application, error) {
 		return resolvers.Viewer().MembershipApplication(ctx, objs)
-	}, s20)
+	}, s21)
 	exec.Edge(tViewer, "record", func(ctx context.Context, objs []*union.Viewer) ([]*membership.Record, error) {
 		return resolvers.Viewer().Record(ctx, objs)
-	}, s97)
+	}, s54)
 	exec.Edge(tViewer, "consents", func(ctx context.Context, objs []*union.Viewer) ([][]*privacy.Consent, error) {
 		return resolvers.Viewer().Consents(ctx, objs)
-	}, s73)
+	}, s79)
 	exec.Edge(tViewer, "erasure", func(ctx context.Context, objs []*union.Viewer) ([]*privacy.Erasure, error) {
 		return resolvers.Viewer().Erasure(ctx, objs)
-	}, s55)
+	}, s61)
 
 	// ViewerAccess
 	exec.Leaf(tViewerAccess, "canRead", func(dst []byte, obj any) []byte {
@@ -3046,7 +3183,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.WebinarBlock).PlainText
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tWebinarBlock, "partners", func(obj *content.WebinarBlock) []string { return obj.Partners }, s26, exec.NonNull)
+	exec.Plain(tWebinarBlock, "partners", func(obj *content.WebinarBlock) []string { return obj.Partners }, s27, exec.NonNull)
 	exec.Leaf(tWebinarBlock, "url", func(dst []byte, obj any) []byte {
 		v := obj.(*content.WebinarBlock).URL
 		if v == nil {
@@ -3073,165 +3210,172 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "node", func(ctx context.Context) (union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Node(ctx, fc.Args["id"].(string))
-	}, s155, exec.WithArgs(args_field_Query_node_args))
+	}, s162, exec.WithArgs(args_field_Query_node_args))
 	exec.Root(table, "Query", "nodes", func(ctx context.Context) ([]union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Nodes(ctx, fc.Args["ids"].([]string))
-	}, s157, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
+	}, s164, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
 	exec.Root(table, "Query", "rateLimit", func(ctx context.Context) (*union.RateLimit, error) {
 		return resolvers.Query().RateLimit(ctx)
-	}, s159, exec.NonNull)
+	}, s166, exec.NonNull)
 	exec.Root(table, "Query", "viewer", func(ctx context.Context) (*union.Viewer, error) {
 		return resolvers.Query().Viewer(ctx)
-	}, s160, exec.NonNull)
-	exec.Root(table, "Query", "accounts", nil, s162, exec.WithArgs(args_field_Query_accounts_args))
+	}, s167, exec.NonNull)
+	exec.Root(table, "Query", "accounts", nil, s169, exec.WithArgs(args_field_Query_accounts_args))
 	exec.Root(table, "Query", "caseStudy", func(ctx context.Context) (*career.CaseStudy, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudy(ctx, fc.Args["slug"].(string))
-	}, s34, exec.WithArgs(args_field_Query_caseStudy_args))
+	}, s35, exec.WithArgs(args_field_Query_caseStudy_args))
 	exec.Root(table, "Query", "caseStudies", func(ctx context.Context) (*career.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudies(ctx, fc.Args["filter"].(*career.Filter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s165, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
+	}, s172, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
 	exec.Root(table, "Query", "careerLevels", func(ctx context.Context) ([]*career.CareerLevel, error) {
 		return resolvers.Query().CareerLevels(ctx)
-	}, s168, exec.NonNull)
+	}, s175, exec.NonNull)
 	exec.Root(table, "Query", "route", func(ctx context.Context) (content.Route, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Route(ctx, fc.Args["path"].(string))
-	}, s169, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
+	}, s176, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
 	exec.Root(table, "Query", "page", func(ctx context.Context) (*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Page(ctx, fc.Args["path"].(string))
-	}, s114, exec.WithArgs(args_field_Query_page_args))
+	}, s119, exec.WithArgs(args_field_Query_page_args))
 	exec.Root(table, "Query", "documents", func(ctx context.Context) (*page.Connection[*content.Document], error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Documents(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s172, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
+	}, s179, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
 	exec.Root(table, "Query", "member", func(ctx context.Context) (*member.Member, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Member(ctx, fc.Args["id"].(string))
-	}, s31, exec.WithArgs(args_field_Query_member_args))
+	}, s32, exec.WithArgs(args_field_Query_member_args))
 	exec.Root(table, "Query", "members", func(ctx context.Context) (*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Members(ctx, fc.Args["filter"].(*member.Filter), fc.Args["orderBy"].(*member.Order), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s130, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
-	exec.Root(table, "Query", "viewAs", nil, s31, exec.WithArgs(args_field_Query_viewAs_args))
-	exec.Root(table, "Query", "applications", nil, s177, exec.WithArgs(args_field_Query_applications_args))
-	exec.Root(table, "Query", "register", nil, s179, exec.WithArgs(args_field_Query_register_args))
+	}, s136, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
+	exec.Root(table, "Query", "viewAs", nil, s32, exec.WithArgs(args_field_Query_viewAs_args))
+	exec.Root(table, "Query", "membershipRules", nil, s185, exec.WithArgs(args_field_Query_membershipRules_args))
+	exec.Root(table, "Query", "applications", nil, s187, exec.WithArgs(args_field_Query_applications_args))
+	exec.Root(table, "Query", "register", nil, s189, exec.WithArgs(args_field_Query_register_args))
 	exec.Root(table, "Query", "menu", func(ctx context.Context) (*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menu(ctx, fc.Args["handle"].(string))
-	}, s107, exec.WithArgs(args_field_Query_menu_args))
+	}, s112, exec.WithArgs(args_field_Query_menu_args))
 	exec.Root(table, "Query", "menus", func(ctx context.Context) ([]*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menus(ctx, fc.Args["handles"].([]string))
-	}, s183, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
+	}, s193, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
 	exec.Root(table, "Query", "navigationContext", func(ctx context.Context) (*nav.Context, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().NavigationContext(ctx, fc.Args["path"].(string), fc.Args["menu"].(string))
-	}, s185, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
+	}, s195, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
 	exec.Root(table, "Query", "organisation", func(ctx context.Context) (*content.Organisation, error) {
 		return resolvers.Query().Organisation(ctx)
-	}, s187, exec.NonNull)
-	exec.Root(table, "Query", "partnerApplications", nil, s188)
-	exec.Root(table, "Query", "auditTrail", nil, s189, exec.WithArgs(args_field_Query_auditTrail_args))
+	}, s197, exec.NonNull)
+	exec.Root(table, "Query", "partnerApplications", nil, s198)
+	exec.Root(table, "Query", "auditTrail", nil, s199, exec.WithArgs(args_field_Query_auditTrail_args))
 	exec.Root(table, "Query", "consentTexts", func(ctx context.Context) ([]*privacy.ConsentText, error) {
 		return resolvers.Query().ConsentTexts(ctx)
-	}, s192, exec.NonNull)
-	exec.Root(table, "Query", "exportMyData", nil, s193)
+	}, s202, exec.NonNull)
+	exec.Root(table, "Query", "erasures", nil, s203, exec.WithArgs(args_field_Query_erasures_args))
+	exec.Root(table, "Query", "retentionRules", nil, s206)
+	exec.Root(table, "Query", "exportMyData", nil, s207)
 	exec.Root(table, "Query", "erasureCertificate", func(ctx context.Context) (*privacy.Certificate, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().ErasureCertificate(ctx, fc.Args["id"].(string))
-	}, s194, exec.WithArgs(args_field_Query_erasureCertificate_args))
+	}, s208, exec.WithArgs(args_field_Query_erasureCertificate_args))
 	exec.Root(table, "Query", "search", func(ctx context.Context) (*search.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Search(ctx, fc.Args["query"].(string), fc.Args["kinds"].([]search.Kind), fc.Args["first"].(*int), fc.Args["after"].(*string))
-	}, s196, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
+	}, s210, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
 	exec.Root(table, "Query", "suggest", func(ctx context.Context) ([]*search.Suggestion, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Suggest(ctx, fc.Args["prefix"].(string), fc.Args["first"].(*int))
-	}, s199, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
-	exec.Root(table, "Query", "memberStatistics", nil, s201, exec.WithArgs(args_field_Query_memberStatistics_args))
+	}, s213, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
+	exec.Root(table, "Query", "memberStatistics", nil, s215, exec.WithArgs(args_field_Query_memberStatistics_args))
 	exec.Root(table, "Query", "therapists", func(ctx context.Context) (*page.Connection[*therapist.Found], error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Therapists(ctx, fc.Args["near"].(member.Near), fc.Args["section"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*string))
-	}, s203, exec.NonNull, exec.WithArgs(args_field_Query_therapists_args))
+	}, s217, exec.NonNull, exec.WithArgs(args_field_Query_therapists_args))
 	exec.Root(table, "Query", "specialistSection", func(ctx context.Context) (*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSection(ctx, fc.Args["slug"].(string))
-	}, s32, exec.WithArgs(args_field_Query_specialistSection_args))
+	}, s33, exec.WithArgs(args_field_Query_specialistSection_args))
 	exec.Root(table, "Query", "specialistSections", func(ctx context.Context) ([]*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSections(ctx, fc.Args["status"].(*unit.Status))
-	}, s206, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
+	}, s220, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
 	exec.Root(table, "Query", "region", func(ctx context.Context) (*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Region(ctx, fc.Args["slug"].(string))
-	}, s33, exec.WithArgs(args_field_Query_region_args))
+	}, s34, exec.WithArgs(args_field_Query_region_args))
 	exec.Root(table, "Query", "regions", func(ctx context.Context) ([]*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Regions(ctx, fc.Args["nation"].(*unit.Nation))
-	}, s210, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
+	}, s224, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
 	exec.Root(table, "Query", "committee", func(ctx context.Context) (*unit.Committee, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Committee(ctx, fc.Args["slug"].(string))
-	}, s124, exec.WithArgs(args_field_Query_committee_args))
+	}, s129, exec.WithArgs(args_field_Query_committee_args))
 	exec.Root(table, "Query", "committees", func(ctx context.Context) ([]*unit.Committee, error) {
 		return resolvers.Query().Committees(ctx)
-	}, s214, exec.NonNull)
-	exec.Root(table, "Mutation", "join", nil, s215, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
-	exec.Root(table, "Mutation", "setPassword", nil, s217, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
-	exec.Root(table, "Mutation", "signIn", nil, s217, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
-	exec.Root(table, "Mutation", "signOut", nil, s220, exec.NonNull)
-	exec.Root(table, "Mutation", "signOutEverywhere", nil, s220, exec.NonNull)
-	exec.Root(table, "Mutation", "requestPasswordReset", nil, s221, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
-	exec.Root(table, "Mutation", "changePassword", nil, s217, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
-	exec.Root(table, "Mutation", "grantRole", nil, s224, exec.NonNull, exec.WithArgs(args_field_Mutation_grantRole_args))
-	exec.Root(table, "Mutation", "revokeRole", nil, s224, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeRole_args))
-	exec.Root(table, "Mutation", "suspendAccount", nil, s224, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendAccount_args))
-	exec.Root(table, "Mutation", "reinstateAccount", nil, s224, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateAccount_args))
-	exec.Root(table, "Mutation", "beginTotp", nil, s229, exec.NonNull, exec.WithArgs(args_field_Mutation_beginTotp_args))
-	exec.Root(table, "Mutation", "confirmTotp", nil, s231, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmTotp_args))
-	exec.Root(table, "Mutation", "disableTotp", nil, s217, exec.NonNull, exec.WithArgs(args_field_Mutation_disableTotp_args))
-	exec.Root(table, "Mutation", "updateProfile", nil, s234, exec.NonNull, exec.WithArgs(args_field_Mutation_updateProfile_args))
-	exec.Root(table, "Mutation", "setFieldAudience", nil, s234, exec.NonNull, exec.WithArgs(args_field_Mutation_setFieldAudience_args))
-	exec.Root(table, "Mutation", "setPhoto", nil, s234, exec.NonNull, exec.WithArgs(args_field_Mutation_setPhoto_args))
-	exec.Root(table, "Mutation", "removePhoto", nil, s234, exec.NonNull)
-	exec.Root(table, "Mutation", "lockFieldAudience", nil, s234, exec.NonNull, exec.WithArgs(args_field_Mutation_lockFieldAudience_args))
-	exec.Root(table, "Mutation", "acceptApplication", nil, s239, exec.NonNull, exec.WithArgs(args_field_Mutation_acceptApplication_args))
-	exec.Root(table, "Mutation", "declineApplication", nil, s239, exec.NonNull, exec.WithArgs(args_field_Mutation_declineApplication_args))
-	exec.Root(table, "Mutation", "withdrawApplication", nil, s239, exec.NonNull)
-	exec.Root(table, "Mutation", "renewMembership", nil, s242, exec.NonNull, exec.WithArgs(args_field_Mutation_renewMembership_args))
-	exec.Root(table, "Mutation", "resignMembership", nil, s242, exec.NonNull, exec.WithArgs(args_field_Mutation_resignMembership_args))
-	exec.Root(table, "Mutation", "changeGrade", nil, s242, exec.NonNull, exec.WithArgs(args_field_Mutation_changeGrade_args))
-	exec.Root(table, "Mutation", "suspendMembership", nil, s242, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendMembership_args))
-	exec.Root(table, "Mutation", "reinstateMembership", nil, s242, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateMembership_args))
-	exec.Root(table, "Mutation", "endMembership", nil, s242, exec.NonNull, exec.WithArgs(args_field_Mutation_endMembership_args))
-	exec.Root(table, "Mutation", "stateRegistration", nil, s242, exec.NonNull, exec.WithArgs(args_field_Mutation_stateRegistration_args))
-	exec.Root(table, "Mutation", "verifyRegistration", nil, s242, exec.NonNull, exec.WithArgs(args_field_Mutation_verifyRegistration_args))
-	exec.Root(table, "Mutation", "stateInsurance", nil, s242, exec.NonNull, exec.WithArgs(args_field_Mutation_stateInsurance_args))
-	exec.Root(table, "Mutation", "joinSection", nil, s242, exec.NonNull, exec.WithArgs(args_field_Mutation_joinSection_args))
-	exec.Root(table, "Mutation", "leaveSection", nil, s242, exec.NonNull, exec.WithArgs(args_field_Mutation_leaveSection_args))
-	exec.Root(table, "Mutation", "transferSectionMembers", nil, s254, exec.NonNull, exec.WithArgs(args_field_Mutation_transferSectionMembers_args))
-	exec.Root(table, "Mutation", "appointToPost", nil, s256, exec.NonNull, exec.WithArgs(args_field_Mutation_appointToPost_args))
-	exec.Root(table, "Mutation", "endTerm", nil, s256, exec.NonNull, exec.WithArgs(args_field_Mutation_endTerm_args))
-	exec.Root(table, "Mutation", "scheduleElection", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_scheduleElection_args))
-	exec.Root(table, "Mutation", "createPartnerApplication", nil, s261, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
-	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s261, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
-	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s261, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
-	exec.Root(table, "Mutation", "createKey", nil, s265, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
-	exec.Root(table, "Mutation", "revokeKey", nil, s267, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
-	exec.Root(table, "Mutation", "beginPasskey", nil, s269, exec.NonNull)
-	exec.Root(table, "Mutation", "addPasskey", nil, s217, exec.NonNull, exec.WithArgs(args_field_Mutation_addPasskey_args))
-	exec.Root(table, "Mutation", "removePasskey", nil, s217, exec.NonNull, exec.WithArgs(args_field_Mutation_removePasskey_args))
-	exec.Root(table, "Mutation", "beginPasskeySignIn", nil, s269, exec.NonNull)
-	exec.Root(table, "Mutation", "signInByPasskey", nil, s217, exec.NonNull, exec.WithArgs(args_field_Mutation_signInByPasskey_args))
-	exec.Root(table, "Mutation", "giveConsent", nil, s273, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
-	exec.Root(table, "Mutation", "withdrawConsent", nil, s273, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
-	exec.Root(table, "Mutation", "eraseMember", nil, s276, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
-	exec.Root(table, "Mutation", "cancelErasure", nil, s276, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
-	exec.Root(table, "Mutation", "executeErasure", nil, s276, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
-	exec.Root(table, "Mutation", "setTherapistListing", nil, s280, exec.NonNull, exec.WithArgs(args_field_Mutation_setTherapistListing_args))
+	}, s228, exec.NonNull)
+	exec.Root(table, "Mutation", "join", nil, s229, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
+	exec.Root(table, "Mutation", "setPassword", nil, s231, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
+	exec.Root(table, "Mutation", "signIn", nil, s231, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
+	exec.Root(table, "Mutation", "signOut", nil, s234, exec.NonNull)
+	exec.Root(table, "Mutation", "signOutEverywhere", nil, s234, exec.NonNull)
+	exec.Root(table, "Mutation", "requestPasswordReset", nil, s235, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
+	exec.Root(table, "Mutation", "changePassword", nil, s231, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
+	exec.Root(table, "Mutation", "grantRole", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_grantRole_args))
+	exec.Root(table, "Mutation", "revokeRole", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeRole_args))
+	exec.Root(table, "Mutation", "suspendAccount", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendAccount_args))
+	exec.Root(table, "Mutation", "reinstateAccount", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateAccount_args))
+	exec.Root(table, "Mutation", "beginTotp", nil, s243, exec.NonNull, exec.WithArgs(args_field_Mutation_beginTotp_args))
+	exec.Root(table, "Mutation", "confirmTotp", nil, s245, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmTotp_args))
+	exec.Root(table, "Mutation", "disableTotp", nil, s231, exec.NonNull, exec.WithArgs(args_field_Mutation_disableTotp_args))
+	exec.Root(table, "Mutation", "updateProfile", nil, s248, exec.NonNull, exec.WithArgs(args_field_Mutation_updateProfile_args))
+	exec.Root(table, "Mutation", "setFieldAudience", nil, s248, exec.NonNull, exec.WithArgs(args_field_Mutation_setFieldAudience_args))
+	exec.Root(table, "Mutation", "setPhoto", nil, s248, exec.NonNull, exec.WithArgs(args_field_Mutation_setPhoto_args))
+	exec.Root(table, "Mutation", "removePhoto", nil, s248, exec.NonNull)
+	exec.Root(table, "Mutation", "lockFieldAudience", nil, s248, exec.NonNull, exec.WithArgs(args_field_Mutation_lockFieldAudience_args))
+	exec.Root(table, "Mutation", "acceptApplication", nil, s253, exec.NonNull, exec.WithArgs(args_field_Mutation_acceptApplication_args))
+	exec.Root(table, "Mutation", "declineApplication", nil, s253, exec.NonNull, exec.WithArgs(args_field_Mutation_declineApplication_args))
+	exec.Root(table, "Mutation", "applyForMembership", nil, s253, exec.NonNull, exec.WithArgs(args_field_Mutation_applyForMembership_args))
+	exec.Root(table, "Mutation", "withdrawApplication", nil, s253, exec.NonNull)
+	exec.Root(table, "Mutation", "renewMembership", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_renewMembership_args))
+	exec.Root(table, "Mutation", "resignMembership", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_resignMembership_args))
+	exec.Root(table, "Mutation", "changeGrade", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_changeGrade_args))
+	exec.Root(table, "Mutation", "suspendMembership", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendMembership_args))
+	exec.Root(table, "Mutation", "reinstateMembership", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateMembership_args))
+	exec.Root(table, "Mutation", "endMembership", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_endMembership_args))
+	exec.Root(table, "Mutation", "stateRegistration", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_stateRegistration_args))
+	exec.Root(table, "Mutation", "verifyRegistration", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_verifyRegistration_args))
+	exec.Root(table, "Mutation", "stateInsurance", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_stateInsurance_args))
+	exec.Root(table, "Mutation", "joinSection", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_joinSection_args))
+	exec.Root(table, "Mutation", "leaveSection", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_leaveSection_args))
+	exec.Root(table, "Mutation", "transferSectionMembers", nil, s269, exec.NonNull, exec.WithArgs(args_field_Mutation_transferSectionMembers_args))
+	exec.Root(table, "Mutation", "appointToPost", nil, s271, exec.NonNull, exec.WithArgs(args_field_Mutation_appointToPost_args))
+	exec.Root(table, "Mutation", "endTerm", nil, s271, exec.NonNull, exec.WithArgs(args_field_Mutation_endTerm_args))
+	exec.Root(table, "Mutation", "addMembershipRule", nil, s274, exec.NonNull, exec.WithArgs(args_field_Mutation_addMembershipRule_args))
+	exec.Root(table, "Mutation", "scheduleElection", nil, s276, exec.NonNull, exec.WithArgs(args_field_Mutation_scheduleElection_args))
+	exec.Root(table, "Mutation", "createPartnerApplication", nil, s278, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
+	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s278, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
+	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s278, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
+	exec.Root(table, "Mutation", "createKey", nil, s282, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
+	exec.Root(table, "Mutation", "revokeKey", nil, s284, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
+	exec.Root(table, "Mutation", "beginPasskey", nil, s286, exec.NonNull)
+	exec.Root(table, "Mutation", "addPasskey", nil, s231, exec.NonNull, exec.WithArgs(args_field_Mutation_addPasskey_args))
+	exec.Root(table, "Mutation", "removePasskey", nil, s231, exec.NonNull, exec.WithArgs(args_field_Mutation_removePasskey_args))
+	exec.Root(table, "Mutation", "beginPasskeySignIn", nil, s286, exec.NonNull)
+	exec.Root(table, "Mutation", "signInByPasskey", nil, s231, exec.NonNull, exec.WithArgs(args_field_Mutation_signInByPasskey_args))
+	exec.Root(table, "Mutation", "giveConsent", nil, s290, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
+	exec.Root(table, "Mutation", "withdrawConsent", nil, s290, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
+	exec.Root(table, "Mutation", "eraseMember", nil, s293, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
+	exec.Root(table, "Mutation", "cancelErasure", nil, s293, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
+	exec.Root(table, "Mutation", "executeErasure", nil, s293, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
+	exec.Root(table, "Mutation", "publishConsentText", nil, s297, exec.NonNull, exec.WithArgs(args_field_Mutation_publishConsentText_args))
+	exec.Root(table, "Mutation", "setErasureWait", nil, s299, exec.NonNull, exec.WithArgs(args_field_Mutation_setErasureWait_args))
+	exec.Root(table, "Mutation", "setTherapistListing", nil, s301, exec.NonNull, exec.WithArgs(args_field_Mutation_setTherapistListing_args))
 	return table
 }

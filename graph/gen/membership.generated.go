@@ -69,6 +69,70 @@ func field_Membership_statusAsOf_args(ctx context.Context, ec *executionContext,
 
 // region    **************************** field.gotpl *****************************
 
+func _AddMembershipRulePayload_membershipRule(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *AddMembershipRulePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AddMembershipRulePayload_membershipRule(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MembershipRule, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *membership.Rule) graphql.Marshaler {
+			return marshalOMembershipRule2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐRule(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_AddMembershipRulePayload_membershipRule(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AddMembershipRulePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_MembershipRule(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _AddMembershipRulePayload_userErrors(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *AddMembershipRulePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_AddMembershipRulePayload_userErrors(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*union.UserError) graphql.Marshaler {
+			return marshalNUserError2ᚕᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐUserErrorᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_AddMembershipRulePayload_userErrors(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AddMembershipRulePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_UserError(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _ApplicationPayload_application(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ApplicationPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1141,6 +1205,29 @@ func fieldContext_Membership_endsOn(_ context.Context, ec *executionContext, fie
 	return graphql.NewScalarFieldContext("Membership", field, false, false, errors.New("field of type Date does not have child fields"))
 }
 
+func _Membership_paidUntil(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *membership.Membership) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Membership_paidUntil(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PaidUntil, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalODate2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Membership_paidUntil(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Membership", field, false, false, errors.New("field of type Date does not have child fields"))
+}
+
 func _Membership_graceEndsOn(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *membership.Membership) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1816,6 +1903,190 @@ func fieldContext_MembershipEvent_recordedAt(_ context.Context, ec *executionCon
 	return graphql.NewScalarFieldContext("MembershipEvent", field, false, false, errors.New("field of type DateTime does not have child fields"))
 }
 
+func _MembershipRule_grade(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *membership.Rule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MembershipRule_grade(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Grade, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNMemberGrade2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MembershipRule_grade(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MembershipRule", field, false, false, errors.New("field of type MemberGrade does not have child fields"))
+}
+
+func _MembershipRule_since(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *membership.Rule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MembershipRule_since(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Since, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return marshalNDate2timeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MembershipRule_since(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MembershipRule", field, false, false, errors.New("field of type Date does not have child fields"))
+}
+
+func _MembershipRule_until(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *membership.Rule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MembershipRule_until(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Until, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return marshalODate2ᚖtimeᚐTime(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_MembershipRule_until(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MembershipRule", field, false, false, errors.New("field of type Date does not have child fields"))
+}
+
+func _MembershipRule_graceDays(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *membership.Rule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MembershipRule_graceDays(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.GraceDays, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MembershipRule_graceDays(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MembershipRule", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _MembershipRule_renewalDays(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *membership.Rule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MembershipRule_renewalDays(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RenewalDays, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MembershipRule_renewalDays(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MembershipRule", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _MembershipRule_periodMonths(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *membership.Rule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MembershipRule_periodMonths(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PeriodMonths, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MembershipRule_periodMonths(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MembershipRule", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func _MembershipRule_countsAs(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *membership.Rule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MembershipRule_countsAs(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CountsAs, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v membership.Status) graphql.Marshaler {
+			return marshalNMembershipStatus2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐStatus(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MembershipRule_countsAs(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MembershipRule", field, false, false, errors.New("field of type MembershipStatus does not have child fields"))
+}
+
+func _MembershipRule_practises(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *membership.Rule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MembershipRule_practises(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Practises, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return marshalNBoolean2bool(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MembershipRule_practises(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MembershipRule", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
 func _RecordPayload_record(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *RecordPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2361,6 +2632,115 @@ func unmarshalInputAcceptApplicationInput(ctx context.Context, ec *executionCont
 				return it, err
 			}
 			it.StartsOn = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputAddMembershipRuleInput(ctx context.Context, ec *executionContext, obj any) (membership.RuleChange, error) {
+	var it membership.RuleChange
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"grade", "since", "graceDays", "renewalDays", "periodMonths", "countsAs", "practises"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "grade":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("grade"))
+			data, err := unmarshalNMemberGrade2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Grade = data
+		case "since":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("since"))
+			data, err := unmarshalNDate2timeᚐTime(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Since = data
+		case "graceDays":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("graceDays"))
+			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.GraceDays = data
+		case "renewalDays":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("renewalDays"))
+			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.RenewalDays = data
+		case "periodMonths":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("periodMonths"))
+			data, err := unmarshalOInt2ᚖint(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.PeriodMonths = data
+		case "countsAs":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("countsAs"))
+			data, err := unmarshalOMembershipStatus2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐStatus(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.CountsAs = data
+		case "practises":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("practises"))
+			data, err := unmarshalOBoolean2ᚖbool(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Practises = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputApplyForMembershipInput(ctx context.Context, ec *executionContext, obj any) (membership.Applying, error) {
+	var it membership.Applying
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"displayName", "grade"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "displayName":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("displayName"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DisplayName = data
+		case "grade":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("grade"))
+			data, err := unmarshalNMemberGrade2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Grade = data
 		}
 	}
 	return it, nil
@@ -3143,6 +3523,49 @@ func unmarshalInputVerifyRegistrationInput(ctx context.Context, ec *executionCon
 
 // region    **************************** object.gotpl ****************************
 
+var addMembershipRulePayloadImplementors = []string{"AddMembershipRulePayload"}
+
+func _AddMembershipRulePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *AddMembershipRulePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, addMembershipRulePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AddMembershipRulePayload")
+		case "membershipRule":
+			out.Values[i] = _AddMembershipRulePayload_membershipRule(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = _AddMembershipRulePayload_userErrors(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var applicationPayloadImplementors = []string{"ApplicationPayload"}
 
 func _ApplicationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *ApplicationPayload) graphql.Marshaler {
@@ -3782,6 +4205,11 @@ func _Membership(ctx context.Context, ec *executionContext, sel ast.SelectionSet
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "paidUntil":
+			out.Values[i] = _Membership_paidUntil(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "graceEndsOn":
 			out.Values[i] = _Membership_graceEndsOn(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -4154,6 +4582,79 @@ func _MembershipEvent(ctx context.Context, ec *executionContext, sel ast.Selecti
 	return out
 }
 
+var membershipRuleImplementors = []string{"MembershipRule"}
+
+func _MembershipRule(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *membership.Rule) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, membershipRuleImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("MembershipRule")
+		case "grade":
+			out.Values[i] = _MembershipRule_grade(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "since":
+			out.Values[i] = _MembershipRule_since(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "until":
+			out.Values[i] = _MembershipRule_until(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "graceDays":
+			out.Values[i] = _MembershipRule_graceDays(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "renewalDays":
+			out.Values[i] = _MembershipRule_renewalDays(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "periodMonths":
+			out.Values[i] = _MembershipRule_periodMonths(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "countsAs":
+			out.Values[i] = _MembershipRule_countsAs(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "practises":
+			out.Values[i] = _MembershipRule_practises(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var recordPayloadImplementors = []string{"RecordPayload"}
 
 func _RecordPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *RecordPayload) graphql.Marshaler {
@@ -4484,6 +4985,21 @@ func unmarshalNAcceptApplicationInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgra
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func unmarshalNAddMembershipRuleInput2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐRuleChange(ctx context.Context, ec *executionContext, v any) (membership.RuleChange, error) {
+	res, err := unmarshalInputAddMembershipRuleInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNAddMembershipRulePayload2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐAddMembershipRulePayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *AddMembershipRulePayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _AddMembershipRulePayload(ctx, ec, sel, v)
+}
+
 func marshalNApplicationPayload2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐApplicationPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *ApplicationPayload) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
@@ -4509,6 +5025,11 @@ func marshalNApplicationStatus2githubᚗcomᚋcollegiumᚋcollegiumᚋinternal�
 		}
 	}
 	return res
+}
+
+func unmarshalNApplyForMembershipInput2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐApplying(ctx context.Context, ec *executionContext, v any) (membership.Applying, error) {
+	res, err := unmarshalInputApplyForMembershipInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalNAppointToPostInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐAppointToPostInput(ctx context.Context, ec *executionContext, v any) (AppointToPostInput, error) {
@@ -4726,6 +5247,16 @@ func marshalNMembershipEventKind2githubᚗcomᚋcollegiumᚋcollegiumᚋinternal
 	return res
 }
 
+func marshalNMembershipRule2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐRule(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *membership.Rule) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _MembershipRule(ctx, ec, sel, v)
+}
+
 func unmarshalNMembershipStatus2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐStatus(ctx context.Context, ec *executionContext, v any) (membership.Status, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := membership.Status(tmp)
@@ -4938,6 +5469,32 @@ func marshalOMembershipApplicationConnection2ᚖgithubᚗcomᚋcollegiumᚋcolle
 		return graphql.Null
 	}
 	return _MembershipApplicationConnection(ctx, ec, sel, v)
+}
+
+func marshalOMembershipRule2ᚕᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐRuleᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*membership.Rule) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNMembershipRule2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐRule(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalOMembershipRule2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐRule(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *membership.Rule) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _MembershipRule(ctx, ec, sel, v)
 }
 
 func unmarshalOMembershipStatus2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐStatus(ctx context.Context, ec *executionContext, v any) (*membership.Status, error) {

@@ -31,6 +31,14 @@ type AccountPayload struct {
 	UserErrors []*union.UserError `json:"userErrors"`
 }
 
+// What became of a rule.
+type AddMembershipRulePayload struct {
+	// The rule as it holds from its first day on; null if nothing was changed.
+	MembershipRule *membership.Rule `json:"membershipRule,omitempty"`
+	// Why not.
+	UserErrors []*union.UserError `json:"userErrors"`
+}
+
 // The answer of an authenticator that made a passkey.
 type AddPasskeyInput struct {
 	// The token of the question, from beginPasskey.
@@ -305,6 +313,14 @@ type ProfilePayload struct {
 	UserErrors []*union.UserError `json:"userErrors"`
 }
 
+// What became of words that members can agree to.
+type PublishConsentTextPayload struct {
+	// The text; null if nothing was changed.
+	ConsentText *privacy.ConsentText `json:"consentText,omitempty"`
+	// Why not.
+	UserErrors []*union.UserError `json:"userErrors"`
+}
+
 // The opening page of the graph: what can be asked. Every field is public unless its description says otherwise.
 type Query struct {
 }
@@ -399,6 +415,20 @@ type ScheduleElectionInput struct {
 type ScheduleElectionPayload struct {
 	// The election; null if nothing was changed.
 	Election *unit.Election `json:"election,omitempty"`
+	// Why not.
+	UserErrors []*union.UserError `json:"userErrors"`
+}
+
+// How long a request to erase somebody waits.
+type SetErasureWaitInput struct {
+	// In days, 0 to 90.
+	Days int `json:"days"`
+}
+
+// What became of the wait.
+type SetErasureWaitPayload struct {
+	// The rule; null if nothing was changed.
+	RetentionRule *privacy.RetentionRule `json:"retentionRule,omitempty"`
 	// Why not.
 	UserErrors []*union.UserError `json:"userErrors"`
 }

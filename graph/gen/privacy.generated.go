@@ -13,12 +13,22 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/collegium/collegium/graph/union"
 	"github.com/collegium/collegium/internal/audit"
+	"github.com/collegium/collegium/internal/identity"
+	"github.com/collegium/collegium/internal/membership"
 	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/privacy"
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
 // region    ************************** generated!.gotpl **************************
+
+type ErasureResolver interface {
+	Record(ctx context.Context, objs []*privacy.Erasure) ([]*membership.Record, error)
+	Account(ctx context.Context, objs []*privacy.Erasure) ([]*identity.Account, error)
+}
+type ErasureConnectionResolver interface {
+	TotalCount(ctx context.Context, objs []*page.Connection[*privacy.Erasure]) ([]int, error)
+}
 
 // endregion ************************** generated!.gotpl **************************
 
@@ -1103,6 +1113,116 @@ func fieldContext_Erasure_byStaff(_ context.Context, ec *executionContext, field
 	return graphql.NewScalarFieldContext("Erasure", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
+func _Erasure_record(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *privacy.Erasure) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Erasure_record(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.resolveBatch_Erasure_record(ctx, field, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *membership.Record) graphql.Marshaler {
+			return marshalOMemberRecord2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐRecord(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Erasure_record(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Erasure",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_MemberRecord(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+func (ec *executionContext) resolveBatch_Erasure_record(ctx context.Context, field graphql.CollectedField, obj *privacy.Erasure) (any, error) {
+	resolver := ec.Resolvers.Erasure()
+	if batch, ok := graphql.BatchParentsFor[*privacy.Erasure](ctx, "Erasure"); ok {
+		result := batch.FieldResult(field, func() (any, error) {
+			return resolver.Record(ctx, batch.Parents)
+		})
+		return graphql.ResolveBatchGroupResult[*membership.Record](
+			ctx,
+			batch.Index,
+			len(batch.Parents),
+			result,
+			"Erasure.record",
+			batch.IndexMap,
+		)
+	}
+	results, err := resolver.Record(ctx, []*privacy.Erasure{obj})
+	return graphql.ResolveBatchSingleResult[*membership.Record](
+		ctx,
+		results,
+		err,
+		"Erasure.record",
+	)
+}
+
+func _Erasure_account(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *privacy.Erasure) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Erasure_account(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.resolveBatch_Erasure_account(ctx, field, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *identity.Account) graphql.Marshaler {
+			return marshalOAccount2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋidentityᚐAccount(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_Erasure_account(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Erasure",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Account(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+func (ec *executionContext) resolveBatch_Erasure_account(ctx context.Context, field graphql.CollectedField, obj *privacy.Erasure) (any, error) {
+	resolver := ec.Resolvers.Erasure()
+	if batch, ok := graphql.BatchParentsFor[*privacy.Erasure](ctx, "Erasure"); ok {
+		result := batch.FieldResult(field, func() (any, error) {
+			return resolver.Account(ctx, batch.Parents)
+		})
+		return graphql.ResolveBatchGroupResult[*identity.Account](
+			ctx,
+			batch.Index,
+			len(batch.Parents),
+			result,
+			"Erasure.account",
+			batch.IndexMap,
+		)
+	}
+	results, err := resolver.Account(ctx, []*privacy.Erasure{obj})
+	return graphql.ResolveBatchSingleResult[*identity.Account](
+		ctx,
+		results,
+		err,
+		"Erasure.account",
+	)
+}
+
 func _ErasureCertificate_id(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *privacy.Certificate) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1254,6 +1374,203 @@ func fieldContext_ErasureCertificate_kept(_ context.Context, ec *executionContex
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_ErasurePart(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _ErasureConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *page.Connection[*privacy.Erasure]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ErasureConnection_edges(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []page.Edge[*privacy.Erasure]) graphql.Marshaler {
+			return marshalNErasureEdge2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋpageᚐEdgeᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_ErasureConnection_edges(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ErasureConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_ErasureEdge(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _ErasureConnection_nodes(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *page.Connection[*privacy.Erasure]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ErasureConnection_nodes(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*privacy.Erasure) graphql.Marshaler {
+			return marshalNErasure2ᚕᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋprivacyᚐErasureᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_ErasureConnection_nodes(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ErasureConnection",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Erasure(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _ErasureConnection_pageInfo(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *page.Connection[*privacy.Erasure]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ErasureConnection_pageInfo(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *page.Info) graphql.Marshaler {
+			return marshalNPageInfo2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋpageᚐInfo(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_ErasureConnection_pageInfo(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ErasureConnection",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_PageInfo(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _ErasureConnection_totalCount(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *page.Connection[*privacy.Erasure]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ErasureConnection_totalCount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.resolveBatch_ErasureConnection_totalCount(ctx, field, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return marshalNInt2int(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_ErasureConnection_totalCount(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ErasureConnection", field, true, true, errors.New("field of type Int does not have child fields"))
+}
+func (ec *executionContext) resolveBatch_ErasureConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *page.Connection[*privacy.Erasure]) (any, error) {
+	resolver := ec.Resolvers.ErasureConnection()
+	if batch, ok := graphql.BatchParentsFor[*page.Connection[*privacy.Erasure]](ctx, "ErasureConnection"); ok {
+		result := batch.FieldResult(field, func() (any, error) {
+			return resolver.TotalCount(ctx, batch.Parents)
+		})
+		return graphql.ResolveBatchGroupResult[int](
+			ctx,
+			batch.Index,
+			len(batch.Parents),
+			result,
+			"ErasureConnection.totalCount",
+			batch.IndexMap,
+		)
+	}
+	results, err := resolver.TotalCount(ctx, []*page.Connection[*privacy.Erasure]{obj})
+	return graphql.ResolveBatchSingleResult[int](
+		ctx,
+		results,
+		err,
+		"ErasureConnection.totalCount",
+	)
+}
+
+func _ErasureEdge_cursor(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *page.Edge[*privacy.Erasure]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ErasureEdge_cursor(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_ErasureEdge_cursor(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ErasureEdge", field, true, false, errors.New("field of type String does not have child fields"))
+}
+
+func _ErasureEdge_node(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *page.Edge[*privacy.Erasure]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ErasureEdge_node(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *privacy.Erasure) graphql.Marshaler {
+			return marshalNErasure2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋprivacyᚐErasure(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_ErasureEdge_node(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ErasureEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Erasure(ctx, ec, field)
 		},
 	}
 	return fc, nil
@@ -1438,6 +1755,203 @@ func fieldContext_ErasurePayload_userErrors(_ context.Context, ec *executionCont
 	return fc, nil
 }
 
+func _PublishConsentTextPayload_consentText(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *PublishConsentTextPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_PublishConsentTextPayload_consentText(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ConsentText, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *privacy.ConsentText) graphql.Marshaler {
+			return marshalOConsentText2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋprivacyᚐConsentText(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_PublishConsentTextPayload_consentText(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "PublishConsentTextPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_ConsentText(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _PublishConsentTextPayload_userErrors(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *PublishConsentTextPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_PublishConsentTextPayload_userErrors(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*union.UserError) graphql.Marshaler {
+			return marshalNUserError2ᚕᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐUserErrorᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_PublishConsentTextPayload_userErrors(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "PublishConsentTextPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_UserError(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _RetentionRule_rule(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *privacy.RetentionRule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_RetentionRule_rule(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Rule, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_RetentionRule_rule(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RetentionRule", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _RetentionRule_lasts(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *privacy.RetentionRule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_RetentionRule_lasts(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Lasts, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return marshalOString2ᚖstring(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_RetentionRule_lasts(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RetentionRule", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _RetentionRule_reason(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *privacy.RetentionRule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_RetentionRule_reason(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Reason, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_RetentionRule_reason(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RetentionRule", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func _SetErasureWaitPayload_retentionRule(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *SetErasureWaitPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SetErasureWaitPayload_retentionRule(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RetentionRule, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *privacy.RetentionRule) graphql.Marshaler {
+			return marshalORetentionRule2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋprivacyᚐRetentionRule(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_SetErasureWaitPayload_retentionRule(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SetErasureWaitPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_RetentionRule(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _SetErasureWaitPayload_userErrors(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *SetErasureWaitPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_SetErasureWaitPayload_userErrors(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*union.UserError) graphql.Marshaler {
+			return marshalNUserError2ᚕᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐUserErrorᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_SetErasureWaitPayload_userErrors(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SetErasureWaitPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_UserError(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 // endregion **************************** field.gotpl *****************************
 
 // region    **************************** input.gotpl *****************************
@@ -1606,6 +2120,87 @@ func unmarshalInputGiveConsentInput(ctx context.Context, ec *executionContext, o
 				return it, err
 			}
 			it.Version = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputPublishConsentTextInput(ctx context.Context, ec *executionContext, obj any) (privacy.Words, error) {
+	var it privacy.Words
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"purpose", "after", "title", "text"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "purpose":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("purpose"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Purpose = data
+		case "after":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("after"))
+			data, err := unmarshalNInt2int(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.After = data
+		case "title":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("title"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Title = data
+		case "text":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("text"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Text = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputSetErasureWaitInput(ctx context.Context, ec *executionContext, obj any) (SetErasureWaitInput, error) {
+	var it SetErasureWaitInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"days"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "days":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("days"))
+			data, err := unmarshalNInt2int(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Days = data
 		}
 	}
 	return it, nil
@@ -2123,28 +2718,104 @@ func _Erasure(ctx context.Context, ec *executionContext, sel ast.SelectionSet, o
 		case "id":
 			out.Values[i] = _Erasure_id(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "status":
 			out.Values[i] = _Erasure_status(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "requestedAt":
 			out.Values[i] = _Erasure_requestedAt(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "dueAt":
 			out.Values[i] = _Erasure_dueAt(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "byStaff":
 			out.Values[i] = _Erasure_byStaff(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "record":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Erasure_record(ctx, ec, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "account":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _Erasure_account(ctx, ec, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -2205,6 +2876,135 @@ func _ErasureCertificate(ctx context.Context, ec *executionContext, sel ast.Sele
 			}
 		case "kept":
 			out.Values[i] = _ErasureCertificate_kept(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var erasureConnectionImplementors = []string{"ErasureConnection"}
+
+func _ErasureConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *page.Connection[*privacy.Erasure]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, erasureConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ErasureConnection")
+		case "edges":
+			out.Values[i] = _ErasureConnection_edges(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "nodes":
+			out.Values[i] = _ErasureConnection_nodes(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "pageInfo":
+			out.Values[i] = _ErasureConnection_pageInfo(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "totalCount":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _ErasureConnection_totalCount(ctx, ec, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var erasureEdgeImplementors = []string{"ErasureEdge"}
+
+func _ErasureEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *page.Edge[*privacy.Erasure]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, erasureEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ErasureEdge")
+		case "cursor":
+			out.Values[i] = _ErasureEdge_cursor(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "node":
+			out.Values[i] = _ErasureEdge_node(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -2306,6 +3106,140 @@ func _ErasurePayload(ctx context.Context, ec *executionContext, sel ast.Selectio
 			}
 		case "userErrors":
 			out.Values[i] = _ErasurePayload_userErrors(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var publishConsentTextPayloadImplementors = []string{"PublishConsentTextPayload"}
+
+func _PublishConsentTextPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *PublishConsentTextPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, publishConsentTextPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("PublishConsentTextPayload")
+		case "consentText":
+			out.Values[i] = _PublishConsentTextPayload_consentText(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = _PublishConsentTextPayload_userErrors(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var retentionRuleImplementors = []string{"RetentionRule"}
+
+func _RetentionRule(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *privacy.RetentionRule) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, retentionRuleImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RetentionRule")
+		case "rule":
+			out.Values[i] = _RetentionRule_rule(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "lasts":
+			out.Values[i] = _RetentionRule_lasts(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "reason":
+			out.Values[i] = _RetentionRule_reason(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var setErasureWaitPayloadImplementors = []string{"SetErasureWaitPayload"}
+
+func _SetErasureWaitPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *SetErasureWaitPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, setErasureWaitPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SetErasureWaitPayload")
+		case "retentionRule":
+			out.Values[i] = _SetErasureWaitPayload_retentionRule(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = _SetErasureWaitPayload_userErrors(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -2474,6 +3408,53 @@ func unmarshalNEraseMemberInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋg
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func marshalNErasure2ᚕᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋprivacyᚐErasureᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*privacy.Erasure) graphql.Marshaler {
+	ctx = graphql.WithBatchParents(ctx, "Erasure", v, nil)
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNErasure2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋprivacyᚐErasure(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNErasure2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋprivacyᚐErasure(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *privacy.Erasure) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _Erasure(ctx, ec, sel, v)
+}
+
+func marshalNErasureEdge2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋpageᚐEdge(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v page.Edge[*privacy.Erasure]) graphql.Marshaler {
+	return _ErasureEdge(ctx, ec, sel, &v)
+}
+
+func marshalNErasureEdge2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋpageᚐEdgeᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []page.Edge[*privacy.Erasure]) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNErasureEdge2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋpageᚐEdge(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func unmarshalNErasureInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐErasureInput(ctx context.Context, ec *executionContext, v any) (ErasureInput, error) {
 	res, err := unmarshalInputErasureInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -2535,6 +3516,46 @@ func marshalNErasureStatus2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋpri
 func unmarshalNGiveConsentInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐGiveConsentInput(ctx context.Context, ec *executionContext, v any) (GiveConsentInput, error) {
 	res, err := unmarshalInputGiveConsentInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalNPublishConsentTextInput2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋprivacyᚐWords(ctx context.Context, ec *executionContext, v any) (privacy.Words, error) {
+	res, err := unmarshalInputPublishConsentTextInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNPublishConsentTextPayload2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐPublishConsentTextPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *PublishConsentTextPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _PublishConsentTextPayload(ctx, ec, sel, v)
+}
+
+func marshalNRetentionRule2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋprivacyᚐRetentionRule(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *privacy.RetentionRule) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _RetentionRule(ctx, ec, sel, v)
+}
+
+func unmarshalNSetErasureWaitInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐSetErasureWaitInput(ctx context.Context, ec *executionContext, v any) (SetErasureWaitInput, error) {
+	res, err := unmarshalInputSetErasureWaitInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNSetErasureWaitPayload2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐSetErasureWaitPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *SetErasureWaitPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _SetErasureWaitPayload(ctx, ec, sel, v)
 }
 
 func unmarshalNWithdrawConsentInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐWithdrawConsentInput(ctx context.Context, ec *executionContext, v any) (WithdrawConsentInput, error) {
@@ -2602,6 +3623,13 @@ func marshalOConsent2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋprivac
 	return _Consent(ctx, ec, sel, v)
 }
 
+func marshalOConsentText2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋprivacyᚐConsentText(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *privacy.ConsentText) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _ConsentText(ctx, ec, sel, v)
+}
+
 func marshalODataExport2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋprivacyᚐExport(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *privacy.Export) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -2621,6 +3649,39 @@ func marshalOErasureCertificate2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋintern
 		return graphql.Null
 	}
 	return _ErasureCertificate(ctx, ec, sel, v)
+}
+
+func marshalOErasureConnection2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋpageᚐConnection(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *page.Connection[*privacy.Erasure]) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _ErasureConnection(ctx, ec, sel, v)
+}
+
+func marshalORetentionRule2ᚕᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋprivacyᚐRetentionRuleᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*privacy.RetentionRule) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNRetentionRule2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋprivacyᚐRetentionRule(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalORetentionRule2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋprivacyᚐRetentionRule(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *privacy.RetentionRule) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return _RetentionRule(ctx, ec, sel, v)
 }
 
 // endregion ***************************** type.gotpl *****************************

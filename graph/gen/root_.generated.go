@@ -15,6 +15,7 @@ import (
 	"github.com/collegium/collegium/internal/content"
 	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/membership"
+	"github.com/collegium/collegium/internal/privacy"
 	"github.com/collegium/collegium/internal/search"
 	"github.com/collegium/collegium/internal/statistics"
 	"github.com/collegium/collegium/internal/unit"
@@ -40,6 +41,8 @@ type ResolverRoot interface {
 	Committee() CommitteeResolver
 	Document() DocumentResolver
 	DocumentConnection() DocumentConnectionResolver
+	Erasure() ErasureResolver
+	ErasureConnection() ErasureConnectionResolver
 	Member() MemberResolver
 	MemberConnection() MemberConnectionResolver
 	MemberEdge() MemberEdgeResolver
@@ -109,6 +112,11 @@ type ComplexityRoot struct {
 
 	Action struct {
 		Action func(childComplexity int) int
+	}
+
+	AddMembershipRulePayload struct {
+		MembershipRule func(childComplexity int) int
+		UserErrors     func(childComplexity int) int
 	}
 
 	ApplicationKey struct {
@@ -320,9 +328,11 @@ type ComplexityRoot struct {
 	}
 
 	Erasure struct {
+		Account     func(childComplexity int) int
 		ByStaff     func(childComplexity int) int
 		DueAt       func(childComplexity int) int
 		NodeID      func(childComplexity int) int
+		Record      func(childComplexity int) int
 		RequestedAt func(childComplexity int) int
 		Status      func(childComplexity int) int
 	}
@@ -334,6 +344,18 @@ type ComplexityRoot struct {
 		Kept        func(childComplexity int) int
 		NodeID      func(childComplexity int) int
 		RequestedAt func(childComplexity int) int
+	}
+
+	ErasureConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	ErasureEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	ErasurePart struct {
@@ -485,6 +507,7 @@ type ComplexityRoot struct {
 		Grade         func(childComplexity int) int
 		History       func(childComplexity int) int
 		JoinedOn      func(childComplexity int) int
+		PaidUntil     func(childComplexity int) int
 		RenewableFrom func(childComplexity int) int
 		StartsOn      func(childComplexity int) int
 		Status        func(childComplexity int) int
@@ -525,6 +548,17 @@ type ComplexityRoot struct {
 		RecordedAt func(childComplexity int) int
 	}
 
+	MembershipRule struct {
+		CountsAs     func(childComplexity int) int
+		GraceDays    func(childComplexity int) int
+		Grade        func(childComplexity int) int
+		PeriodMonths func(childComplexity int) int
+		Practises    func(childComplexity int) int
+		RenewalDays  func(childComplexity int) int
+		Since        func(childComplexity int) int
+		Until        func(childComplexity int) int
+	}
+
 	Menu struct {
 		Handle    func(childComplexity int) int
 		ItemCount func(childComplexity int) int
@@ -555,7 +589,9 @@ type ComplexityRoot struct {
 
 	Mutation struct {
 		AcceptApplication           func(childComplexity int, input AcceptApplicationInput) int
+		AddMembershipRule           func(childComplexity int, input membership.RuleChange) int
 		AddPasskey                  func(childComplexity int, input AddPasskeyInput) int
+		ApplyForMembership          func(childComplexity int, input membership.Applying) int
 		AppointToPost               func(childComplexity int, input AppointToPostInput) int
 		BeginPasskey                func(childComplexity int) int
 		BeginPasskeySignIn          func(childComplexity int) int
@@ -578,6 +614,7 @@ type ComplexityRoot struct {
 		JoinSection                 func(childComplexity int, input JoinSectionInput) int
 		LeaveSection                func(childComplexity int, input LeaveSectionInput) int
 		LockFieldAudience           func(childComplexity int, input LockFieldAudienceInput) int
+		PublishConsentText          func(childComplexity int, input privacy.Words) int
 		ReinstateAccount            func(childComplexity int, input SuspendAccountInput) int
 		ReinstateMembership         func(childComplexity int, input ReinstateMembershipInput) int
 		ReinstatePartnerApplication func(childComplexity int, input SuspendPartnerApplicationInput) int
@@ -589,6 +626,7 @@ type ComplexityRoot struct {
 		RevokeKey                   func(childComplexity int, input RevokeKeyInput) int
 		RevokeRole                  func(childComplexity int, input RoleInput) int
 		ScheduleElection            func(childComplexity int, input ScheduleElectionInput) int
+		SetErasureWait              func(childComplexity int, input SetErasureWaitInput) int
 		SetFieldAudience            func(childComplexity int, input SetFieldAudienceInput) int
 		SetPassword                 func(childComplexity int, input SetPasswordInput) int
 		SetPhoto                    func(childComplexity int, input SetPhotoInput) int
@@ -742,6 +780,11 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	PublishConsentTextPayload struct {
+		ConsentText func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
+	}
+
 	Query struct {
 		Accounts            func(childComplexity int, search string, first int) int
 		Applications        func(childComplexity int, status *membership.ApplicationStatus, first *int, after *string, last *int, before *string) int
@@ -754,10 +797,12 @@ type ComplexityRoot struct {
 		ConsentTexts        func(childComplexity int) int
 		Documents           func(childComplexity int, first *int, after *string, last *int, before *string) int
 		ErasureCertificate  func(childComplexity int, id string) int
+		Erasures            func(childComplexity int, first *int, after *string, last *int, before *string) int
 		ExportMyData        func(childComplexity int) int
 		Member              func(childComplexity int, id string) int
 		MemberStatistics    func(childComplexity int, asOf *time.Time, filter *MemberStatisticsFilter) int
 		Members             func(childComplexity int, filter *member.Filter, orderBy *member.Order, first *int, after *string, last *int, before *string) int
+		MembershipRules     func(childComplexity int, asOf *time.Time) int
 		Menu                func(childComplexity int, handle string) int
 		Menus               func(childComplexity int, handles []string) int
 		NavigationContext   func(childComplexity int, path string, menu string) int
@@ -770,6 +815,7 @@ type ComplexityRoot struct {
 		Region              func(childComplexity int, slug string) int
 		Regions             func(childComplexity int, nation *unit.Nation) int
 		Register            func(childComplexity int, filter *membership.Filter, asOf *time.Time, first *int, after *string, last *int, before *string) int
+		RetentionRules      func(childComplexity int) int
 		Route               func(childComplexity int, path string) int
 		Search              func(childComplexity int, query string, kinds []search.Kind, first *int, after *string) int
 		SpecialistSection   func(childComplexity int, slug string) int
@@ -827,6 +873,12 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	RetentionRule struct {
+		Lasts  func(childComplexity int) int
+		Reason func(childComplexity int) int
+		Rule   func(childComplexity int) int
+	}
+
 	RevokeKeyPayload struct {
 		Key        func(childComplexity int) int
 		UserErrors func(childComplexity int) int
@@ -876,6 +928,11 @@ type ComplexityRoot struct {
 		EndsOn   func(childComplexity int) int
 		Section  func(childComplexity int) int
 		StartsOn func(childComplexity int) int
+	}
+
+	SetErasureWaitPayload struct {
+		RetentionRule func(childComplexity int) int
+		UserErrors    func(childComplexity int) int
 	}
 
 	SetTherapistListingPayload struct {
@@ -1168,6 +1225,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Action.Action(childComplexity), true
+
+	case "AddMembershipRulePayload.membershipRule":
+		if e.ComplexityRoot.AddMembershipRulePayload.MembershipRule == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AddMembershipRulePayload.MembershipRule(childComplexity), true
+	case "AddMembershipRulePayload.userErrors":
+		if e.ComplexityRoot.AddMembershipRulePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AddMembershipRulePayload.UserErrors(childComplexity), true
 
 	case "ApplicationKey.createdAt":
 		if e.ComplexityRoot.ApplicationKey.CreatedAt == nil {
@@ -1975,6 +2045,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Election.OpensOn(childComplexity), true
 
+	case "Erasure.account":
+		if e.ComplexityRoot.Erasure.Account == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Erasure.Account(childComplexity), true
 	case "Erasure.byStaff":
 		if e.ComplexityRoot.Erasure.ByStaff == nil {
 			break
@@ -1993,6 +2069,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Erasure.NodeID(childComplexity), true
+	case "Erasure.record":
+		if e.ComplexityRoot.Erasure.Record == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Erasure.Record(childComplexity), true
 	case "Erasure.requestedAt":
 		if e.ComplexityRoot.Erasure.RequestedAt == nil {
 			break
@@ -2042,6 +2124,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ErasureCertificate.RequestedAt(childComplexity), true
+
+	case "ErasureConnection.edges":
+		if e.ComplexityRoot.ErasureConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErasureConnection.Edges(childComplexity), true
+	case "ErasureConnection.nodes":
+		if e.ComplexityRoot.ErasureConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErasureConnection.Nodes(childComplexity), true
+	case "ErasureConnection.pageInfo":
+		if e.ComplexityRoot.ErasureConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErasureConnection.PageInfo(childComplexity), true
+	case "ErasureConnection.totalCount":
+		if e.ComplexityRoot.ErasureConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErasureConnection.TotalCount(childComplexity), true
+
+	case "ErasureEdge.cursor":
+		if e.ComplexityRoot.ErasureEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErasureEdge.Cursor(childComplexity), true
+	case "ErasureEdge.node":
+		if e.ComplexityRoot.ErasureEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ErasureEdge.Node(childComplexity), true
 
 	case "ErasurePart.reason":
 		if e.ComplexityRoot.ErasurePart.Reason == nil {
@@ -2611,6 +2731,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Membership.JoinedOn(childComplexity), true
+	case "Membership.paidUntil":
+		if e.ComplexityRoot.Membership.PaidUntil == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Membership.PaidUntil(childComplexity), true
 	case "Membership.renewableFrom":
 		if e.ComplexityRoot.Membership.RenewableFrom == nil {
 			break
@@ -2777,6 +2903,55 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.MembershipEvent.RecordedAt(childComplexity), true
 
+	case "MembershipRule.countsAs":
+		if e.ComplexityRoot.MembershipRule.CountsAs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipRule.CountsAs(childComplexity), true
+	case "MembershipRule.graceDays":
+		if e.ComplexityRoot.MembershipRule.GraceDays == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipRule.GraceDays(childComplexity), true
+	case "MembershipRule.grade":
+		if e.ComplexityRoot.MembershipRule.Grade == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipRule.Grade(childComplexity), true
+	case "MembershipRule.periodMonths":
+		if e.ComplexityRoot.MembershipRule.PeriodMonths == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipRule.PeriodMonths(childComplexity), true
+	case "MembershipRule.practises":
+		if e.ComplexityRoot.MembershipRule.Practises == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipRule.Practises(childComplexity), true
+	case "MembershipRule.renewalDays":
+		if e.ComplexityRoot.MembershipRule.RenewalDays == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipRule.RenewalDays(childComplexity), true
+	case "MembershipRule.since":
+		if e.ComplexityRoot.MembershipRule.Since == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipRule.Since(childComplexity), true
+	case "MembershipRule.until":
+		if e.ComplexityRoot.MembershipRule.Until == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MembershipRule.Until(childComplexity), true
+
 	case "Menu.handle":
 		if e.ComplexityRoot.Menu.Handle == nil {
 			break
@@ -2927,6 +3102,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.AcceptApplication(childComplexity, args["input"].(AcceptApplicationInput)), true
+	case "Mutation.addMembershipRule":
+		if e.ComplexityRoot.Mutation.AddMembershipRule == nil {
+			break
+		}
+
+		args, err := field_Mutation_addMembershipRule_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AddMembershipRule(childComplexity, args["input"].(membership.RuleChange)), true
 	case "Mutation.addPasskey":
 		if e.ComplexityRoot.Mutation.AddPasskey == nil {
 			break
@@ -2938,6 +3124,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.AddPasskey(childComplexity, args["input"].(AddPasskeyInput)), true
+	case "Mutation.applyForMembership":
+		if e.ComplexityRoot.Mutation.ApplyForMembership == nil {
+			break
+		}
+
+		args, err := field_Mutation_applyForMembership_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ApplyForMembership(childComplexity, args["input"].(membership.Applying)), true
 	case "Mutation.appointToPost":
 		if e.ComplexityRoot.Mutation.AppointToPost == nil {
 			break
@@ -3170,6 +3367,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.LockFieldAudience(childComplexity, args["input"].(LockFieldAudienceInput)), true
+	case "Mutation.publishConsentText":
+		if e.ComplexityRoot.Mutation.PublishConsentText == nil {
+			break
+		}
+
+		args, err := field_Mutation_publishConsentText_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.PublishConsentText(childComplexity, args["input"].(privacy.Words)), true
 	case "Mutation.reinstateAccount":
 		if e.ComplexityRoot.Mutation.ReinstateAccount == nil {
 			break
@@ -3286,6 +3494,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ScheduleElection(childComplexity, args["input"].(ScheduleElectionInput)), true
+	case "Mutation.setErasureWait":
+		if e.ComplexityRoot.Mutation.SetErasureWait == nil {
+			break
+		}
+
+		args, err := field_Mutation_setErasureWait_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetErasureWait(childComplexity, args["input"].(SetErasureWaitInput)), true
 	case "Mutation.setFieldAudience":
 		if e.ComplexityRoot.Mutation.SetFieldAudience == nil {
 			break
@@ -3994,6 +4213,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ProfilePayload.UserErrors(childComplexity), true
 
+	case "PublishConsentTextPayload.consentText":
+		if e.ComplexityRoot.PublishConsentTextPayload.ConsentText == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PublishConsentTextPayload.ConsentText(childComplexity), true
+	case "PublishConsentTextPayload.userErrors":
+		if e.ComplexityRoot.PublishConsentTextPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PublishConsentTextPayload.UserErrors(childComplexity), true
+
 	case "Query.accounts":
 		if e.ComplexityRoot.Query.Accounts == nil {
 			break
@@ -4100,6 +4332,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.ErasureCertificate(childComplexity, args["id"].(string)), true
+	case "Query.erasures":
+		if e.ComplexityRoot.Query.Erasures == nil {
+			break
+		}
+
+		args, err := field_Query_erasures_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Erasures(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.exportMyData":
 		if e.ComplexityRoot.Query.ExportMyData == nil {
 			break
@@ -4140,6 +4383,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Members(childComplexity, args["filter"].(*member.Filter), args["orderBy"].(*member.Order), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.membershipRules":
+		if e.ComplexityRoot.Query.MembershipRules == nil {
+			break
+		}
+
+		args, err := field_Query_membershipRules_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.MembershipRules(childComplexity, args["asOf"].(*time.Time)), true
 	case "Query.menu":
 		if e.ComplexityRoot.Query.Menu == nil {
 			break
@@ -4257,6 +4511,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Register(childComplexity, args["filter"].(*membership.Filter), args["asOf"].(*time.Time), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
+	case "Query.retentionRules":
+		if e.ComplexityRoot.Query.RetentionRules == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.RetentionRules(childComplexity), true
 	case "Query.route":
 		if e.ComplexityRoot.Query.Route == nil {
 			break
@@ -4536,6 +4796,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RequestPasswordResetPayload.UserErrors(childComplexity), true
 
+	case "RetentionRule.lasts":
+		if e.ComplexityRoot.RetentionRule.Lasts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RetentionRule.Lasts(childComplexity), true
+	case "RetentionRule.reason":
+		if e.ComplexityRoot.RetentionRule.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RetentionRule.Reason(childComplexity), true
+	case "RetentionRule.rule":
+		if e.ComplexityRoot.RetentionRule.Rule == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RetentionRule.Rule(childComplexity), true
+
 	case "RevokeKeyPayload.key":
 		if e.ComplexityRoot.RevokeKeyPayload.Key == nil {
 			break
@@ -4705,6 +4984,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SectionMembership.StartsOn(childComplexity), true
+
+	case "SetErasureWaitPayload.retentionRule":
+		if e.ComplexityRoot.SetErasureWaitPayload.RetentionRule == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetErasureWaitPayload.RetentionRule(childComplexity), true
+	case "SetErasureWaitPayload.userErrors":
+		if e.ComplexityRoot.SetErasureWaitPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SetErasureWaitPayload.UserErrors(childComplexity), true
 
 	case "SetTherapistListingPayload.listing":
 		if e.ComplexityRoot.SetTherapistListingPayload.Listing == nil {
@@ -5218,7 +5510,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
 		unmarshalInputAcceptApplicationInput,
+		unmarshalInputAddMembershipRuleInput,
 		unmarshalInputAddPasskeyInput,
+		unmarshalInputApplyForMembershipInput,
 		unmarshalInputAppointToPostInput,
 		unmarshalInputAuditFilter,
 		unmarshalInputCaseStudyFilter,
@@ -5243,6 +5537,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputPasskeyAnswerInput,
 		unmarshalInputPasswordInput,
 		unmarshalInputPracticeInput,
+		unmarshalInputPublishConsentTextInput,
 		unmarshalInputRegisterFilter,
 		unmarshalInputReinstateMembershipInput,
 		unmarshalInputRemovePasskeyInput,
@@ -5252,6 +5547,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputRevokeKeyInput,
 		unmarshalInputRoleInput,
 		unmarshalInputScheduleElectionInput,
+		unmarshalInputSetErasureWaitInput,
 		unmarshalInputSetFieldAudienceInput,
 		unmarshalInputSetPasswordInput,
 		unmarshalInputSetPhotoInput,
@@ -5351,7 +5647,7 @@ directive @requires("What one must be allowed to do." permission: Permission!) o
 
 "What can be changed. Each answers with what it changed, or says in userErrors why it changed nothing."
 type Mutation {
-  "Apply to become a member. A link is mailed to the address, to confirm it and to choose a password. The answer is the same whether the address has an account or not; only the mail tells."
+  "Apply to become a member. A link is mailed to the address, to confirm it and to choose a password. The answer is the same whether the address has an account or not; only the mail tells. Who has an account signs in and calls applyForMembership."
   join("What you tell of yourself." input: JoinInput!): JoinPayload! @requires(permission: JOIN_AND_SIGN_IN) @cost(weight: 50)
   "Follow a link from a mail: choose a password, which also confirms the address, and be signed in. Whatever was signed in before is signed out."
   setPassword("The link and the password." input: SetPasswordInput!): SignInPayload! @requires(permission: JOIN_AND_SIGN_IN) @cost(weight: 50)
@@ -5441,6 +5737,8 @@ enum Permission {
   MANAGE_ACCOUNTS
   "Read the audit trail."
   READ_AUDIT
+  "Change the rules of membership, the texts that members agree to, and how long an erasure waits."
+  MANAGE_RULES
 }
 
 "What somebody who wants to become a member tells of themselves."
@@ -6517,6 +6815,8 @@ type FieldVisibility @cacheControl(scope: PRIVATE) {
 }
 `, BuiltIn: false},
 	{Name: "../membership.graphqls", Input: `extend type Query {
+  "What each grade of membership means on a day: one rule for each."
+  membershipRules("The day; today if left out." asOf: Date): [MembershipRule!] @requires(permission: MANAGE_REGISTER) @cacheControl(scope: PRIVATE) @listSize(assumedSize: 7)
   "The applications for membership, the oldest first; those whose address is confirmed."
   applications("Only those of which that became." status: ApplicationStatus, "The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): MembershipApplicationConnection @requires(permission: MANAGE_REGISTER) @cacheControl(scope: PRIVATE) @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
   "The register: the members as the body knows them, whatever they show of themselves, by name."
@@ -6528,6 +6828,8 @@ extend type Mutation {
   acceptApplication("Which one, and from when." input: AcceptApplicationInput!): ApplicationPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 20)
   "Decline an application; the applicant is told why by mail. Declining again changes nothing."
   declineApplication("Which one, and why." input: DeclineApplicationInput!): ApplicationPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 20)
+  "Apply for membership as who has an account and is no member: after an application was declined or withdrawn, or as one of the staff. Who has no account calls join. While one waits, the same again changes nothing."
+  applyForMembership("What you tell of yourself." input: ApplyForMembershipInput!): ApplicationPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 10)
   "Withdraw your own application."
   withdrawApplication: ApplicationPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 10)
   "Renew a membership for another period. What is to be paid is no part of it. A member may in the days that the rules give for it, staff at any time."
@@ -6558,6 +6860,8 @@ extend type Mutation {
   appointToPost("Who, which post, from when to when." input: AppointToPostInput!): TermPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
   "Set the last day of a term."
   endTerm("Which term, and the last day." input: EndTermInput!): TermPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
+  "Say what a grade of membership means from a later day on. What was true until then stays so; a rule of that very day, which has not begun, is replaced."
+  addMembershipRule("Of which grade, from when, and what." input: AddMembershipRuleInput!): AddMembershipRulePayload! @requires(permission: MANAGE_RULES) @cost(weight: 10)
   "Keep the dates of an election; one that opens on the same day is changed."
   scheduleElection("Of which committee, and when." input: ScheduleElectionInput!): ScheduleElectionPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
 }
@@ -6694,9 +6998,9 @@ input RegisterFilter {
   section: String
   "With this text in the name, or with this membership number; 1 to 100 characters."
   text: String
-  "Paid until this day or a later one."
+  "Paid until this day or a later one, a renewal ahead included."
   endsFrom: Date
-  "Paid until this day or an earlier one."
+  "Paid until this day or an earlier one, a renewal ahead included."
   endsUntil: Date
 }
 
@@ -6744,6 +7048,52 @@ type SectionMembership @cacheControl(scope: PRIVATE) {
   startsOn: Date!
   "The last day; null if it is open."
   endsOn: Date
+}
+
+"What a grade of membership means from a day on."
+type MembershipRule {
+  "The grade."
+  grade: MemberGrade!
+  "The first day on which it holds."
+  since: Date!
+  "The last day on which it holds; null if no other follows it. On the day after, membershipRules has that one."
+  until: Date
+  "For how many days after the last day that is paid for a member remains one, and can renew."
+  graceDays: Int!
+  "From how many days before the last day that is paid for a member may renew."
+  renewalDays: Int!
+  "How many months are paid for at once."
+  periodMonths: Int!
+  "What a member of the grade is while that lasts: CURRENT, or RETIRED, who has no rights of a member."
+  countsAs: MembershipStatus!
+  "Whether members of the grade practise, and so can be found as therapists."
+  practises: Boolean!
+}
+
+"What you tell of yourself."
+input ApplyForMembershipInput {
+  "The name you go by, 1 to 200 characters."
+  displayName: String!
+  "The grade of membership that you apply for."
+  grade: MemberGrade!
+}
+
+"What a grade of membership means from a day on. What is left out stays as it was before."
+input AddMembershipRuleInput {
+  "The grade."
+  grade: MemberGrade!
+  "The first day on which it holds: tomorrow or a later one."
+  since: Date!
+  "For how many days after the last day that is paid for a member remains one: 0 to 366."
+  graceDays: Int
+  "From how many days before the last day that is paid for a member may renew: 0 to 366."
+  renewalDays: Int
+  "How many months are paid for at once: 1 to 120."
+  periodMonths: Int
+  "What a member of the grade is while that lasts: CURRENT or RETIRED."
+  countsAs: MembershipStatus
+  "Whether members of the grade practise."
+  practises: Boolean
 }
 
 "Which application to accept."
@@ -6958,6 +7308,14 @@ type TermPayload {
   userErrors: [UserError!]!
 }
 
+"What became of a rule."
+type AddMembershipRulePayload {
+  "The rule as it holds from its first day on; null if nothing was changed."
+  membershipRule: MembershipRule
+  "Why not."
+  userErrors: [UserError!]!
+}
+
 "What became of an election."
 type ScheduleElectionPayload {
   "The election; null if nothing was changed."
@@ -6985,8 +7343,10 @@ type Membership @cacheControl(scope: PRIVATE) {
   joinedOn: Date!
   "The first day of the period that counts today."
   startsOn: Date!
-  "Its last day; null if it has no end."
+  "Its last day; null if it has no end. A renewal ahead begins a period of its own: see paidUntil."
   endsOn: Date
+  "The last day that is paid for, also by a renewal ahead: that of the last period that follows this one without a break. Null if it has no end."
+  paidUntil: Date
   "Until when the membership can be renewed and lasts meanwhile; null if it has no end, or has ended."
   graceEndsOn: Date
   "From when the member may renew; null if there is nothing to renew."
@@ -7430,6 +7790,10 @@ type PasskeyOptionsPayload {
   auditTrail("Which entries; all if left out." filter: AuditFilter, "The page size, 1 to 100." first: Int, "The cursor before the page." after: String): AuditConnection @requires(permission: READ_AUDIT) @cacheControl(scope: PRIVATE) @listSize(assumedSize: 20, slicingArguments: ["first"])
   "What members can agree to, in the words of today."
   consentTexts: [ConsentText!]! @cacheControl(scope: PUBLIC) @listSize(assumedSize: 5)
+  "The requests to erase somebody that wait, the first due first. Until dueAt each can be taken back with cancelErasure."
+  erasures("The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): ErasureConnection @requires(permission: MANAGE_REGISTER) @cacheControl(scope: PRIVATE) @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
+  "How long something is waited for or kept, and why."
+  retentionRules: [RetentionRule!] @requires(permission: MANAGE_REGISTER) @cacheControl(scope: PRIVATE) @listSize(assumedSize: 5)
   "Everything that is held about you, as JSON with its schema: also for an account without a member."
   exportMyData: DataExport @requires(permission: MANAGE_OWN_ACCOUNT) @cacheControl(scope: PRIVATE) @cost(weight: 100)
   "What an erasure did; null if there is none with this ID, or if it waits. Whoever has the ID, which can't be guessed, may read it."
@@ -7447,6 +7811,13 @@ extend type Mutation {
   cancelErasure("Which." input: ErasureInput!): ErasurePayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 10)
   "Erase somebody whose wait is over, now and not with the next sweep."
   executeErasure("Which." input: ErasureInput!): ErasurePayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 100)
+}
+
+extend type Mutation {
+  "Publish new words of a text that members agree to, or a text for a new purpose. Who agreed to earlier words did so to those; they are asked again."
+  publishConsentText("For what, and the words." input: PublishConsentTextInput!): PublishConsentTextPayload! @requires(permission: MANAGE_RULES) @cost(weight: 10)
+  "Say how long a request to erase somebody waits. Those that wait already keep their day."
+  setErasureWait("How long." input: SetErasureWaitInput!): SetErasureWaitPayload! @requires(permission: MANAGE_RULES) @cost(weight: 10)
 }
 
 extend type Viewer {
@@ -7565,6 +7936,74 @@ type Erasure @cacheControl(scope: PRIVATE) {
   dueAt: DateTime!
   "Whether who keeps the register asked for it."
   byStaff: Boolean!
+  "Who is to be erased, as a member; null if they are none, when it is done, or if you may not know."
+  record: MemberRecord @cacheControl(scope: PRIVATE)
+  "Whose account is to be erased; null if there is none, when it is done, or to who may not manage accounts and is not meant."
+  account: Account @cacheControl(scope: PRIVATE)
+}
+
+"A page of erasures."
+type ErasureConnection @cacheControl(scope: PRIVATE) {
+  "The rows with their cursors."
+  edges: [ErasureEdge!]!
+  "The rows."
+  nodes: [Erasure!]!
+  "Where this page stands in the list."
+  pageInfo: PageInfo!
+  "How many there are; counted only when asked for."
+  totalCount: Int! @cacheControl(scope: PRIVATE) @cost(weight: 5)
+}
+
+"One erasure with its cursor."
+type ErasureEdge {
+  "Where the row stands in the list."
+  cursor: String!
+  "The row."
+  node: Erasure!
+}
+
+"How long something is waited for or kept."
+type RetentionRule {
+  "What it is called."
+  rule: String!
+  "How long, as a duration of ISO 8601: P14D is 14 days, P7Y 7 years; null: for good."
+  lasts: String
+  "Why."
+  reason: String!
+}
+
+"Words that members can agree to."
+input PublishConsentTextInput {
+  "The purpose, as EVENT_NEWS; a new one begins with version 1."
+  purpose: String!
+  "The version that these words follow; 0 for a new purpose. CONFLICT if it is not the last one."
+  after: Int!
+  "What it is called, 1 to 200 characters."
+  title: String!
+  "The words, 1 to 10,000 characters."
+  text: String!
+}
+
+"How long a request to erase somebody waits."
+input SetErasureWaitInput {
+  "In days, 0 to 90."
+  days: Int!
+}
+
+"What became of words that members can agree to."
+type PublishConsentTextPayload {
+  "The text; null if nothing was changed."
+  consentText: ConsentText
+  "Why not."
+  userErrors: [UserError!]!
+}
+
+"What became of the wait."
+type SetErasureWaitPayload {
+  "The rule; null if nothing was changed."
+  retentionRule: RetentionRule
+  "Why not."
+  userErrors: [UserError!]!
 }
 
 "How an erasure stands."
@@ -8180,6 +8619,16 @@ func childFields_AccountPayload(ctx context.Context, ec *executionContext, field
 	return nil, fmt.Errorf("no field named %q was found under type AccountPayload", field.Name)
 }
 
+func childFields_AddMembershipRulePayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "membershipRule":
+		return fieldContext_AddMembershipRulePayload_membershipRule(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_AddMembershipRulePayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AddMembershipRulePayload", field.Name)
+}
+
 func childFields_ApplicationKey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -8584,6 +9033,10 @@ func childFields_Erasure(ctx context.Context, ec *executionContext, field graphq
 		return fieldContext_Erasure_dueAt(ctx, ec, field)
 	case "byStaff":
 		return fieldContext_Erasure_byStaff(ctx, ec, field)
+	case "record":
+		return fieldContext_Erasure_record(ctx, ec, field)
+	case "account":
+		return fieldContext_Erasure_account(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Erasure", field.Name)
 }
@@ -8604,6 +9057,30 @@ func childFields_ErasureCertificate(ctx context.Context, ec *executionContext, f
 		return fieldContext_ErasureCertificate_kept(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ErasureCertificate", field.Name)
+}
+
+func childFields_ErasureConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_ErasureConnection_edges(ctx, ec, field)
+	case "nodes":
+		return fieldContext_ErasureConnection_nodes(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_ErasureConnection_pageInfo(ctx, ec, field)
+	case "totalCount":
+		return fieldContext_ErasureConnection_totalCount(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ErasureConnection", field.Name)
+}
+
+func childFields_ErasureEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return fieldContext_ErasureEdge_cursor(ctx, ec, field)
+	case "node":
+		return fieldContext_ErasureEdge_node(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ErasureEdge", field.Name)
 }
 
 func childFields_ErasurePart(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8856,6 +9333,8 @@ func childFields_Membership(ctx context.Context, ec *executionContext, field gra
 		return fieldContext_Membership_startsOn(ctx, ec, field)
 	case "endsOn":
 		return fieldContext_Membership_endsOn(ctx, ec, field)
+	case "paidUntil":
+		return fieldContext_Membership_paidUntil(ctx, ec, field)
 	case "graceEndsOn":
 		return fieldContext_Membership_graceEndsOn(ctx, ec, field)
 	case "renewableFrom":
@@ -8930,6 +9409,28 @@ func childFields_MembershipEvent(ctx context.Context, ec *executionContext, fiel
 		return fieldContext_MembershipEvent_recordedAt(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type MembershipEvent", field.Name)
+}
+
+func childFields_MembershipRule(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "grade":
+		return fieldContext_MembershipRule_grade(ctx, ec, field)
+	case "since":
+		return fieldContext_MembershipRule_since(ctx, ec, field)
+	case "until":
+		return fieldContext_MembershipRule_until(ctx, ec, field)
+	case "graceDays":
+		return fieldContext_MembershipRule_graceDays(ctx, ec, field)
+	case "renewalDays":
+		return fieldContext_MembershipRule_renewalDays(ctx, ec, field)
+	case "periodMonths":
+		return fieldContext_MembershipRule_periodMonths(ctx, ec, field)
+	case "countsAs":
+		return fieldContext_MembershipRule_countsAs(ctx, ec, field)
+	case "practises":
+		return fieldContext_MembershipRule_practises(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MembershipRule", field.Name)
 }
 
 func childFields_Menu(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -9228,6 +9729,16 @@ func childFields_ProfilePayload(ctx context.Context, ec *executionContext, field
 	return nil, fmt.Errorf("no field named %q was found under type ProfilePayload", field.Name)
 }
 
+func childFields_PublishConsentTextPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "consentText":
+		return fieldContext_PublishConsentTextPayload_consentText(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_PublishConsentTextPayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PublishConsentTextPayload", field.Name)
+}
+
 func childFields_RateLimit(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "cost":
@@ -9308,6 +9819,18 @@ func childFields_RequestPasswordResetPayload(ctx context.Context, ec *executionC
 		return fieldContext_RequestPasswordResetPayload_userErrors(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RequestPasswordResetPayload", field.Name)
+}
+
+func childFields_RetentionRule(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "rule":
+		return fieldContext_RetentionRule_rule(ctx, ec, field)
+	case "lasts":
+		return fieldContext_RetentionRule_lasts(ctx, ec, field)
+	case "reason":
+		return fieldContext_RetentionRule_reason(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RetentionRule", field.Name)
 }
 
 func childFields_RevokeKeyPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -9400,6 +9923,16 @@ func childFields_SectionMembership(ctx context.Context, ec *executionContext, fi
 		return fieldContext_SectionMembership_endsOn(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SectionMembership", field.Name)
+}
+
+func childFields_SetErasureWaitPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "retentionRule":
+		return fieldContext_SetErasureWaitPayload_retentionRule(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_SetErasureWaitPayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SetErasureWaitPayload", field.Name)
 }
 
 func childFields_SetTherapistListingPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {

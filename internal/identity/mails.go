@@ -66,7 +66,8 @@ func (w *MailWorker) Work(ctx context.Context, job *river.Job[MailArgs]) error {
 	if job.Args.Mail == joinMail && account.Verified {
 		m.Subject = "You already have an account with " + body
 		m.Text = fmt.Sprintf("Somebody, perhaps you, applied to join %s with this address.\n\n"+
-			"The address has an account already. Sign in with it; if you forgot the password, ask for a new one.\n\n"+
+			"The address has an account already. Sign in with it; if you forgot the password, ask for a new one. "+
+			"If you are no member, you can apply once you are signed in.\n\n"+
 			"If it wasn't you, there is nothing to do.\n", body)
 		return w.Sender.Send(ctx, m)
 	}

@@ -186,6 +186,76 @@ func (s *Store) ApplicationsOf(ctx context.Context, accounts []uuid.UUID) (_ map
 	return pg.ByKey(found, func(a *Application) uuid.UUID { return a.AccountID }), nil
 }
 
+// Applying is what somebody with an account tells who wants to become a member.
+type Applying struct {
+	DisplayName string
+	Grade       string
+}
+
+// applicationsAMonth is how often somebody can apply in thirty days.
+const applicationsAMonth = 5
+
+// Apply applies for membership for the viewer, who has an account and is no member:
+// anew, after an application that was declined or withdrawn. While one waits, the same
+// again is that one.
+func (s *Store) Apply(ctx context.Context, v viewer.Viewer, in Applying) (_ *Application, err error) {
+	defer errs.Wrap(&err, "membership.Apply")
+	in.DisplayName = strings.Join(strings.Fields(in.DisplayName), " ")
+	if in.DisplayName, err = text("input.displayName", in.DisplayName, 200); err != nil {
+		return nil, err
+	}
+	var id uuid.UUID
+	err = pgx.BeginFunc(ctx, s.DB, func(tx pgx.Tx) error {
+		type row struct {
+			MemberID *uuid.UUID
+			Waits    *uuid.UUID
+			Same     bool
+			Recent   int
+		}
+		// One at a time for an account, and none while it becomes a member.
+		if _, err := tx.Exec(ctx, `SELECT FROM accounts a WHERE a.id = @account FOR UPDATE`, pgx.StrictNamedArgs{"account": v.Account}); err != nil {
+			return err
+		}
+		is, err := pg.One[row](ctx, tx, `
+			SELECT
+				a.member_id,
+				w.id AS waits,
+				COALESCE(w.display_name = @name AND w.grade = @grade, false) AS same,
+				(
+					SELECT count(*)
+					FROM membership_applications ap
+					WHERE ap.account_id = a.id AND ap.submitted_at > now() - interval '30 days'
+				) AS recent
+			FROM accounts a
+			LEFT JOIN membership_applications w ON w.account_id = a.id AND w.decision IS NULL
+			WHERE a.id = @account AND a.email_verified_at IS NOT NULL`,
+			pgx.StrictNamedArgs{"account": v.Account, "name": in.DisplayName, "grade": in.Grade})
+		switch {
+		case err != nil:
+			return err
+		case is.MemberID != nil:
+			return errs.Invalidf("input", "you are on the register already; renew your membership, or write to the membership office")
+		case is.Same:
+			id = *is.Waits
+			return nil
+		case is.Waits != nil:
+			return errs.Invalidf("input", "another application of yours waits to be decided; withdraw it first")
+		case is.Recent >= applicationsAMonth:
+			return errs.Invalidf("input", "you applied %d times in thirty days; write to the membership office", is.Recent)
+		}
+		id = uuid.Must(uuid.NewV7())
+		_, err = tx.Exec(ctx, `
+			INSERT INTO membership_applications (id, account_id, display_name, grade)
+			VALUES (@id, @account, @name, @grade)`,
+			pgx.StrictNamedArgs{"id": id, "account": v.Account, "name": in.DisplayName, "grade": in.Grade})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.application(ctx, v, id)
+}
+
 // Acceptance accepts an application; the membership begins on a day, today if it is
 // nil.
 type Acceptance struct {

@@ -53,6 +53,9 @@ type Membership struct {
 	// it is open.
 	StartsOn time.Time
 	EndsOn   *time.Time
+	// PaidUntil is the last day of the periods that follow one another without a break
+	// from that one on: later than EndsOn, if the membership was renewed ahead.
+	PaidUntil *time.Time
 	// GraceEndsOn is the last day on which the member can still renew by themselves and
 	// is a member meanwhile, and RenewableFrom the first.
 	GraceEndsOn, RenewableFrom *time.Time

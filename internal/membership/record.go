@@ -44,7 +44,7 @@ type Filter struct {
 	Section *string
 	// Text stands in the name, or is the number.
 	Text *string
-	// EndsFrom and EndsUntil bound the last day that is paid for.
+	// EndsFrom and EndsUntil bound the last day that is paid for, also by a renewal ahead.
 	EndsFrom, EndsUntil *time.Time
 }
 
@@ -89,11 +89,12 @@ func roster(v viewer.Viewer, f Filter, asOf *time.Time) (string, pgx.StrictNamed
 		args["grade"] = *f.Grade
 	}
 	if f.EndsFrom != nil {
-		sql += ` AND st.ends_on >= @ends_from`
+		sql += ` AND ` + paidUntil + ` >= @ends_from`
 		args["ends_from"] = *f.EndsFrom
 	}
 	if f.EndsUntil != nil {
-		sql += ` AND st.ends_on <= @ends_until`
+		// The end of one period bounds that of all, and costs nothing to ask.
+		sql += ` AND st.ends_on <= @ends_until AND ` + paidUntil + ` <= @ends_until`
 		args["ends_until"] = *f.EndsUntil
 	}
 	if f.Region != nil {

@@ -13,6 +13,17 @@ import (
 	"github.com/collegium/collegium/internal/viewer"
 )
 
+// paidUntil is the last day of the periods that follow one another without a break from
+// the one that governs the day on. Nobody renews what has ended.
+const paidUntil = `(
+		SELECT paid.ends_on
+		FROM membership_periods paid
+		WHERE paid.member_id = st.member_id
+			AND paid.starts_on >= st.starts_on
+			AND (paid.next_on IS NULL OR paid.next_on > paid.ends_on + 1 OR paid.ended_how IS NOT NULL)
+		ORDER BY paid.starts_on
+		LIMIT 1)`
+
 const membershipColumns = `
 	st.member_id,
 	st.grade,
@@ -20,6 +31,7 @@ const membershipColumns = `
 	m.joined_on,
 	st.starts_on,
 	st.ends_on,
+	` + paidUntil + ` AS paid_until,
 	st.grace_ends_on,
 	st.renewable_from,
 	st.suspended_on,

@@ -3,6 +3,9 @@ package privacy
 import (
 	"context"
 	"errors"
+	"math"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -139,7 +142,10 @@ func (s *Store) decide(ctx context.Context, v viewer.Viewer, purpose string, ver
 	if err != nil {
 		return nil, err
 	}
-	if given && r.Today != version {
+	switch {
+	case given && version > r.Today || given && version < 1:
+		return nil, errs.Invalidf("input.version", "there is no version %d; the words of today are version %d", version, r.Today)
+	case given && version < r.Today:
 		return nil, ErrOldText
 	}
 	of, err := s.Consents(ctx, v, []uuid.UUID{v.MemberID})
@@ -154,22 +160,52 @@ func (s *Store) decide(ctx context.Context, v viewer.Viewer, purpose string, ver
 	return nil, errs.NotFound
 }
 
-// Publish adds a new version of a text, or a new purpose, and returns its version.
-// Whoever agreed to the one before is asked again.
-func (s *Store) Publish(ctx context.Context, purpose, title, text string) (_ int, err error) {
-	defer errs.Wrap(&err, "privacy.Publish(%.70q)", purpose)
-	version, err := pg.Scalar[int](ctx, s.DB, `
-		INSERT INTO consent_texts (purpose, version, title, text)
-		SELECT @purpose, COALESCE(max(t.version), 0) + 1, @title, @text FROM consent_texts t WHERE t.purpose = @purpose
-		RETURNING version`,
-		pgx.StrictNamedArgs{"purpose": purpose, "title": title, "text": text})
-	switch pg.Constraint(err) {
-	case "consent_texts_purpose_form":
-		return 0, errs.Invalidf("purpose", "%.70q is no name of a purpose; write it as EVENT_NEWS", purpose)
-	case "consent_texts_present":
-		return 0, errs.Invalidf("text", "a text has a title and words")
-	case "consent_texts_pkey":
-		return 0, errs.Conflict
+// Words are those of a text that members can agree to, and after which version they
+// come: 0 for a new purpose.
+type Words struct {
+	Purpose     string
+	After       int
+	Title, Text string
+}
+
+// Publish adds a version of a text, or a purpose. Whoever agreed to the one before is
+// asked again. The same words again are the version that they are; words after a
+// version that is not the last are errs.Conflict.
+func (s *Store) Publish(ctx context.Context, in Words) (_ *ConsentText, err error) {
+	defer errs.Wrap(&err, "privacy.Publish(%.70q)", in.Purpose)
+	for _, f := range []struct {
+		path string
+		text *string
+		most int
+	}{{"input.title", &in.Title, 200}, {"input.text", &in.Text, 10_000}} {
+		*f.text = strings.TrimSpace(*f.text)
+		if n := utf8.RuneCountInString(*f.text); n < 1 || n > f.most || strings.ContainsRune(*f.text, 0) {
+			return nil, errs.Invalidf(f.path, "pass 1 to %d characters; there are %d", f.most, n)
+		}
 	}
-	return version, err
+	if in.After < 0 || in.After >= math.MaxInt32 {
+		return nil, errs.Conflict
+	}
+	published, err := pg.One[ConsentText](ctx, s.DB, `
+		WITH last AS (
+			SELECT COALESCE(max(t.version), 0) AS version FROM consent_texts t WHERE t.purpose = @purpose
+		), published AS (
+			INSERT INTO consent_texts (purpose, version, title, text)
+			SELECT @purpose, last.version + 1, @title, @text FROM last WHERE last.version = @after
+			RETURNING *
+		)
+		SELECT p.purpose, p.version, p.title, p.text, p.published_at FROM published p
+		UNION ALL
+		SELECT t.purpose, t.version, t.title, t.text, t.published_at
+		FROM consent_texts t
+		JOIN last ON last.version = t.version
+		WHERE t.purpose = @purpose AND t.version = @after::integer + 1 AND t.title = @title AND t.text = @text`,
+		pgx.StrictNamedArgs{"purpose": in.Purpose, "after": in.After, "title": in.Title, "text": in.Text})
+	switch c := pg.Constraint(err); {
+	case c == "consent_texts_purpose_form":
+		return nil, errs.Invalidf("input.purpose", "%.70q is no name of a purpose; write it as EVENT_NEWS", in.Purpose)
+	case c == "consent_texts_pkey", errors.Is(err, errs.NotFound):
+		return nil, errs.Conflict
+	}
+	return published, err
 }

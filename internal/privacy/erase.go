@@ -10,6 +10,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/collegium/collegium/internal/errs"
+	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/viewer"
 )
@@ -20,7 +21,9 @@ const erasureColumns = `
 	e.requested_at,
 	e.due_at,
 	e.cancelled_at,
-	e.executed_at`
+	e.executed_at,
+	e.member_id,
+	e.account_id`
 
 // Request asks that somebody is erased: a member with their account, who must be the
 // viewer unless the viewer keeps the register; or, with no member, the viewer. Nothing
@@ -82,6 +85,54 @@ func (s *Store) Open(ctx context.Context, v viewer.Viewer) (_ *Erasure, err erro
 		p.MemberID = &v.MemberID
 	}
 	return s.open(ctx, s.Own, p)
+}
+
+var byDue = pg.Sort{
+	After:    `(e.due_at, e.id) > (@after_due, @after_id::uuid)`,
+	Before:   `(e.due_at, e.id) < (@before_due, @before_id::uuid)`,
+	Forward:  `due_at, id`,
+	Backward: `due_at DESC, id DESC`,
+}
+
+const waiting = `
+	FROM erasures e
+	WHERE e.executed_at IS NULL AND e.cancelled_at IS NULL AND @staff`
+
+// Waiting returns a page of the requests that wait, the first due first, to who keeps
+// the register.
+func (s *Store) Waiting(ctx context.Context, v viewer.Viewer, args page.Args) (_ *Erasures, err error) {
+	defer errs.Wrap(&err, "privacy.Waiting")
+	k, err := args.Keyset(2)
+	if err != nil {
+		return nil, err
+	}
+	named := pgx.StrictNamedArgs{"limit": pg.Limit(k), "staff": v.May(viewer.ManageRegister)}
+	err = pg.EachCursor(k, func(name string, key []string) error {
+		due, badTime := time.Parse(time.RFC3339Nano, key[0])
+		id, badID := uuid.Parse(key[1])
+		if errors.Join(badTime, badID) != nil {
+			return errs.Invalidf(name, "not a cursor of this list; pass a cursor that the same list returned")
+		}
+		named[name+"_due"], named[name+"_id"] = due, id
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	rows, err := pg.All[Erasure](ctx, s.Own, pg.Paged(`SELECT`+erasureColumns+waiting+byDue.Bounds(k)+byDue.OrderBy(k)), named)
+	if err != nil {
+		return nil, err
+	}
+	found := page.New(k, rows, func(e *Erasure) []string {
+		return []string{e.DueAt.UTC().Format(time.RFC3339Nano), e.ID.String()}
+	})
+	return &found, nil
+}
+
+// WaitingTotal returns how many requests wait.
+func (s *Store) WaitingTotal(ctx context.Context, v viewer.Viewer) (_ int, err error) {
+	defer errs.Wrap(&err, "privacy.WaitingTotal")
+	return pg.Scalar[int](ctx, s.Own, `SELECT count(*)`+waiting, pgx.StrictNamedArgs{"staff": v.May(viewer.ManageRegister)})
 }
 
 // Cancel takes a request back: the person, or who keeps the register. ErrEnded if it

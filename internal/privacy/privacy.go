@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/collegium/collegium/internal/node"
+	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/pg"
 )
 
@@ -60,6 +61,14 @@ type ConsentText struct {
 	PublishedAt time.Time
 }
 
+// RetentionRule is how long something is waited for or kept. Lasts is a duration of
+// ISO 8601; nil is for good.
+type RetentionRule struct {
+	Rule   string
+	Lasts  *string
+	Reason string
+}
+
 // ErasureStatus is how an erasure stands.
 type ErasureStatus string
 
@@ -78,7 +87,15 @@ type Erasure struct {
 	DueAt       time.Time
 	CancelledAt *time.Time
 	ExecutedAt  *time.Time
+	// MemberID and AccountID are whom it is about, until it is executed.
+	MemberID, AccountID *uuid.UUID
 }
+
+// Erasures is a page of erasures.
+type Erasures = page.Connection[*Erasure]
+
+// ErasureEdge is one erasure with its cursor.
+type ErasureEdge = page.Edge[*Erasure]
 
 // NodeID returns the opaque ID in the graph, which is that of the certificate too.
 func (e *Erasure) NodeID() string { return node.ID("Erasure", e.ID) }

@@ -66,12 +66,16 @@ var Tables = []Table{
 	{Name: "external_identities", About: "whom other services know you as", Whose: byAccount, Fate: erased},
 	{Name: "account_roles", About: "your roles", Whose: byAccount, Fate: erased},
 	{
-		Name: "sign_in_failures", About: "how often it was tried in vain to sign in, join or reset with your address",
+		Name: "sign_in_failures", About: "how often it was tried in vain to sign in, join or reset with your address, or to prove your password while signed in",
 		Whose: `t.key IN (
 			SELECT sha256(convert_to(p.prefix || a.email_folded, 'UTF8'))
 			FROM accounts a
 			CROSS JOIN unnest(ARRAY['address:', 'address:join:', 'address:reset:']) AS p (prefix)
-			WHERE a.id = @account)`,
+			WHERE a.id = @account
+			UNION ALL
+			-- Tried by who is signed in.
+			SELECT sha256(convert_to(p.prefix || @account::uuid, 'UTF8'))
+			FROM unnest(ARRAY['address:own:', 'network:own:']) AS p (prefix))`,
 		Hidden: []string{"key"}, Fate: erased,
 	},
 	{

@@ -43,6 +43,7 @@ const (
 	ReadStatistics     Permission = "READ_STATISTICS"
 	ManageAccounts     Permission = "MANAGE_ACCOUNTS"
 	ReadAudit          Permission = "READ_AUDIT"
+	ManageRules        Permission = "MANAGE_RULES"
 )
 
 // Rule says who has a permission.
@@ -70,6 +71,7 @@ var Rules = []Rule{
 	{Permission: ReadStatistics, Has: register | KeyStatistics, ByUnit: true},
 	{Permission: ManageAccounts, Has: Administrator},
 	{Permission: ReadAudit, Has: Administrator},
+	{Permission: ManageRules, Has: Administrator},
 }
 
 // Can returns what the viewer may do, in the order of the table.

@@ -1,0 +1,291 @@
+package graph_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/collegium/collegium/graph"
+	"github.com/collegium/collegium/internal/node"
+	"github.com/collegium/collegium/internal/pg"
+)
+
+// asking returns how tests ask a graph, and what its mutations say of why they changed
+// nothing: "CODE path", for each.
+func asking(t *testing.T, h *graph.Handler) func(ctx context.Context, query string) answer {
+	return func(ctx context.Context, query string) answer {
+		t.Helper()
+		a := decode(t, h.Execute(ctx, params(query, nil)).Body)
+		if len(a.Errors) > 0 {
+			t.Fatalf("%s\nerrors: %+v", query, a.Errors)
+		}
+		return a
+	}
+}
+
+func wrong(a answer, root string) string {
+	var all []string
+	for _, e := range list(a.Data, root, "userErrors") {
+		line, _ := at(e, "code").(string)
+		for _, f := range list(e, "field") {
+			line += " " + f.(string)
+		}
+		all = append(all, line)
+	}
+	return strings.Join(all, ", ")
+}
+
+// TestApplyingAgain declines an application: the applicant applies again, and becomes
+// a member.
+func TestApplyingAgain(t *testing.T) {
+	t.Parallel()
+	db := demoDB(t)
+	h := graphOn(t, db, withJobs(t))
+	do := asking(t, h)
+	const account, first = "01920000-0000-7000-8000-0000000000c1", "01920000-0000-7000-8000-0000000000c2"
+	mustExec(t, db, `INSERT INTO accounts (id, email, email_verified_at, password_hash)
+		SELECT '`+account+`', 'ada@example.org', now(), password_hash FROM accounts WHERE email = 'member@example.org'`)
+	mustExec(t, db, `INSERT INTO membership_applications (id, account_id, display_name, grade) VALUES ('`+first+`', '`+account+`', 'Ada King', 'STUDENT')`)
+	ada, officer := signedIn(t, h, db, "ada"), signedIn(t, h, db, "membership")
+	apply := func(ctx context.Context, grade string) answer {
+		t.Helper()
+		return do(ctx, `mutation { applyForMembership(input: {displayName: " Ada  King", grade: `+grade+`}) { application { id displayName applicationStatus } userErrors { code field } } }`)
+	}
+	if a := apply(ada, "STUDENT"); at(a.Data, "applyForMembership", "application", "id") != node.ID("MembershipApplication", uuid.MustParse(first)) {
+		t.Errorf("the same again is another: %v", a.Data)
+	}
+	if got := wrong(apply(ada, "PROFESSIONAL"), "applyForMembership"); got != "INVALID input" {
+		t.Errorf("another while one waits: %s", got)
+	}
+	do(officer, `mutation { declineApplication(input: {application: "`+node.ID("MembershipApplication", uuid.MustParse(first))+`", reason: "Wrong grade."}) { userErrors { code } } }`)
+	a := apply(ada, "PROFESSIONAL")
+	second, _ := at(a.Data, "applyForMembership", "application", "id").(string)
+	if second == "" || second == node.ID("MembershipApplication", uuid.MustParse(first)) || at(a.Data, "applyForMembership", "application", "displayName") != "Ada King" {
+		t.Fatalf("after the decision: %v", a.Data)
+	}
+	if a := do(ada, `{ viewer { membershipApplication { id applicationStatus } } }`); at(a.Data, "viewer", "membershipApplication", "id") != second {
+		t.Errorf("the last application is %v", a.Data)
+	}
+	accepted := do(officer, `mutation { acceptApplication(input: {application: "`+second+`"}) { application { record { membership { grade } } } userErrors { code } } }`)
+	if at(accepted.Data, "acceptApplication", "application", "record", "membership", "grade") != "PROFESSIONAL" {
+		t.Errorf("accepted: %v", accepted.Data)
+	}
+	if got := wrong(apply(signedIn(t, h, db, "ada"), "STUDENT"), "applyForMembership"); got != "INVALID input" {
+		t.Errorf("a member applies: %s", got)
+	}
+
+	// Somebody of the staff who is no member, again and again.
+	editor := signedIn(t, h, db, "editor")
+	for n := range 6 {
+		want := ""
+		if n == 5 {
+			want = "INVALID input"
+		}
+		if got := wrong(apply(editor, "STUDENT"), "applyForMembership"); got != want {
+			t.Errorf("application %d: %q, want %q", n+1, got, want)
+		}
+		if n < 5 {
+			do(editor, `mutation { withdrawApplication { userErrors { code } } }`)
+		}
+	}
+	if a := decode(t, h.Execute(t.Context(), params(`mutation { applyForMembership(input: {displayName: "X", grade: STUDENT}) { userErrors { code } } }`, nil)).Body); len(a.Errors) != 1 || a.Errors[0].Extensions["code"] != "UNAUTHENTICATED" {
+		t.Errorf("a stranger applies: %+v", a)
+	}
+}
+
+// TestRenewedAhead renews before the last day: the period that runs stays, and what is
+// paid for is longer, also for a filter.
+func TestRenewedAhead(t *testing.T) {
+	t.Parallel()
+	db := demoDB(t)
+	h := graphOn(t, db, withJobs(t))
+	do := asking(t, h)
+	mustExec(t, db, `UPDATE membership_periods SET ends_on = CURRENT_DATE + 10 WHERE member_id = (SELECT member_id FROM accounts WHERE email = 'member@example.org')`)
+	member, officer := signedIn(t, h, db, "member"), signedIn(t, h, db, "membership")
+	day := func(sql string) string {
+		t.Helper()
+		d, err := pg.Scalar[string](t.Context(), db, `SELECT (`+sql+`)::date::text`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	soon, later := day(`CURRENT_DATE + 10`), day(`CURRENT_DATE + 11 + interval '1 year' - interval '1 day'`)
+	due := `{ register(filter: {endsUntil: "` + soon + `"}) { totalCount } late: register(filter: {endsFrom: "` + later + `"}) { totalCount } }`
+	const read = `{ viewer { record { membership { endsOn paidUntil } } } }`
+	if a := do(member, read); at(a.Data, "viewer", "record", "membership", "paidUntil") != soon {
+		t.Errorf("before: %v", a.Data)
+	}
+	if a := do(officer, due); at(a.Data, "register", "totalCount") != 1.0 || at(a.Data, "late", "totalCount") != 0.0 {
+		t.Errorf("due before: %v", a.Data)
+	}
+	if got := wrong(do(member, `mutation { renewMembership(input: {idempotencyKey: "a"}) { userErrors { code field } } }`), "renewMembership"); got != "" {
+		t.Fatal(got)
+	}
+	if diff := cmp.Diff(map[string]any{"endsOn": soon, "paidUntil": later}, at(do(member, read).Data, "viewer", "record", "membership")); diff != "" {
+		t.Errorf("after (-want +got)\n%s", diff)
+	}
+	if a := do(officer, due); at(a.Data, "register", "totalCount") != 0.0 || at(a.Data, "late", "totalCount") != 1.0 {
+		t.Errorf("due after: %v", a.Data)
+	}
+}
+
+// TestErasuresThatWait asks for three erasures: who keeps the register pages through
+// them, and takes one back.
+func TestErasuresThatWait(t *testing.T) {
+	t.Parallel()
+	db := demoDB(t)
+	h := graphOn(t, db, withJobs(t))
+	do := asking(t, h)
+	officer, admin := signedIn(t, h, db, "membership"), signedIn(t, h, db, "administrator")
+	own := do(signedIn(t, h, db, "member"), `mutation { eraseMember(input: {}) { erasure { id account { email } record { displayName } } userErrors { code } } }`)
+	if at(own.Data, "eraseMember", "erasure", "account", "email") != "member@example.org" || at(own.Data, "eraseMember", "erasure", "record", "displayName") == nil {
+		t.Errorf("one's own: %v", own.Data)
+	}
+	do(signedIn(t, h, db, "editor"), `mutation { eraseMember(input: {}) { userErrors { code } } }`)
+	record := at(do(officer, `{ register(filter: {text: "a"}, first: 1) { nodes { id number } } }`).Data, "register", "nodes", 0)
+	if got := wrong(do(officer, `mutation { eraseMember(input: {member: "`+at(record, "id").(string)+`"}) { userErrors { code field } } }`), "eraseMember"); got != "" {
+		t.Fatal(got)
+	}
+	page := func(ctx context.Context, args string) answer {
+		t.Helper()
+		return do(ctx, `{ erasures(`+args+`) { totalCount nodes { id status byStaff record { number } account { email } } pageInfo { endCursor hasNextPage } } }`)
+	}
+	a := page(officer, "first: 2")
+	if at(a.Data, "erasures", "totalCount") != 3.0 || len(list(a.Data, "erasures", "nodes")) != 2 || at(a.Data, "erasures", "pageInfo", "hasNextPage") != true {
+		t.Fatalf("the first page: %v", a.Data)
+	}
+	if at(a.Data, "erasures", "nodes", 0, "record", "number") == nil || at(a.Data, "erasures", "nodes", 0, "account") != nil {
+		t.Errorf("the office is shown %v", at(a.Data, "erasures", "nodes", 0))
+	}
+	if at(a.Data, "erasures", "nodes", 1, "record") != nil {
+		t.Errorf("an account without a member is shown as %v", at(a.Data, "erasures", "nodes", 1))
+	}
+	rest := page(officer, fmt.Sprintf("first: 2, after: %q", at(a.Data, "erasures", "pageInfo", "endCursor")))
+	if diff := cmp.Diff([]any{map[string]any{"status": "WAITING", "byStaff": true, "record": map[string]any{"number": at(record, "number")}, "account": nil}},
+		without(list(rest.Data, "erasures", "nodes"), "id")); diff != "" {
+		t.Errorf("the second page (-want +got)\n%s", diff)
+	}
+	if a := page(admin, "last: 3"); at(a.Data, "erasures", "nodes", 1, "account", "email") != "editor@example.org" {
+		t.Errorf("an administrator is shown %v", a.Data)
+	}
+	do(officer, `mutation { cancelErasure(input: {id: "`+at(own.Data, "eraseMember", "erasure", "id").(string)+`"}) { userErrors { code } } }`)
+	if a := page(officer, "first: 2"); at(a.Data, "erasures", "totalCount") != 2.0 {
+		t.Errorf("after one was taken back: %v", a.Data)
+	}
+	for _, role := range []string{"anonymous", "member", "editor"} {
+		if a := decode(t, h.Execute(signedIn(t, h, db, role), params(`{ erasures { totalCount } }`, nil)).Body); len(a.Errors) != 1 || a.Data["erasures"] != nil {
+			t.Errorf("to %s: %+v", role, a)
+		}
+	}
+}
+
+func without(nodes []any, field string) []any {
+	for _, n := range nodes {
+		delete(n.(map[string]any), field)
+	}
+	return nodes
+}
+
+// TestRules changes rules and texts as an administrator: from a later day on, and
+// never what was.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	db := demoDB(t)
+	h := graphOn(t, db, withJobs(t))
+	do := asking(t, h)
+	admin := signedIn(t, h, db, "administrator")
+	add := func(args string) answer {
+		t.Helper()
+		return do(admin, `mutation { addMembershipRule(input: {`+args+`}) { membershipRule { since until graceDays renewalDays periodMonths countsAs practises } userErrors { code field } } }`)
+	}
+	day := func(n int) string {
+		t.Helper()
+		d, err := pg.Scalar[string](t.Context(), db, `SELECT (CURRENT_DATE + $1::integer)::text`, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	rules := func() (all []string) {
+		t.Helper()
+		for _, n := range []int{-1, 9, 10, 19, 20, 100} {
+			a := do(admin, `{ membershipRules(asOf: "`+day(n)+`") { grade graceDays renewalDays countsAs } }`)
+			if got := len(list(a.Data, "membershipRules")); got != 7 {
+				t.Errorf("%d rules on day %d", got, n)
+			}
+			for _, r := range list(a.Data, "membershipRules") {
+				if at(r, "grade") == "STUDENT" {
+					all = append(all, fmt.Sprint(n, " ", at(r, "graceDays"), " ", at(r, "renewalDays"), " ", at(r, "countsAs")))
+				}
+			}
+		}
+		return all
+	}
+	a := add(`grade: STUDENT, since: "` + day(20) + `", graceDays: 7`)
+	if diff := cmp.Diff(map[string]any{
+		"since": day(20), "until": nil, "graceDays": 7.0, "renewalDays": 60.0, "periodMonths": 12.0, "countsAs": "CURRENT", "practises": false,
+	}, at(a.Data, "addMembershipRule", "membershipRule")); diff != "" {
+		t.Errorf("the rule (-want +got)\n%s", diff)
+	}
+	if a := add(`grade: STUDENT, since: "` + day(10) + `", graceDays: 14, countsAs: RETIRED`); at(a.Data, "addMembershipRule", "membershipRule", "until") != day(19) {
+		t.Errorf("a rule before another: %v", a.Data)
+	}
+	for range 2 { // the later one is replaced, and replaced by the same
+		add(`grade: STUDENT, since: "` + day(20) + `", renewalDays: 30`)
+	}
+	if diff := cmp.Diff([]string{"-1 30 60 CURRENT", "9 30 60 CURRENT", "10 14 60 RETIRED", "19 14 60 RETIRED", "20 7 30 CURRENT", "100 7 30 CURRENT"}, rules()); diff != "" {
+		t.Errorf("the rules by day (-want +got)\n%s", diff)
+	}
+	for args, want := range map[string]string{
+		`grade: STUDENT, since: "` + day(0) + `", graceDays: 1`:                "INVALID input since",
+		`grade: STUDENT, since: "2020-01-01", graceDays: 1`:                    "INVALID input since",
+		`grade: STUDENT, since: "2999-01-01", graceDays: 1`:                    "INVALID input since",
+		`grade: STUDENT, since: "` + day(30) + `", graceDays: 367`:             "INVALID input",
+		`grade: STUDENT, since: "` + day(30) + `", countsAs: LAPSED`:           "INVALID input countsAs",
+		`grade: PROFESSIONAL, since: "` + day(1) + `", periodMonths: -2000000`: "INVALID input",
+	} {
+		if got := wrong(add(args), "addMembershipRule"); got != want {
+			t.Errorf("%s: %q, want %q", args, got, want)
+		}
+	}
+
+	publish := func(after int, text string) string {
+		t.Helper()
+		a := do(admin, fmt.Sprintf(`mutation { publishConsentText(input: {purpose: "NEWSLETTER", after: %d, title: "News", text: %q}) { consentText { version } userErrors { code field } } }`, after, text))
+		return fmt.Sprint(at(a.Data, "publishConsentText", "consentText", "version"), " ", wrong(a, "publishConsentText"))
+	}
+	for _, tt := range []struct {
+		after      int
+		text, want string
+	}{{1, "New words.", "2 "}, {1, "New words.", "2 "}, {1, "Others.", "<nil> CONFLICT"}, {2, " ", "<nil> INVALID input text"}} {
+		if got := publish(tt.after, tt.text); got != tt.want {
+			t.Errorf("%q after %d: %q, want %q", tt.text, tt.after, got, tt.want)
+		}
+	}
+	wait := func(days int) string {
+		t.Helper()
+		a := do(admin, fmt.Sprintf(`mutation { setErasureWait(input: {days: %d}) { retentionRule { rule lasts } userErrors { code field } } }`, days))
+		return fmt.Sprint(at(a.Data, "setErasureWait", "retentionRule", "lasts"), " ", wrong(a, "setErasureWait"))
+	}
+	for days, want := range map[int]string{0: "P0D ", 30: "P30D ", 91: "<nil> INVALID input days"} {
+		if got := wait(days); got != want {
+			t.Errorf("a wait of %d days: %q, want %q", days, got, want)
+		}
+	}
+	if a := do(signedIn(t, h, db, "membership"), `{ retentionRules { rule lasts } }`); fmt.Sprint(texts(list(a.Data, "retentionRules"), "rule")) != "[AUDIT ERASURE_WAIT MEMBERSHIP_EXISTED POSTS_HELD]" ||
+		at(a.Data, "retentionRules", 2, "lasts") != "P7Y" || at(a.Data, "retentionRules", 0, "lasts") != nil {
+		t.Errorf("the rules: %v", a.Data)
+	}
+	for _, m := range []string{
+		`addMembershipRule(input: {grade: STUDENT, since: "2999-01-01"})`, `publishConsentText(input: {purpose: "X", after: 0, title: "x", text: "x"})`, `setErasureWait(input: {days: 1})`,
+	} {
+		if a := decode(t, h.Execute(signedIn(t, h, db, "membership"), params(`mutation { `+m+` { userErrors { code } } }`, nil)).Body); len(a.Errors) != 1 || a.Errors[0].Extensions["code"] != "FORBIDDEN" {
+			t.Errorf("%s by an officer: %+v", m, a)
+		}
+	}
+}
