@@ -33,7 +33,10 @@ func loadDemo(ctx context.Context, db *pgxpool.Pool) error {
 		return err
 	}
 	accounts := identity.Store{DB: db, Passwords: passwords}
-	if _, err := accounts.CreateDemo(ctx, demoPassword); err != nil {
+	if _, _, err := accounts.CreateDemo(ctx, demoPassword); err != nil {
+		return err
+	}
+	if err := pack.GenerateRegister(ctx, db); err != nil {
 		return err
 	}
 	_, err = db.Exec(ctx, `ANALYZE`)

@@ -155,7 +155,7 @@ func (c *serveCmd) demoSignIns(ctx context.Context, s streams, db *database, acc
 	}
 	if none {
 		password := strings.ToLower(rand.Text()[:16])
-		made, err := accounts.CreateDemo(ctx, password)
+		made, partner, err := accounts.CreateDemo(ctx, password)
 		if err != nil {
 			return err
 		}
@@ -164,6 +164,7 @@ func (c *serveCmd) demoSignIns(ctx context.Context, s streams, db *database, acc
 			fmt.Fprintf(&text, "  %-20s %s\n", d.Who, d.Email)
 		}
 		fmt.Fprintf(&text, "  %-20s %s\n", "password of all", password)
+		fmt.Fprintf(&text, "or ask with the key of the partner %s: %s\n", partner.Name, partner.Secret)
 		if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
 			return err
 		}

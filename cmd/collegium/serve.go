@@ -321,6 +321,9 @@ func (c *serveCmd) prepare(ctx context.Context, s streams, log *slog.Logger, db 
 		return err
 	}
 	bar.finish()
+	if err := pack.GenerateRegister(ctx, db.pool); err != nil {
+		return err
+	}
 	log.Info("loaded the demo body", "members", c.DemoMembers, "took", time.Since(began).Round(time.Millisecond).String())
 	return nil
 }

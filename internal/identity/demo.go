@@ -4,9 +4,11 @@ import (
 	"context"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/viewer"
 )
 
 // DemoSignIn is a way to sign in to the demo body.
@@ -16,9 +18,13 @@ type DemoSignIn struct {
 	Email string
 }
 
-// CreateDemo makes an account for each role of the demo body, all with one password,
-// and returns them. It is for a database that nobody else can reach.
-func (s *Store) CreateDemo(ctx context.Context, password string) (_ []DemoSignIn, err error) {
+// DemoPartner is the application of a partner of the demo body, with the secret of its key.
+type DemoPartner struct{ Name, Secret string }
+
+// CreateDemo makes an account for each role of the demo body, all with one password, one
+// more for somebody whose application waits, and a partner with a key that may read
+// everything but the register. It is for a database that nobody else can reach.
+func (s *Store) CreateDemo(ctx context.Context, password string) (_ []DemoSignIn, _ *DemoPartner, err error) {
 	defer errs.Wrap(&err, "identity.CreateDemo")
 	type people struct{ Member, Officer *uuid.UUID }
 	p, err := pg.One[people](ctx, s.DB, `
@@ -43,7 +49,7 @@ func (s *Store) CreateDemo(ctx context.Context, password string) (_ []DemoSignIn
 			) AS member,
 			(SELECT member_id FROM serving ORDER BY slug, position, member_id LIMIT 1) AS officer`)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var made []DemoSignIn
 	for _, d := range []struct {
@@ -56,17 +62,38 @@ func (s *Store) CreateDemo(ctx context.Context, password string) (_ []DemoSignIn
 		{DemoSignIn{"editor", "editor@example.org"}, nil, []Role{Editor}},
 		{DemoSignIn{"membership officer", "membership@example.org"}, nil, []Role{MembershipOfficer}},
 		{DemoSignIn{"administrator", "administrator@example.org"}, nil, []Role{Administrator}},
+		{DemoSignIn{applicant, "applicant@example.org"}, nil, nil},
 	} {
-		if d.roles == nil && d.member == nil {
+		if d.roles == nil && d.member == nil && d.Who != applicant {
 			continue // a demo without members
 		}
-		_, err := s.Create(ctx, NewAccount{
+		account, err := s.Create(ctx, NewAccount{
 			Email: d.Email, Password: password, Verified: true, MemberID: d.member, Roles: d.roles,
 		})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		if d.Who == applicant {
+			if _, err := s.DB.Exec(ctx, `
+				INSERT INTO membership_applications (id, account_id, display_name, grade)
+				VALUES (@id, @account, 'Noor Ashworth', 'STUDENT')`,
+				pgx.StrictNamedArgs{"id": newID(), "account": account.ID}); err != nil {
+				return nil, nil, err
+			}
 		}
 		made = append(made, d.DemoSignIn)
 	}
-	return made, nil
+	nobody := viewer.Viewer{}
+	application, err := s.CreatePartnerApplication(ctx, nobody, NewPartnerApplication{Name: "Example Conferences", ContactEmail: "partner@example.org"})
+	if err != nil {
+		return nil, nil, err
+	}
+	_, secret, err := s.CreateKey(ctx, nobody, NewKey{ApplicationID: application.ID, Scopes: []Scope{ContentRead, DirectoryRead, StatisticsRead}})
+	if err != nil {
+		return nil, nil, err
+	}
+	return made, &DemoPartner{Name: application.Name, Secret: secret}, nil
 }
+
+// applicant is who waits to become a member.
+const applicant = "applicant"
