@@ -85,22 +85,28 @@ This page is written by a test: ` + "`go test ./graph -run TestAccessPage -updat
 	b.WriteString(`
 ## What each role is shown
 
-Every field of every type, asked as each role of the demo body on every way to it that is tried: "yes" if there was a value, "own" if there was one only
-below ` + "`viewer`" + `, which is about whoever asks. Nothing stands where there was none: the role may not see it, or the demo body has none.
+Every field of every type, asked as each role of the demo body, as somebody whose application waits, and with a key of a partner that has every scope, on every
+way to it that is tried: "yes" if there was a value, "own" if there was one only
+below ` + "`viewer`" + `, which is about whoever asks. Nothing stands where there was none: the role may not see it.
 
 `)
 	db := demoDB(t)
 	h := graphOn(t, db)
 	pools := values(t, h)
+	live(t, db, pools)
 	for _, m := range list(data(t, h, `{ members(first: 3) { nodes { id } } }`, nil), "members", "nodes") {
 		pools["Query.member.id"] = append(pools["Query.member.id"], at(m, "id"))
 	}
-	header = append([]string{"field", "anonymous"}, roles...)
+	as := map[string]context.Context{"anonymous": t.Context(), "key": withKey(t, h, db)}
+	for _, role := range append(slices.Clone(roles), "applicant") {
+		as[role] = signedIn(t, h, db, role)
+	}
+	header = slices.Concat([]string{"field", "anonymous", "applicant"}, roles, []string{"key"})
 	row(&b, header...)
 	row(&b, slices.Repeat([]string{"---"}, len(header))...)
 	shown := map[string]map[string]string{}
 	for _, role := range header[1:] {
-		shown[role] = showTo(t, h, signedIn(t, h, db, role), schema, pools)
+		shown[role] = showTo(t, h, as[role], schema, pools)
 	}
 	unseen := 0
 	for _, name := range slices.Sorted(maps.Keys(schema.Types)) {
@@ -148,7 +154,7 @@ func withoutCells(page, known string) []string {
 	var lines []string
 	for line := range strings.Lines(page) {
 		cells := strings.Split(line, "|")
-		if len(cells) == len(roles)+4 && strings.Contains(cells[1], ".") {
+		if len(cells) == len(roles)+6 && strings.Contains(cells[1], ".") {
 			before := has[cells[1]]
 			for i := 2; i < len(cells)-1; i++ {
 				if known == "" || len(before) == len(cells) && (before[i] == cells[i] || strings.TrimSpace(cells[i]) == "" || strings.TrimSpace(before[i]) == "yes") {
@@ -178,6 +184,9 @@ func needs(f *ast.FieldDefinition) string {
 	}
 	return ""
 }
+
+// literal is a value as it stands in a document.
+type literal string
 
 // A way leads to a type: fields with their arguments, from the root.
 type way struct {
@@ -217,7 +226,7 @@ func waysTo(schema *ast.Schema, pools map[string][]any, most int) map[string][]w
 							same++
 						}
 					}
-					if same < 3 && (paths[next.path()] || len(paths) < most) {
+					if same < 4 && (paths[next.path()] || len(paths) < most) {
 						ways[def.Name] = append(ways[def.Name], next)
 						queue = append(queue, struct {
 							def *ast.Definition
@@ -257,6 +266,9 @@ func arguments(schema *ast.Schema, pools map[string][]any, typ string, f *ast.Fi
 			}
 			for _, v := range pool {
 				text, err := json.Marshal(v)
+				if l, ok := v.(literal); ok {
+					text = []byte(l)
+				}
 				if err == nil && v != nil && v != "" && v != "nothing" && v != "wrong" && v != "nonsense" {
 					texts = append(texts, a.Name+": "+string(text))
 				}
@@ -269,12 +281,20 @@ func arguments(schema *ast.Schema, pools map[string][]any, typ string, f *ast.Fi
 			}
 			texts = texts[:min(len(texts), 12)]
 		default:
-			continue
+			for _, v := range pools[typ+"."+f.Name+"."+a.Name] {
+				if l, ok := v.(literal); ok {
+					texts = append(texts, a.Name+": "+string(l))
+				}
+			}
+			if texts == nil {
+				continue
+			}
+			texts = append(texts, "")
 		}
 		var more []string
 		for _, before := range all {
 			for _, text := range texts {
-				more = append(more, strings.TrimPrefix(before+", "+text, ", "))
+				more = append(more, strings.Trim(before+", "+text, ", "))
 			}
 		}
 		all = more

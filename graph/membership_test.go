@@ -185,8 +185,8 @@ func contains(l []string, s string) bool {
 func TestRegisterStatements(t *testing.T) {
 	t.Parallel()
 	db := demoDB(t)
-	mustExec(t, db, `INSERT INTO registrations (member_id, body, number) SELECT id, 'HCPC', 'OT12345' FROM members`)
-	mustExec(t, db, `INSERT INTO indemnity_insurances SELECT id, 'A', '1', '2020-01-01', '2999-01-01' FROM members`)
+	mustExec(t, db, `INSERT INTO registrations (member_id, body, number) SELECT id, 'HCPC', 'OT12345' FROM members ON CONFLICT DO NOTHING`)
+	mustExec(t, db, `INSERT INTO indemnity_insurances SELECT id, 'A', '1', '2020-01-01', '2999-01-01' FROM members ON CONFLICT DO NOTHING`)
 	h := graphOn(t, db)
 	ctx := signedIn(t, h, db, "membership")
 	const query = `query($n: Int!) { register(first: $n) { totalCount nodes {

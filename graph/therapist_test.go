@@ -18,6 +18,7 @@ func TestTherapists(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	do(`TRUNCATE registrations, indemnity_insurances, therapist_listings`)
 	do(`
 		CREATE TABLE them AS
 		SELECT m.id, row_number() OVER (ORDER BY m.key)::int AS n
