@@ -111,7 +111,7 @@ below ` + "`viewer`" + `, which is about whoever asks. Nothing stands where ther
 	unseen := 0
 	for _, name := range slices.Sorted(maps.Keys(schema.Types)) {
 		def := schema.Types[name]
-		if def.Kind != ast.Object || strings.HasPrefix(name, "__") || def == schema.Mutation || def == schema.Query || strings.HasSuffix(name, "Payload") {
+		if def.Kind != ast.Object || strings.HasPrefix(name, "__") || def == schema.Mutation || def == schema.Query || strings.HasSuffix(name, "Payload") || name == "UserError" {
 			continue
 		}
 		for _, f := range def.Fields {

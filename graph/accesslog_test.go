@@ -186,6 +186,8 @@ func TestAccessLogOfTheRegister(t *testing.T) {
 			listing_audience = 'PUBLIC', headline_audience = 'PUBLIC', bio_audience = 'PUBLIC', pronouns_audience = 'PUBLIC', grade_audience = 'PUBLIC',
 			region_audience = 'PUBLIC', sections_audience = 'PUBLIC', joined_on_audience = 'PUBLIC';
 		DELETE FROM member_details;
+		DELETE FROM registrations;
+		DELETE FROM indemnity_insurances;
 		INSERT INTO registrations (member_id, body, number) SELECT id, 'HCPC', 'OT90001' FROM members WHERE key = 'gen-1-0';
 		INSERT INTO indemnity_insurances (member_id, insurer, policy_number, valid_from, valid_until)
 		SELECT id, 'Insurer', '1', CURRENT_DATE - 9, CURRENT_DATE FROM members WHERE key = 'gen-1-0';

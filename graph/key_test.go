@@ -65,7 +65,9 @@ func aKey(t *testing.T, h *graph.Handler, name, input string) (application, key,
 // TestKeysInTheGraph makes, lists and revokes a key, and asks with it in between.
 func TestKeysInTheGraph(t *testing.T) {
 	t.Parallel()
-	h := graphOn(t, demoDB(t))
+	db := demoDB(t)
+	mustExec(t, db, `DELETE FROM partner_applications`)
+	h := graphOn(t, db)
 	s := asSite(t, h)
 	application, key, secret := aKey(t, h, "Website", `scopes: [DIRECTORY_READ, CONTENT_READ]`)
 

@@ -32,6 +32,7 @@ func TestBecomingAMember(t *testing.T) {
 	t.Parallel()
 	db := demoDB(t)
 	h := graphOn(t, db, withJobs(t))
+	mustExec(t, db, `DELETE FROM membership_applications`)
 	const applicant, application = "01920000-0000-7000-8000-0000000000c1", "01920000-0000-7000-8000-0000000000c2"
 	mustExec(t, db, `INSERT INTO accounts (id, email, email_verified_at, password_hash)
 		SELECT '`+applicant+`', 'ada@example.org', now(), password_hash FROM accounts WHERE email = 'member@example.org'`)

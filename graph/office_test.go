@@ -104,6 +104,8 @@ func TestRenewedAhead(t *testing.T) {
 	db := demoDB(t)
 	h := graphOn(t, db, withJobs(t))
 	do := asking(t, h)
+	mustExec(t, db, `DELETE FROM membership_periods p USING members m WHERE m.id = p.member_id AND p.starts_on > m.joined_on`)
+	mustExec(t, db, `UPDATE membership_periods SET ends_on = NULL, ended_how = NULL`)
 	mustExec(t, db, `UPDATE membership_periods SET ends_on = CURRENT_DATE + 10 WHERE member_id = (SELECT member_id FROM accounts WHERE email = 'member@example.org')`)
 	member, officer := signedIn(t, h, db, "member"), signedIn(t, h, db, "membership")
 	day := func(sql string) string {

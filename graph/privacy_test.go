@@ -106,8 +106,8 @@ func TestConsentsAndErasure(t *testing.T) {
 	none := []any{}
 	give := `mutation { giveConsent(input: {purpose: "NEWSLETTER", version: 1}) { consent { given upToDate } userErrors { code } } }`
 	want("agree", asked(t, h, ada, give), obj("giveConsent", obj("consent", obj("given", true, "upToDate", true), "userErrors", none)))
-	want("an older text", asked(t, h, ada, `mutation { giveConsent(input: {purpose: "NEWSLETTER", version: 2}) { consent { given } userErrors { code } } }`),
-		obj("giveConsent", obj("consent", nil, "userErrors", []any{obj("code", "OLD_TEXT")})))
+	want("a text that is not published", asked(t, h, ada, `mutation { giveConsent(input: {purpose: "NEWSLETTER", version: 2}) { consent { given } userErrors { code } } }`),
+		obj("giveConsent", obj("consent", nil, "userErrors", []any{obj("code", "INVALID")})))
 	want("anyone agrees", asked(t, h, viewer.Viewer{}, give), nil, "UNAUTHENTICATED")
 	consents := `{ member(id: "` + opaque + `") { displayName consents { purpose given decisions { version } } } }`
 	read := obj("member", obj("displayName", "Kanari Ada", "consents", []any{
