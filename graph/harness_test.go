@@ -73,18 +73,10 @@ func signedIn(t testing.TB, h *graph.Handler, db *pgxpool.Pool, role string) con
 // demoDB returns a database of its own with the demo body.
 func demoDB(t testing.TB) *pgxpool.Pool { return pgtest.NewWith(t, "demo", loadDemo) }
 
-// graphPool returns a pool of the graph's role on the database of another pool, as the
-// server has it.
+// graphPool returns a pool of the graph's role on the database of another pool.
 func graphPool(t testing.TB, db *pgxpool.Pool) *pgxpool.Pool {
 	t.Helper()
-	config := db.Config()
-	config.ConnConfig.RuntimeParams["role"] = pg.RoleGraph
-	pool, err := pgxpool.NewWithConfig(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pool.Close)
-	return pool
+	return pgtest.Acting(t, db).Pool
 }
 
 // graphOn returns the graph over a database.

@@ -103,8 +103,8 @@ var alsoPlanned = []string{
 // wholeTables are the statements that rightly read a whole table, by how they begin
 // and end, each with the reason.
 var wholeTables = []struct{ begins, ends, reason string }{
-	{`SELECT count(*) AS n FROM members m WHERE`, `WHERE m.listing_audience = ANY(@audiences)`, "it counts everyone"},
-	{`SELECT count(*) AS n FROM members m WHERE`, `WHERE ` + anOfficer(uuid.Nil).Sight().Shape.Shows(`m.listing_audience`), "it counts everyone whom an officer sees"},
+	{`SELECT count(*) AS n FROM members_public m WHERE`, `WHERE m.listing_audience = 'PUBLIC'`, "it counts everyone"},
+	{`SELECT count(*) AS n FROM members_shown m WHERE`, `WHERE ` + anOfficer(uuid.Nil).Sight().Shape.Shows(`m.listing_audience`), "it counts everyone whom an officer sees"},
 	{`WITH words AS MATERIALIZED`, ` AS n`, "it counts all who have words that many have"},
 }
 

@@ -287,6 +287,10 @@ func (s *snapshots) read(ctx context.Context, conn *pgxpool.Conn, v viewer.Viewe
 	nav, units, career, content := s.note(all.ctx), s.note(all.ctx), s.note(all.ctx), s.note(all.ctx)
 	loaded := &snapshot{}
 	err = pgx.BeginTxFunc(all.ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		// The policies hold for what is loaded too.
+		if err := pg.Act(all.ctx, tx, viewer.OfRole(v.Role)); err != nil {
+			return err
+		}
 		size, err := referenceSize(all.ctx, tx)
 		if err != nil {
 			return err

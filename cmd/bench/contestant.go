@@ -122,7 +122,11 @@ func (r role) server(ctx context.Context, counter *meter) (func(net.Listener) er
 			writeJSON(w, []byte(helloAnswer))
 		})), nil
 	}
-	pool, err := pg.Open(ctx, r.DSN, pg.Options{MaxConns: r.Connections, ApplicationName: r.Contestant})
+	options := pg.Options{MaxConns: r.Connections, ApplicationName: r.Contestant}
+	if r.Contestant != sql {
+		options.Role = pg.RoleGraph // as it is served
+	}
+	pool, err := pg.Open(ctx, r.DSN, options)
 	if err != nil {
 		return nil, err
 	}

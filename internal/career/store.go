@@ -193,7 +193,7 @@ func (s *Store) OfMembers(ctx context.Context, v viewer.Viewer, members []uuid.U
 	rows, err := pg.All[CaseStudy](ctx, s.DB, `
 		SELECT`+columns+`
 		FROM`+tables+`
-		JOIN members m ON m.id = c.member_id
+		JOIN `+sight.Shape.Table("")+` m ON m.id = c.member_id
 		WHERE c.member_id = ANY(@members) AND `+sight.Shape.Shows(`m.listing_audience`)+` AND `+viewer.Visible+`
 		ORDER BY l.position, e.position, e.id`,
 		args)

@@ -32,13 +32,13 @@ var (
 )
 
 // catalog tells which tables a statement reads, by the names that stand in its text
-// and in those of the functions it calls. A column or alias that has the name of a
+// and in those of the functions it calls and the views it reads. A column or alias that has the name of a
 // table counts as that table: then an answer is dropped once too often, and never
 // once too seldom.
 type catalog struct {
 	tables   map[string]*table // nil for a table that is not watched
 	oids     []uint32          // of the tables
-	bodies   map[string]string // of functions, by name
+	bodies   map[string]string // of functions and views, by name
 	unsteady map[string]bool
 	known    sync.Map // text of a statement → readOf
 	// broken are the tables that were meant to be watched.
@@ -51,7 +51,7 @@ type readOf struct {
 }
 
 // readCatalog reads the tables, and which of them note their changes, and the
-// functions. A table that was watched before stays the same table.
+// functions and views. A table that was watched before stays the same table.
 func readCatalog(ctx context.Context, tx pgx.Tx, before *catalog) (*catalog, error) {
 	c := &catalog{tables: map[string]*table{}, bodies: map[string]string{}, unsteady: map[string]bool{}}
 	keep := func(name string) *table {
@@ -82,7 +82,7 @@ func readCatalog(ctx context.Context, tx pgx.Tx, before *catalog) (*catalog, err
 			t.oid IS NOT NULL
 		FROM pg_class c
 		LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgfoid = 'note_change'::regproc
-		WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND c.relnamespace = (SELECT current_schema()::regnamespace)`)
+		WHERE c.relkind IN ('r', 'p', 'f', 'm', 'S') AND c.relnamespace = (SELECT current_schema()::regnamespace)`)
 	if err != nil {
 		return nil, err
 	}
@@ -105,8 +105,19 @@ func readCatalog(ctx context.Context, tx pgx.Tx, before *catalog) (*catalog, err
 		return nil, err
 	}
 	slices.Sort(c.broken)
-	// Functions of extensions read no tables.
+	// A view is read as its text. Functions of extensions read no tables.
 	rows, err = tx.Query(ctx, `
+		SELECT
+			lower(c.relname),
+			pg_get_viewdef(c.oid),
+			false
+		FROM pg_class c
+		WHERE c.relkind = 'v' AND c.relnamespace = (SELECT current_schema()::regnamespace)
+			AND NOT EXISTS (
+				SELECT
+				FROM pg_depend d
+				WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+		UNION ALL
 		SELECT
 			lower(p.proname),
 			COALESCE(pg_get_function_sqlbody(p.oid), p.prosrc),

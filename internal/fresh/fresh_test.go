@@ -290,7 +290,7 @@ func TestEveryTableNotesItsChanges(t *testing.T) {
 	tables, err := pg.Scalars[string](t.Context(), db, `
 		SELECT relname
 		FROM pg_class
-		WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND relnamespace = 'public'::regnamespace
+		WHERE relkind IN ('r', 'p', 'm', 'f') AND relnamespace = 'public'::regnamespace
 			AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = pg_class.oid AND d.deptype = 'e')
 		ORDER BY 1`)
 	if err != nil {
@@ -314,6 +314,30 @@ func TestEveryTableNotesItsChanges(t *testing.T) {
 	for name := range unwatched {
 		if !slices.Contains(tables, name) {
 			t.Errorf("there is no table %s", name)
+		}
+	}
+}
+
+// What is read from a view rests on the tables that the view reads, and on the calendar
+// where it asks what day it is.
+func TestViewsRestOnTheirTables(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	w := watch(t, db)
+	for view, want := range map[string][]string{
+		"members_public":                            {"members"},
+		"members_public_by_region":                  {"members"},
+		"members_public_in_sections":                {"members", "section_memberships"},
+		"members_shown":                             {"committees", "current_date", "members", "posts", "section_memberships", "terms"},
+		"members_registered":                        {"members"},
+		"practices_between(1,1,1,1)":                {"committees", "current_date", "member_details", "members", "posts", "section_memberships", "terms"},
+		"section_member_counts('{}', '2026-01-01')": {"section_memberships"},
+	} {
+		b, known := restsOn(t, w, db, `SELECT FROM `+view)
+		got := b.Tables()
+		slices.Sort(got)
+		if !known || !slices.Equal(got, want) {
+			t.Errorf("what reads %s rests on %q, known: %t; want %q", view, got, known, want)
 		}
 	}
 }

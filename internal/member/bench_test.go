@@ -2,11 +2,15 @@ package member_test
 
 import (
 	"context"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/pg"
@@ -111,4 +115,51 @@ func BenchmarkPages(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkWhoAsks reads one member for another, who is signed in: by one batch, as the
+// graph does it, by a transaction of four round trips, and without saying who asks, which
+// is the measure of the two.
+func BenchmarkWhoAsks(b *testing.B) {
+	db := pgtest.NewWith(b, "many", many)
+	ids, err := pg.Scalars[uuid.UUID](b.Context(), db, `SELECT id FROM members WHERE listing_audience = 'PUBLIC' ORDER BY id LIMIT 2`)
+	if err != nil {
+		b.Fatal(err)
+	}
+	v := viewer.New(viewer.SignedIn | viewer.HasRecord | viewer.CurrentMember)
+	v.MemberID, ids = ids[0], ids[1:2]
+	acting, signedIn := pgtest.Acting(b, db), viewer.With(b.Context(), v)
+	ask := func(ctx context.Context, q pg.Querier) error {
+		of, err := (&member.Store{DB: q}).ByID(ctx, v, ids)
+		if err == nil && len(of) != len(ids) {
+			err = errs.NotFound
+		}
+		return err
+	}
+	ways := []func() error{
+		func() error { return ask(b.Context(), acting) },
+		func() error { return ask(signedIn, acting) },
+		func() error {
+			return pgx.BeginFunc(signedIn, acting, func(tx pgx.Tx) error { return ask(signedIn, tx) })
+		},
+	}
+	// One after another, and the medians: a machine that does something else for a while
+	// slows them alike.
+	took := make([][]time.Duration, len(ways))
+	for b.Loop() {
+		for i, way := range ways {
+			began := time.Now()
+			if err := way(); err != nil {
+				b.Fatal(err)
+			}
+			took[i] = append(took[i], time.Since(began))
+		}
+	}
+	median := func(i int) float64 {
+		slices.Sort(took[i])
+		return float64(took[i][len(took[i])/2])
+	}
+	b.ReportMetric(median(0)/1000, "µs-unsaid")
+	b.ReportMetric(median(1)/median(0), "×-batch")
+	b.ReportMetric(median(2)/median(0), "×-four-trips")
 }

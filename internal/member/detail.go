@@ -138,6 +138,7 @@ func (s *Store) DetailsOf(ctx context.Context, v viewer.Viewer, members []*Membe
 		if slices.Contains(fields, OfPhoto) {
 			photo = withPhoto
 		}
+		t := textsFor(sight)
 		rows, err := pg.All[detail](ctx, s.DB, `
 			SELECT
 				d.member_id,
@@ -149,9 +150,9 @@ func (s *Store) DetailsOf(ctx context.Context, v viewer.Viewer, members []*Membe
 				d.longitude::float8 AS longitude,`+photo.columns+`
 				d.audience <> 'PUBLIC' AS private
 			FROM member_details d
-			JOIN members m ON m.id = d.member_id`+photo.join+`
+			JOIN `+t.Table("")+` m ON m.id = d.member_id`+photo.join+`
 			WHERE d.member_id = ANY(@ids) AND d.field = ANY(@fields)
-				AND `+textsFor(sight).visible+` AND `+sight.Shape.Shows(`d.audience`), args)
+				AND `+t.visible+` AND `+sight.Shape.Shows(`d.audience`), args)
 		if err != nil {
 			return nil, err
 		}

@@ -64,13 +64,17 @@ func (t *texts) withFound() string {
 	return `
 		WITH words AS MATERIALIZED (
 			SELECT count(*) >= 20 AS often
-			FROM (SELECT m.* FROM members m ORDER BY m.id LIMIT 200) m
+			FROM (SELECT m.* FROM ` + t.Table("") + ` m ORDER BY m.id LIMIT 200) m
 			WHERE true` + t.hasText() + `
 		), found AS MATERIALIZED (
-			SELECT m.*
-			FROM members m
-			WHERE NOT (SELECT o.often FROM words o)
-				AND (m.display_name ILIKE @text OR (m.headline ILIKE @text AND ` + t.Shows(`m.headline_audience`) + `))
+			SELECT` + t.held + `
+			FROM ` + t.Table("") + ` m
+			WHERE NOT (SELECT o.often FROM words o) AND m.display_name ILIKE @text
+			UNION ALL
+			SELECT` + t.held + `
+			FROM ` + t.Table("headline") + ` m
+			WHERE NOT (SELECT o.often FROM words o) AND m.headline ILIKE @text AND ` + t.Shows(`m.headline_audience`) + `
+				AND m.display_name || '' NOT ILIKE @text
 		)`
 }
 
@@ -86,7 +90,7 @@ func (t *texts) hasText() string {
 func search(v viewer.Viewer, f Filter) (*directory, error) {
 	sight := v.Sight()
 	t := textsFor(sight)
-	d := &directory{list: list{texts: t, table: `members`}, args: pgx.StrictNamedArgs{}}
+	d := &directory{list: list{texts: t}, args: pgx.StrictNamedArgs{}}
 	sight.Bind(d.args)
 	if f.Region != nil || f.Section != nil {
 		d.args["reach"] = v.Reach()
@@ -100,6 +104,13 @@ func search(v viewer.Viewer, f Filter) (*directory, error) {
 				) THEN ` + strconv.Itoa(int(bit)) + ` ELSE 0 END`
 			}
 		}
+	}
+	// Of two columns that have an index the first is looked up.
+	switch {
+	case f.Region != nil:
+		d.by = "region"
+	case f.Grade != nil:
+		d.by = "grade"
 	}
 	if f.Region != nil {
 		d.conditions += ` AND m.region_id = ` + namedRegion + ` AND ` + t.Shows(`m.region_audience`)
@@ -143,7 +154,7 @@ func search(v viewer.Viewer, f Filter) (*directory, error) {
 		}
 		d.args["text"] = "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
 		if hasTrigram(text) {
-			d.rare = &list{texts: t, table: found, private: d.private, section: d.section, conditions: d.conditions, near: d.near}
+			d.rare = &list{texts: t, found: true, private: d.private, section: d.section, conditions: d.conditions, near: d.near}
 		}
 		d.conditions += t.hasText()
 	}

@@ -47,20 +47,17 @@ var byDays = pg.Sort{
 // audience that the viewer belongs to as many as the page has, since the index is
 // sorted within one audience, and of these the first.
 //
-// Where a sight is one of rows, more is asked of what only some of an audience see,
-// and the viewer's own day is looked up besides.
+// A viewer sees more of the own record, whose day is looked up besides.
 func (l *list) showing(k page.Keyset) string {
-	shown := ``
-	if l.ByRow() {
-		shown = ` AND ` + l.Shows(`m.joined_on_audience`)
-	}
+	shows := *l
+	shows.by = "joined_on"
 	sql := `
 		SELECT m.*
 		FROM unnest(` + l.Scanned() + `) AS of (audience)
 		CROSS JOIN LATERAL (` + pg.Paged(`
 			SELECT`+l.selected()+`
-			FROM `+l.table+` m`+l.ofRow+`
-			WHERE m.joined_on_audience = of.audience`+shown+` AND `+l.visible+l.within()+l.near+byDays.Bounds(k)+byDays.OrderBy(k)) + `
+			FROM `+shows.table()+` m
+			WHERE m.joined_on_audience = of.audience AND m.joined_on IS NOT NULL AND `+l.visible+l.within()+l.near+byDays.Bounds(k)+byDays.OrderBy(k)) + `
 		) m`
 	if l.Own() {
 		sql = `
@@ -68,7 +65,7 @@ func (l *list) showing(k page.Keyset) string {
 		FROM (` + sql + `
 			UNION ALL
 			SELECT` + l.selected() + `
-			FROM ` + l.table + ` m` + l.ofRow + `
+			FROM ` + shows.table() + ` m
 			WHERE m.id = @me AND m.joined_on_audience <> ALL(` + l.Scanned() + `)` + l.within() + l.near + byDays.Bounds(k) + `
 		) m`
 	}
@@ -77,10 +74,14 @@ func (l *list) showing(k page.Keyset) string {
 
 // keeping returns the SELECT of a page of those who keep their day.
 func (l *list) keeping(k page.Keyset) string {
+	kept := `m.joined_on IS NULL`
+	if l.Shape == 0 {
+		kept = `m.joined_on_audience <> 'PUBLIC'` // the planner knows how many these are
+	}
 	return `
 		SELECT` + l.selected() + `
-		FROM ` + l.table + ` m` + l.ofRow + `
-		WHERE NOT (` + l.Shows(`m.joined_on_audience`) + `) AND ` + l.visible + l.within() + l.near + byNames.Bounds(k) + byNames.OrderBy(k)
+		FROM ` + l.table() + ` m
+		WHERE ` + kept + ` AND ` + l.visible + l.within() + l.near + byNames.Bounds(k) + byNames.OrderBy(k)
 }
 
 // newestFirst returns a page in the order JOINED_ON_DESC.

@@ -1,6 +1,8 @@
 package member
 
 import (
+	"strings"
+
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
@@ -13,9 +15,10 @@ import (
 // is asked for stands in the statement.
 type list struct {
 	*texts
-	// table is what the members m are taken from: members, or found, which are those
-	// of them with some words.
-	table string
+	// by is the column by which they are found, if it has an index; see viewer.Shape.Table.
+	by string
+	// found is whether they are taken from found, which are those with some words.
+	found bool
 	// section is an expression for the ID of a section; only its members of today
 	// are listed, as far as each lets the viewer know. It is empty for no section.
 	section string
@@ -31,7 +34,7 @@ type list struct {
 }
 
 // byNames is how lists are sorted, and byMemberships the same by the copy of the
-// name that stands with a membership.
+// name that stands with the membership of a section.
 var (
 	byNames = pg.Sort{
 		After:    `(m.sort_name COLLATE "und-x-icu", m.id) > (@after_name, @after_id::uuid)`,
@@ -40,10 +43,10 @@ var (
 		Backward: `m.sort_name COLLATE "und-x-icu" DESC, m.id DESC`,
 	}
 	byMemberships = pg.Sort{
-		After:    `(sm.sort_name COLLATE "und-x-icu", sm.member_id) > (@after_name, @after_id::uuid)`,
-		Before:   `(sm.sort_name COLLATE "und-x-icu", sm.member_id) < (@before_name, @before_id::uuid)`,
-		Forward:  `name, member_id`,
-		Backward: `name DESC, member_id DESC`,
+		After:    `(m.name_in_section COLLATE "und-x-icu", m.id) > (@after_name, @after_id::uuid)`,
+		Before:   `(m.name_in_section COLLATE "und-x-icu", m.id) < (@before_name, @before_id::uuid)`,
+		Forward:  `m.name_in_section COLLATE "und-x-icu", m.id`,
+		Backward: `m.name_in_section COLLATE "und-x-icu" DESC, m.id DESC`,
 	}
 )
 
@@ -55,26 +58,31 @@ func (l *list) selected() string {
 	return l.fields + l.private + ` AS private`
 }
 
+// table is what the members m are taken from.
+func (l *list) table() string {
+	if l.found {
+		return found
+	}
+	return l.Table(l.by)
+}
+
+// sections is the view of those who show in which sections they are.
+func (l *list) sections() string { return l.Table("sections") }
+
 // byName returns the SELECT of a page, ordered and without its limit.
 func (l *list) byName(k page.Keyset) string {
-	if l.section == "" || l.table == found {
+	if l.section == "" || l.found {
 		return `
 		SELECT` + l.selected() + `
-		FROM ` + l.table + ` m` + l.ofRow + `
+		FROM ` + l.table() + ` m
 		WHERE ` + l.visible + l.within() + l.near + byNames.Bounds(k) + byNames.OrderBy(k)
 	}
 	return `
-		SELECT` + l.selected() + `
-		FROM (
-			-- Periods of one membership may overlap.
-			SELECT DISTINCT
-				sm.sort_name COLLATE "und-x-icu" AS name,
-				sm.member_id
-			FROM section_memberships sm
-			WHERE sm.section_id = ` + l.section + ` AND ` + today + byMemberships.Bounds(k) + byMemberships.OrderBy(k) + `
-		) s
-		JOIN members m ON m.id = s.member_id` + l.ofRow + `
-		WHERE ` + l.visible + ` AND ` + l.showsSections + l.conditions + l.near + byMemberships.OrderBy(k)
+		-- Periods of one membership may overlap.
+		SELECT DISTINCT ON (m.name_in_section COLLATE "und-x-icu", m.id)` + l.selected() + `
+		FROM ` + l.sections() + ` m
+		WHERE m.section_id = ` + l.section + ` AND ` + today + ` AND ` + l.visible + ` AND ` + l.showsSections + l.conditions + l.near +
+		byMemberships.Bounds(k) + byMemberships.OrderBy(k)
 }
 
 // within returns the conditions with that on the section.
@@ -83,25 +91,18 @@ func (l *list) within() string {
 		return l.conditions
 	}
 	return l.conditions + ` AND ` + l.showsSections + ` AND EXISTS (
-		SELECT FROM section_memberships sm WHERE sm.member_id = m.id AND sm.section_id = ` + l.section + ` AND ` + today + `)`
+		SELECT FROM ` + l.sections() + ` sm WHERE sm.id = m.id AND sm.section_id = ` + l.section + ` AND ` + strings.ReplaceAll(today, `m.`, `sm.`) + `)`
 }
 
-// count returns the SELECT of how many there are. It looks up the members of a
-// section one by one, so that a small section costs little however many members
-// there are: the plan is made for one of average size.
+// count returns the SELECT of how many there are.
 func (l *list) count() string {
-	if l.section == "" || l.table == found {
-		return `SELECT count(*) AS n FROM ` + l.table + ` m WHERE ` + l.visible + l.within() + l.near
+	if l.section == "" || l.found {
+		return `SELECT count(*) AS n FROM ` + l.table() + ` m WHERE ` + l.visible + l.within() + l.near
 	}
 	return `
-		SELECT count(*) AS n
-		FROM (SELECT DISTINCT sm.member_id FROM section_memberships sm WHERE sm.section_id = ` + l.section + ` AND ` + today + `) s
-		CROSS JOIN LATERAL (
-			SELECT m.id
-			FROM members m
-			WHERE m.id = s.member_id AND ` + l.visible + ` AND ` + l.showsSections + l.conditions + l.near + `
-			OFFSET 0
-		) m`
+		SELECT count(DISTINCT m.id) AS n
+		FROM ` + l.sections() + ` m
+		WHERE m.section_id = ` + l.section + ` AND ` + today + ` AND ` + l.visible + ` AND ` + l.showsSections + l.conditions + l.near
 }
 
 func nameKey(m *Member) []string { return []string{m.SortName, m.ID.String()} }

@@ -67,7 +67,7 @@ func addDetails(t *testing.T, db pg.Querier, id uuid.UUID, audience string) {
 func TestEveryFieldForEveryViewer(t *testing.T) {
 	t.Parallel()
 	db := pgtest.NewWith(t, "units", units)
-	store := member.Store{DB: db}
+	store := member.Store{DB: pgtest.Acting(t, db)}
 	ada := add(t, db, "Ada", "NOBODY", london, housing)
 	addDetails(t, db, ada, "NOBODY")
 	run(t, db, `UPDATE members SET listing_audience = 'PUBLIC'`)
@@ -122,11 +122,11 @@ func TestEveryFieldForEveryViewer(t *testing.T) {
 					set = fmt.Sprintf(`UPDATE members SET %s_audience = $2 WHERE id = $1`, strings.ToLower(string(field)))
 				}
 				run(t, db, set, ada, audience)
-				byID, err := store.ByID(t.Context(), tt.v, []uuid.UUID{ada})
+				byID, err := store.ByID(viewer.With(t.Context(), tt.v), tt.v, []uuid.UUID{ada})
 				if err != nil {
 					t.Fatal(err)
 				}
-				details, err := store.DetailsOf(t.Context(), tt.v, []*member.Member{byID[ada]}, member.Fields...)
+				details, err := store.DetailsOf(viewer.With(t.Context(), tt.v), tt.v, []*member.Member{byID[ada]}, member.Fields...)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -138,11 +138,11 @@ func TestEveryFieldForEveryViewer(t *testing.T) {
 					t.Errorf("%s for %s: seen by %s: %t, want %t", field, audience, name, got, want)
 				}
 				if f, ok := foundBy[field]; ok {
-					c, err := store.Members(t.Context(), tt.v, &f, nil, page.Args{})
+					c, err := store.Members(viewer.With(t.Context(), tt.v), tt.v, &f, nil, page.Args{})
 					if err != nil {
 						t.Fatal(err)
 					}
-					n, err := store.Total(t.Context(), tt.v, f)
+					n, err := store.Total(viewer.With(t.Context(), tt.v), tt.v, f)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -161,7 +161,7 @@ func TestEveryFieldForEveryViewer(t *testing.T) {
 func TestHiddenDetailsDoNotShow(t *testing.T) {
 	t.Parallel()
 	db := pgtest.NewWith(t, "units", units)
-	store := member.Store{DB: db}
+	store := member.Store{DB: pgtest.Acting(t, db)}
 	for _, name := range []string{"Ada", "Bea", "Cai"} {
 		id := add(t, db, name, "PUBLIC", london, housing)
 		addDetails(t, db, id, "PUBLIC")
@@ -184,15 +184,15 @@ func TestHiddenDetailsDoNotShow(t *testing.T) {
 					if order == member.Nearest && f.Near == nil {
 						continue
 					}
-					c, err := store.Members(t.Context(), v, &f, &order, page.Args{First: ptr(2)})
+					c, err := store.Members(viewer.With(t.Context(), v), v, &f, &order, page.Args{First: ptr(2)})
 					if err != nil {
 						t.Fatal(err)
 					}
-					n, err := store.Total(t.Context(), v, f)
+					n, err := store.Total(viewer.With(t.Context(), v), v, f)
 					if err != nil {
 						t.Fatal(err)
 					}
-					details, err := store.DetailsOf(t.Context(), v, c.Nodes(), member.Fields...)
+					details, err := store.DetailsOf(viewer.With(t.Context(), v), v, c.Nodes(), member.Fields...)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -229,7 +229,7 @@ func TestHiddenDetailsDoNotShow(t *testing.T) {
 func TestNearest(t *testing.T) {
 	t.Parallel()
 	db := pgtest.NewWith(t, "units", units)
-	store := member.Store{DB: db}
+	store := member.Store{DB: pgtest.Acting(t, db)}
 	for i, longitude := range []float64{0.301, -0.1, 0.1, -0.5, 9} {
 		id := add(t, db, string(rune('A'+i)), "PUBLIC", london)
 		run(t, db, `INSERT INTO member_details (member_id, field, audience, latitude, longitude) VALUES ($1, 'PRACTICE', 'PUBLIC', 51.5, $2)`, id, longitude)

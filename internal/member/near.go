@@ -92,11 +92,11 @@ func (l *list) nearest(k page.Keyset) string {
 				m.sort_name,
 				d.distance
 			FROM `+places+` d
-			JOIN `+l.table+` m ON m.id = d.member_id
+			JOIN `+l.table()+` m ON m.id = d.member_id
 			WHERE d.distance <= 10 * @within_km::float8 AND `+l.Shows(`d.audience`)+` AND `+l.visible+l.within()+
 		byDistances.Bounds(k)+byDistances.OrderBy(k)) + `
 		) d
-		JOIN members m ON m.id = d.id` + l.ofRow + byDistances.OrderBy(k)
+		JOIN ` + l.Table("") + ` m ON m.id = d.id` + byDistances.OrderBy(k)
 }
 
 // nearby is a member with the distance in tenths of a kilometre.

@@ -46,7 +46,7 @@ func (s *Store) SetPhoto(ctx context.Context, v viewer.Viewer, picture string) (
 	return s.write(ctx, v, errs.NotFound, `
 		written AS (
 			-- The revision counts what stands in other rows too.
-			UPDATE members m SET updated_at = clock_timestamp() WHERE m.id = @me RETURNING m.*
+			UPDATE members_own m SET updated_at = clock_timestamp() WHERE m.id = @me RETURNING m.*, true AS shows_sections
 		), detail AS (
 			INSERT INTO member_details (member_id, field, value)
 			SELECT w.id, 'PHOTO', 'photos/' || @id::uuid || '.jpg' FROM written w
@@ -65,7 +65,7 @@ func (s *Store) RemovePhoto(ctx context.Context, v viewer.Viewer) (_ *Member, er
 	defer errs.Wrap(&err, "member.RemovePhoto")
 	return s.write(ctx, v, errs.NotFound, `
 		written AS (
-			UPDATE members m SET updated_at = clock_timestamp() WHERE m.id = @me RETURNING m.*
+			UPDATE members_own m SET updated_at = clock_timestamp() WHERE m.id = @me RETURNING m.*, true AS shows_sections
 		), detail AS (
 			UPDATE member_details d SET value = NULL, updated_at = now() FROM written w WHERE d.member_id = w.id AND d.field = 'PHOTO'
 		), photo AS (
@@ -93,6 +93,7 @@ func (s *Store) PhotoByID(ctx context.Context, v viewer.Viewer, id uuid.UUID) (_
 		Value    string
 		Private  bool
 	}
+	t := textsFor(sight)
 	found, err := pg.One[row](ctx, s.DB, `
 		SELECT
 			p.jpeg,
@@ -103,8 +104,8 @@ func (s *Store) PhotoByID(ctx context.Context, v viewer.Viewer, id uuid.UUID) (_
 			d.audience <> 'PUBLIC' AS private
 		FROM member_photos p
 		JOIN member_details d ON d.member_id = p.member_id AND d.field = 'PHOTO' AND d.value IS NOT NULL
-		JOIN members m ON m.id = p.member_id
-		WHERE p.id = @id AND `+textsFor(sight).visible+` AND `+sight.Shape.Shows(`d.audience`), args)
+		JOIN `+t.Table("")+` m ON m.id = p.member_id
+		WHERE p.id = @id AND `+t.visible+` AND `+sight.Shape.Shows(`d.audience`), args)
 	if errors.Is(err, errs.NotFound) {
 		return nil, errs.NotFound
 	}

@@ -243,7 +243,7 @@ func (s *Store) UpdateProfile(ctx context.Context, v viewer.Viewer, u ProfileUpd
 	}
 	return s.write(ctx, v, errs.Conflict, `
 		written AS (
-			UPDATE members m
+			UPDATE members_own m
 			SET
 				pronouns = CASE WHEN @pronouns::text IS NULL THEN m.pronouns ELSE NULLIF(@pronouns, '') END,
 				headline = CASE WHEN @headline::text IS NULL THEN m.headline ELSE NULLIF(@headline, '') END,
@@ -251,7 +251,7 @@ func (s *Store) UpdateProfile(ctx context.Context, v viewer.Viewer, u ProfileUpd
 				-- The revision counts what stands in other rows too.
 				updated_at = clock_timestamp()
 			WHERE m.id = @me AND m.revision = @revision
-			RETURNING m.*
+			RETURNING m.*, true AS shows_sections
 		), details AS (
 			INSERT INTO member_details (member_id, field, value, terms, postcode, latitude, longitude)
 			SELECT w.id, d.field, d.value, d.terms, d.postcode, d.latitude, d.longitude
@@ -279,7 +279,7 @@ func (s *Store) write(ctx context.Context, v viewer.Viewer, absent error, with s
 	m, err := pg.One[Member](ctx, s.DB, `
 		WITH `+with+`
 		SELECT`+t.columns+`
-		FROM written m`+t.ofRow, args)
+		FROM written m`, args)
 	if errors.Is(err, errs.NotFound) {
 		return nil, absent
 	}
@@ -315,13 +315,13 @@ func (s *Store) SetAudience(ctx context.Context, v viewer.Viewer, f ProfileField
 	defer errs.Wrap(&err, "member.SetAudience(%s, %s)", f, a)
 	return s.write(ctx, v, ErrLocked, `
 		written AS (
-			UPDATE members m
+			UPDATE members_own m
 			SET`+setAudience+`
 			WHERE m.id = @me AND NOT EXISTS (
 				SELECT
 				FROM member_locks l
 				WHERE l.member_id = @me AND l.field = @field AND audience_rank(l.audience) > audience_rank(@audience))
-			RETURNING m.*
+			RETURNING m.*, true AS shows_sections
 		), details AS (
 			INSERT INTO member_details (member_id, field, audience)
 			SELECT w.id, @field, @audience
@@ -335,7 +335,8 @@ func (s *Store) SetAudience(ctx context.Context, v viewer.Viewer, f ProfileField
 
 // Lock keeps a field of a member from wider audiences than a, for a reason that the
 // member is told; PUBLIC ends that, and leaves the field as narrow as it is. It asks
-// for viewer.ManageRegister. Without such a member it is errs.NotFound.
+// for viewer.ManageRegister. Without such a member it is errs.NotFound; who is for nobody
+// to find is locked and not returned.
 func (s *Store) Lock(ctx context.Context, v viewer.Viewer, id uuid.UUID, f ProfileField, a viewer.Audience, reason *string) (_ *Member, err error) {
 	defer errs.Wrap(&err, "member.Lock(%s, %s, %s)", id, f, a)
 	if !v.May(viewer.ManageRegister) {
@@ -351,31 +352,40 @@ func (s *Store) Lock(ctx context.Context, v viewer.Viewer, id uuid.UUID, f Profi
 	if why == "" && a != viewer.ForEveryone {
 		return nil, errs.Invalidf("input.reason", "give a reason, which the member is told")
 	}
-	sight := v.Sight()
-	args := pgx.StrictNamedArgs{"id": id, "field": f, "audience": a, "reason": why}
-	sight.Bind(args)
-	t := textsFor(sight)
-	return pg.One[Member](ctx, s.DB, `
-		WITH written AS (
-			UPDATE members m
-			SET`+narrowAudience+`
-			WHERE m.id = @id
-			RETURNING m.*
-		), locks AS (
-			INSERT INTO member_locks (member_id, field, audience, reason)
-			SELECT w.id, @field, @audience, @reason FROM written w WHERE @audience <> 'PUBLIC'
-			ON CONFLICT (member_id, field) DO UPDATE
-			SET audience = EXCLUDED.audience, reason = EXCLUDED.reason, locked_at = now()
-		), unlocked AS (
-			DELETE FROM member_locks l USING written w WHERE l.member_id = w.id AND l.field = @field AND @audience = 'PUBLIC'
-		), details AS (
-			UPDATE member_details d
-			SET audience = @audience, updated_at = now()
-			FROM written w
-			WHERE d.member_id = w.id AND d.field = @field AND audience_rank(d.audience) < audience_rank(@audience)
-		)
-		SELECT`+t.columns+`
-		FROM written m`+t.ofRow, args)
+	var m *Member
+	err = pgx.BeginFunc(ctx, s.DB, func(tx pgx.Tx) error {
+		written, err := tx.Exec(ctx, `
+			WITH written AS (
+				UPDATE members_office m
+				SET`+narrowAudience+`
+				WHERE m.id = @id
+				RETURNING m.id
+			), locks AS (
+				INSERT INTO member_locks (member_id, field, audience, reason)
+				SELECT w.id, @field, @audience, @reason FROM written w WHERE @audience <> 'PUBLIC'
+				ON CONFLICT (member_id, field) DO UPDATE
+				SET audience = EXCLUDED.audience, reason = EXCLUDED.reason, locked_at = now()
+			), unlocked AS (
+				DELETE FROM member_locks l USING written w WHERE l.member_id = w.id AND l.field = @field AND @audience = 'PUBLIC'
+			), details AS (
+				UPDATE member_details d
+				SET audience = @audience, updated_at = now()
+				FROM written w
+				WHERE d.member_id = w.id AND d.field = @field AND audience_rank(d.audience) < audience_rank(@audience)
+			)
+			SELECT FROM written`, pgx.StrictNamedArgs{"id": id, "field": f, "audience": a, "reason": why})
+		if err != nil {
+			return err
+		}
+		if written.RowsAffected() == 0 {
+			return errs.NotFound
+		}
+		// The office itself may not be shown what is for nobody.
+		found, err := (&Store{DB: tx}).ByID(ctx, v, []uuid.UUID{id})
+		m = found[id]
+		return err
+	})
+	return m, err
 }
 
 // Visibility says who sees a field of a member's own record, and why.
@@ -408,7 +418,7 @@ func (s *Store) VisibilityOf(ctx context.Context, v viewer.Viewer, members []*Me
 			COALESCE(d.audience, f.audience, 'NOBODY') AS audience,
 			l.audience AS locked_to,
 			l.reason AS lock_reason
-		FROM members m
+		FROM members_own m
 		CROSS JOIN LATERAL (VALUES
 			('LISTING', m.listing_audience),
 			('PRONOUNS', m.pronouns_audience),
@@ -465,7 +475,7 @@ func (s *Store) ViewAs(ctx context.Context, v viewer.Viewer, a viewer.Audience) 
 	t := textsFor(sight)
 	m, err := pg.One[Member](ctx, s.DB, `
 		SELECT`+t.columns+`
-		FROM members m
+		FROM `+t.Table("")+` m
 		WHERE m.id = @id AND `+t.visible, args)
 	if err != nil {
 		return nil, err

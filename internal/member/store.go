@@ -19,11 +19,10 @@ import (
 // members: one for each shape of a sight.
 type texts struct {
 	viewer.Shape
-	// columns are those of m, where m is taken from ofRow, and fields the same without
-	// their end, AS private.
+	// columns are those of m, and fields the same without their end, AS private.
 	columns, fields string
-	// ofRow stands behind the m that columns are taken from.
-	ofRow string
+	// held are all columns of a view that the others are made of.
+	held string
 	// visible holds for the members m whom the viewer may see.
 	visible string
 	// showsSections holds if the viewer may know the sections of m.
@@ -33,13 +32,9 @@ type texts struct {
 var allTexts = func() (all [viewer.Shapes]*texts) {
 	for i := range all {
 		s := viewer.Shape(i)
-		revision := `NULL::int`
-		if s.Own() {
-			revision = `CASE WHEN m.id = @me THEN m.revision END`
-		}
 		masked := func(column, field string) string {
 			return `
-	CASE WHEN ` + s.Masks(`m.`+field+`_audience`) + ` THEN m.` + column + ` END AS ` + column + `,`
+	CASE WHEN ` + s.Shows(`m.`+field+`_audience`) + ` THEN m.` + column + ` END AS ` + column + `,`
 		}
 		private := `0`
 		if s.More() {
@@ -49,19 +44,22 @@ var allTexts = func() (all [viewer.Shapes]*texts) {
 		}
 		all[i] = &texts{
 			Shape: s,
-			ofRow: s.OfRow(),
 			fields: `
 	m.id,
 	m.display_name,` + masked(`pronouns`, `pronouns`) + masked(`headline`, `headline`) + masked(`bio`, `bio`) +
 				masked(`grade`, `grade`) + masked(`joined_on`, `joined_on`) + masked(`region_id`, `region`) + `
-	` + s.Masks(`m.sections_audience`) + ` AS shows_sections,
+	m.shows_sections AND ` + s.Shows(`m.sections_audience`) + ` AS shows_sections,
 	m.sort_name,
-	` + revision + ` AS revision,
+	m.revision,
 	` + private,
 			visible:       s.Shows(`m.listing_audience`),
 			showsSections: s.Shows(`m.sections_audience`),
 		}
 		all[i].columns = all[i].fields + ` AS private`
+		all[i].held = `
+	m.id, m.display_name, m.sort_name, m.pronouns, m.headline, m.bio, m.grade, m.joined_on, m.region_id,
+	m.listing_audience, m.pronouns_audience, m.headline_audience, m.bio_audience, m.grade_audience, m.region_audience,
+	m.joined_on_audience, m.sections_audience, m.shows_sections, m.revision`
 	}
 	return all
 }()
@@ -69,7 +67,7 @@ var allTexts = func() (all [viewer.Shapes]*texts) {
 func textsFor(s viewer.Sight) *texts { return allTexts[s.Shape] }
 
 // today holds for the memberships of a section that last today.
-const today = `sm.starts_on <= CURRENT_DATE AND (sm.ends_on IS NULL OR sm.ends_on >= CURRENT_DATE)`
+const today = `m.starts_on <= CURRENT_DATE AND (m.ends_on IS NULL OR m.ends_on >= CURRENT_DATE)`
 
 // ByID returns the members with the IDs whom the viewer may see.
 func (s *Store) ByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (_ map[uuid.UUID]*Member, err error) {
@@ -80,7 +78,7 @@ func (s *Store) ByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (_ m
 	sight.Bind(args)
 	members, err := pg.All[Member](ctx, s.DB, `
 		SELECT`+t.columns+`
-		FROM members m`+t.ofRow+`
+		FROM `+t.Table("")+` m
 		WHERE m.id = ANY(@ids) AND `+t.visible, args)
 	if err != nil {
 		return nil, err

@@ -87,10 +87,10 @@ func ptr[T any](v T) *T { return &v }
 func TestEveryFieldHasItsAudience(t *testing.T) {
 	t.Parallel()
 	db := pgtest.NewWith(t, "units", units)
-	store := member.Store{DB: db}
+	store := member.Store{DB: pgtest.Acting(t, db)}
 	id := add(t, db, "Ada", "PUBLIC", london, housing)
 	read := func(v viewer.Viewer) *member.Member {
-		byID, err := store.ByID(t.Context(), v, []uuid.UUID{id})
+		byID, err := store.ByID(viewer.With(t.Context(), v), v, []uuid.UUID{id})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +147,7 @@ func TestEveryFieldHasItsAudience(t *testing.T) {
 func TestHiddenIsNotFiltered(t *testing.T) {
 	t.Parallel()
 	db := pgtest.NewWith(t, "units", units)
-	store := member.Store{DB: db}
+	store := member.Store{DB: pgtest.Acting(t, db)}
 	add(t, db, "Ada", "PUBLIC", london, housing)
 	secret := add(t, db, "Bea", "NOBODY", london, housing)
 	run(t, db, `UPDATE members SET listing_audience = 'PUBLIC' WHERE id = $1`, secret)
@@ -206,7 +206,7 @@ func TestHiddenIsNotFiltered(t *testing.T) {
 func TestFilters(t *testing.T) {
 	t.Parallel()
 	db := pgtest.NewWith(t, "units", units)
-	store := member.Store{DB: db}
+	store := member.Store{DB: pgtest.Acting(t, db)}
 	add(t, db, "Émile", "PUBLIC", london, housing)
 	add(t, db, "Zoë", "PUBLIC", wales)
 	add(t, db, "Alan_", "PUBLIC", wales, housing)
@@ -241,7 +241,7 @@ func TestFilters(t *testing.T) {
 func TestPages(t *testing.T) {
 	t.Parallel()
 	db := pgtest.NewWith(t, "units", units)
-	store := member.Store{DB: db}
+	store := member.Store{DB: pgtest.Acting(t, db)}
 	for i := range 57 {
 		id := add(t, db, fmt.Sprintf("%c%d", 'A'+rand.IntN(26), i%7), "PUBLIC", london, housing)
 		run(t, db, `UPDATE members SET joined_on = $2, joined_on_audience = $3 WHERE id = $1`,
@@ -310,7 +310,7 @@ func TestPages(t *testing.T) {
 func TestEveryListByLoops(t *testing.T) {
 	t.Parallel()
 	db := pgtest.NewWith(t, "units", units)
-	store := member.Store{DB: db}
+	store := member.Store{DB: pgtest.Acting(t, db)}
 	audiences := []string{"PUBLIC", "PUBLIC", "MEMBERS", "SECTION", "COMMITTEE", "STAFF", "NOBODY"}
 	var ids []uuid.UUID
 	for i := range 120 {
@@ -456,26 +456,26 @@ func TestEveryListByLoops(t *testing.T) {
 			case "region":
 				ids := []uuid.UUID{london, wales}[:rapid.IntRange(1, 2).Draw(rt, "regions")]
 				var of map[uuid.UUID]*member.Connection
-				of, err = store.OfRegions(context.Background(), v, ids, a)
+				of, err = store.OfRegions(viewer.With(context.Background(), v), v, ids, a)
 				c = of[london]
 			case "section":
 				ids := []uuid.UUID{housing, london}[:rapid.IntRange(1, 2).Draw(rt, "sections")]
 				var of map[uuid.UUID]*member.Connection
-				of, err = store.OfSections(context.Background(), v, ids, a)
+				of, err = store.OfSections(viewer.With(context.Background(), v), v, ids, a)
 				c = of[housing]
 			default:
 				order := member.ByName
 				if newest {
 					order = member.ByJoinedOnDesc
 				}
-				c, err = store.Members(context.Background(), v, &f, &order, a)
+				c, err = store.Members(viewer.With(context.Background(), v), v, &f, &order, a)
 			}
 			if err != nil {
 				rt.Fatal(err)
 			}
 			return c
 		}
-		totals, err := store.Totals(context.Background(), v, []*member.Connection{list(page.Args{})})
+		totals, err := store.Totals(viewer.With(context.Background(), v), v, []*member.Connection{list(page.Args{})})
 		if err != nil || totals[0] != len(want) {
 			rt.Fatalf("total %v, %v; want %d", totals, err, len(want))
 		}
@@ -529,7 +529,7 @@ func cursorAt(rt *rapid.T, list func(page.Args) *member.Connection, at int) *str
 func TestStatements(t *testing.T) {
 	t.Parallel()
 	db := pgtest.NewWith(t, "units", units)
-	store := member.Store{DB: db}
+	store := member.Store{DB: pgtest.Acting(t, db)}
 	for _, regions := range [][]uuid.UUID{{london}, {london, wales}} {
 		ctx, counter := pg.WithCounter(t.Context())
 		if _, err := store.OfRegions(ctx, viewer.Viewer{}, regions, page.Args{}); err != nil {

@@ -18,11 +18,11 @@ type unitList func(t *texts, id string) list
 // ofRegion and ofSection list the members who let the viewer see that they belong
 // to the unit today.
 func ofRegion(t *texts, id string) list {
-	return list{texts: t, table: `members`, looksFor: SetOf(OfRegion), conditions: ` AND m.region_id = ` + id + ` AND ` + t.Shows(`m.region_audience`)}
+	return list{texts: t, by: "region", looksFor: SetOf(OfRegion), conditions: ` AND m.region_id = ` + id + ` AND ` + t.Shows(`m.region_audience`)}
 }
 
 func ofSection(t *texts, id string) list {
-	return list{texts: t, table: `members`, looksFor: SetOf(OfSections), section: id}
+	return list{texts: t, looksFor: SetOf(OfSections), section: id}
 }
 
 // OfRegions returns the same page of the members of each region, by name.

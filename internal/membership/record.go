@@ -77,7 +77,7 @@ var byName = pg.Sort{
 func roster(v viewer.Viewer, f Filter, asOf *time.Time) (string, pgx.StrictNamedArgs, error) {
 	args := pgx.StrictNamedArgs(reading(v, map[string]any{"as_of": asOf}))
 	sql := `
-		FROM members m
+		FROM members_registered m
 		JOIN membership_statuses(COALESCE(@as_of::date, CURRENT_DATE)) st ON st.member_id = m.id
 		WHERE ` + mayRead
 	if f.Status != nil {
@@ -196,7 +196,7 @@ func (s *Store) Records(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (
 	}
 	found, err := pg.All[Record](ctx, s.DB, `
 		SELECT`+recordColumns+`
-		FROM members m
+		FROM members_registered m
 		WHERE m.id = ANY(@ids) AND `+mayRead,
 		pgx.StrictNamedArgs(reading(v, map[string]any{"ids": ids})))
 	if err != nil {
@@ -211,7 +211,7 @@ func (s *Store) OwnRecords(ctx context.Context, members []uuid.UUID) (_ map[uuid
 	defer errs.Wrap(&err, "membership.OwnRecords(%d)", len(members))
 	found, err := pg.All[Record](ctx, s.DB, `
 		SELECT`+recordColumns+`
-		FROM members m
+		FROM members_registered m
 		WHERE m.id = ANY(@ids)`,
 		pgx.StrictNamedArgs{"ids": members})
 	if err != nil {
@@ -255,7 +255,7 @@ func (s *Store) RegistrationsOf(ctx context.Context, v viewer.Viewer, members []
 			rg.valid_until,
 			COALESCE(rg.verified_on <= CURRENT_DATE AND rg.valid_until >= CURRENT_DATE, false) AS valid
 		FROM registrations rg
-		JOIN members m ON m.id = rg.member_id
+		JOIN members_registered m ON m.id = rg.member_id
 		WHERE rg.member_id = ANY(@members) AND rg.body = 'HCPC' AND `+mayRead, pgx.StrictNamedArgs(args))
 	if err != nil {
 		return nil, err
@@ -350,7 +350,7 @@ func (s *Store) InsurancesOf(ctx context.Context, v viewer.Viewer, members []uui
 			i.valid_until,
 			CURRENT_DATE BETWEEN i.valid_from AND i.valid_until AS valid
 		FROM indemnity_insurances i
-		JOIN members m ON m.id = i.member_id
+		JOIN members_registered m ON m.id = i.member_id
 		WHERE i.member_id = ANY(@members) AND `+mayRead+`
 		ORDER BY i.member_id, CURRENT_DATE BETWEEN i.valid_from AND i.valid_until DESC, i.valid_from DESC`,
 		pgx.StrictNamedArgs(reading(v, map[string]any{"members": members})))

@@ -37,7 +37,7 @@ func (s *Store) SectionMembershipsOf(ctx context.Context, v viewer.Viewer, membe
 			sm.starts_on,
 			sm.ends_on
 		FROM section_memberships sm
-		JOIN members m ON m.id = sm.member_id
+		JOIN members_registered m ON m.id = sm.member_id
 		WHERE sm.member_id = ANY(@members) AND `+mayRead+`
 		ORDER BY sm.member_id, sm.starts_on, sm.section_id`,
 		pgx.StrictNamedArgs(reading(v, map[string]any{"members": members})))

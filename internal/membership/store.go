@@ -59,7 +59,7 @@ func (s *Store) of(ctx context.Context, v viewer.Viewer, members []uuid.UUID, da
 	}
 	found, err := pg.All[Membership](ctx, s.DB, `
 		SELECT`+membershipColumns+`
-		FROM members m
+		FROM members_registered m
 		JOIN membership_statuses(COALESCE(@day::date, CURRENT_DATE)) st ON st.member_id = m.id
 		WHERE m.id = ANY(@members) AND `+mayRead,
 		pgx.StrictNamedArgs(reading(v, map[string]any{"members": members, "day": day})))
@@ -103,7 +103,7 @@ func (s *Store) HistoryOf(ctx context.Context, v viewer.Viewer, members []uuid.U
 			ev.reason,
 			ev.recorded_at
 		FROM membership_events ev
-		JOIN members m ON m.id = ev.member_id
+		JOIN members_registered m ON m.id = ev.member_id
 		WHERE ev.member_id = ANY(@members) AND `+mayRead+`
 		ORDER BY ev.member_id, ev.happened_on, ev.id`,
 		pgx.StrictNamedArgs(reading(v, map[string]any{"members": members})))

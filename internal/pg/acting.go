@@ -34,6 +34,12 @@ func (a *Actor) args() []any {
 	return []any{a.Account, a.Application, a.Member, a.Unit, a.Permissions, a.Request}
 }
 
+// Act makes the rest of a transaction run for the actor.
+func Act(ctx context.Context, tx pgx.Tx, a Actor) error {
+	_, err := tx.Exec(ctx, act, a.args()...)
+	return err
+}
+
 type actorKey struct{}
 
 // WithActor returns a context whose statements, sent through an Acting, run for the actor.
@@ -192,7 +198,7 @@ func (q Acting) CopyFrom(ctx context.Context, table pgx.Identifier, columns []st
 func (q Acting) Begin(ctx context.Context) (pgx.Tx, error) {
 	tx, err := q.Pool.Begin(ctx)
 	if a := actorFrom(ctx); err == nil && a != nil {
-		if _, err := tx.Exec(ctx, act, a.args()...); err != nil {
+		if err := Act(ctx, tx, *a); err != nil {
 			_ = tx.Rollback(ctx)
 			return nil, err
 		}

@@ -124,7 +124,7 @@ const (
 	ofRegion = stretches + `, keyed AS (
 		SELECT t.member_id, m.region_id AS key, t.from_day, t.to_day, t.goes_on, 1 AS sign
 		FROM stretches t
-		JOIN (SELECT m.id, m.region_id FROM members m OFFSET 0) m ON m.id = t.member_id
+		JOIN (SELECT m.id, m.region_id FROM members_counted m OFFSET 0) m ON m.id = t.member_id
 	)`
 	ofSection = stretches + `, keyed AS (
 		SELECT t.member_id, sm.section_id AS key, greatest(t.from_day, sm.starts_on) AS from_day, least(t.to_day, sm.ends_on + 1) AS to_day, false AS goes_on, 1 AS sign

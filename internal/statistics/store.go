@@ -101,7 +101,7 @@ func (w who) always() string {
 		sql += ` AND p.grade = @grade`
 	}
 	if w.region {
-		sql += ` AND p.member_id IN (SELECT m.id FROM members m WHERE m.region_id = @region)`
+		sql += ` AND p.member_id IN (SELECT m.id FROM members_counted m WHERE m.region_id = @region)`
 	}
 	return sql
 }
@@ -272,7 +272,7 @@ func (w who) counts(by Dimension) string {
 		WITH ` + w.governing() + `, days AS (
 			SELECT m.region_id, g.grade, g.ends_on, g.ended_how, count(*) AS n
 			FROM governing g
-			JOIN (SELECT m.id, m.region_id FROM members m OFFSET 0) m ON m.id = g.member_id
+			JOIN (SELECT m.id, m.region_id FROM members_counted m OFFSET 0) m ON m.id = g.member_id
 			WHERE g.starts_on <= @day
 			GROUP BY 1, 2, 3, 4
 		), counts AS (

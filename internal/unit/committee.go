@@ -132,7 +132,7 @@ func (s *Store) RolesOf(ctx context.Context, v viewer.Viewer, members []uuid.UUI
 	terms, err := pg.All[Term](ctx, s.DB, `
 		SELECT`+termColumns+`
 		FROM terms t
-		JOIN members m ON m.id = t.member_id
+		JOIN `+sight.Shape.Table("")+` m ON m.id = t.member_id
 		JOIN posts p ON p.id = t.post_id
 		WHERE t.member_id = ANY(@members)
 			AND t.starts_on <= CURRENT_DATE

@@ -95,7 +95,7 @@ func TestSnapshotOfBefore(t *testing.T) {
 	if err != nil || len(posts) != 1 {
 		t.Errorf("posts: %v %v", posts, err)
 	}
-	want, err := store.SectionsOf(t.Context(), v, []uuid.UUID{ada, bea})
+	want, err := store.SectionsOf(viewer.With(t.Context(), v), v, []uuid.UUID{ada, bea})
 	if err != nil {
 		t.Fatal(err)
 	}

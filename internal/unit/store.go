@@ -98,18 +98,17 @@ func (s *Store) SectionsOf(ctx context.Context, v viewer.Viewer, members []uuid.
 	}
 	rows, err := pg.All[row](ctx, s.DB, `
 		-- Periods of one membership may overlap.
-		SELECT DISTINCT ON (sm.member_id, u.position)
-			sm.member_id,`+sectionColumns+`
-		FROM section_memberships sm
-		JOIN members m ON m.id = sm.member_id
-		JOIN`+unitTables+` ON u.id = sm.section_id
-		WHERE sm.member_id = ANY(@members)
-			AND sm.starts_on <= CURRENT_DATE
-			AND (sm.ends_on IS NULL OR sm.ends_on >= CURRENT_DATE)
+		SELECT DISTINCT ON (m.id, u.position)
+			m.id AS member_id,`+sectionColumns+`
+		FROM `+sight.Shape.Table("sections")+` m
+		JOIN`+unitTables+` ON u.id = m.section_id
+		WHERE m.id = ANY(@members)
+			AND m.starts_on <= CURRENT_DATE
+			AND (m.ends_on IS NULL OR m.ends_on >= CURRENT_DATE)
 			AND `+sight.Shape.Shows(`m.listing_audience`)+`
 			AND `+sight.Shape.Shows(`m.sections_audience`)+`
 			AND `+viewer.Visible+`
-		ORDER BY sm.member_id, u.position`,
+		ORDER BY m.id, u.position`,
 		args)
 	if err != nil {
 		return nil, err
@@ -134,14 +133,13 @@ func (s *Store) SectionIDsOf(ctx context.Context, v viewer.Viewer, members []uui
 	}
 	rows, err := pg.All[row](ctx, s.DB, `
 		SELECT
-			sm.member_id,
-			sm.section_id
-		FROM section_memberships sm
-		JOIN members m ON m.id = sm.member_id
-		JOIN entries e ON e.id = sm.section_id
-		WHERE sm.member_id = ANY(@members)
-			AND sm.starts_on <= CURRENT_DATE
-			AND (sm.ends_on IS NULL OR sm.ends_on >= CURRENT_DATE)
+			m.id AS member_id,
+			m.section_id
+		FROM `+sight.Shape.Table("sections")+` m
+		JOIN entries e ON e.id = m.section_id
+		WHERE m.id = ANY(@members)
+			AND m.starts_on <= CURRENT_DATE
+			AND (m.ends_on IS NULL OR m.ends_on >= CURRENT_DATE)
 			AND `+sight.Shape.Shows(`m.listing_audience`)+`
 			AND `+sight.Shape.Shows(`m.sections_audience`)+`
 			AND `+viewer.Visible,
@@ -209,13 +207,9 @@ func (s *Store) SectionMemberCounts(ctx context.Context, sections []uuid.UUID, a
 	defer errs.Wrap(&err, "unit.SectionMemberCounts(%d)", len(sections))
 	return s.counts(ctx, `
 		SELECT
-			sm.section_id AS id,
-			count(DISTINCT sm.member_id) AS n
-		FROM section_memberships sm
-		WHERE sm.section_id = ANY(@ids)
-			AND sm.starts_on <= COALESCE(@as_of::date, CURRENT_DATE)
-			AND (sm.ends_on IS NULL OR sm.ends_on >= COALESCE(@as_of::date, CURRENT_DATE))
-		GROUP BY sm.section_id`, sections, asOf)
+			c.id,
+			c.n
+		FROM section_member_counts(@ids, COALESCE(@as_of::date, CURRENT_DATE)) c`, sections, asOf)
 }
 
 // RegionMemberCounts returns how many people of each region had joined by a day;
@@ -224,11 +218,9 @@ func (s *Store) RegionMemberCounts(ctx context.Context, regions []uuid.UUID, asO
 	defer errs.Wrap(&err, "unit.RegionMemberCounts(%d)", len(regions))
 	return s.counts(ctx, `
 		SELECT
-			m.region_id AS id,
-			count(*) AS n
-		FROM members m
-		WHERE m.region_id = ANY(@ids) AND m.joined_on <= COALESCE(@as_of::date, CURRENT_DATE)
-		GROUP BY m.region_id`, regions, asOf)
+			c.id,
+			c.n
+		FROM region_member_counts(@ids, COALESCE(@as_of::date, CURRENT_DATE)) c`, regions, asOf)
 }
 
 func (s *Store) counts(ctx context.Context, sql string, ids []uuid.UUID, asOf *time.Time) (map[uuid.UUID]int, error) {

@@ -80,7 +80,7 @@ func day(s string) *time.Time {
 // and on the day itself, when its members still belong to it.
 func TestMemberCounts(t *testing.T) {
 	t.Parallel()
-	store := unit.Store{DB: pgtest.NewWith(t, "sections", sections)}
+	store := unit.Store{DB: pgtest.Acting(t, pgtest.NewWith(t, "sections", sections))}
 	for _, tt := range []struct {
 		asOf         string
 		inOld, inNew int
@@ -113,7 +113,7 @@ func TestMemberCounts(t *testing.T) {
 
 func TestDissolvedSection(t *testing.T) {
 	t.Parallel()
-	store := unit.Store{DB: pgtest.NewWith(t, "sections", sections)}
+	store := unit.Store{DB: pgtest.Acting(t, pgtest.NewWith(t, "sections", sections))}
 	gone, err := store.Section(t.Context(), viewer.Viewer{}, "old")
 	if err != nil {
 		t.Fatal(err)
@@ -151,9 +151,9 @@ func TestSectionIDsOf(t *testing.T) {
 		VALUES ($1, $2, DATE '2021-01-01', DATE '2999-12-31'), ($1, $3, DATE '2021-01-01', NULL)`, ada, successor, hidden); err != nil {
 		t.Fatal(err)
 	}
-	store := unit.Store{DB: db}
+	store := unit.Store{DB: pgtest.Acting(t, db)}
 	for _, v := range []viewer.Viewer{{}, {Role: viewer.Member}, {Role: viewer.Staff}} {
-		whole, err := store.SectionsOf(t.Context(), v, []uuid.UUID{ada, bea})
+		whole, err := store.SectionsOf(viewer.With(t.Context(), v), v, []uuid.UUID{ada, bea})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +163,7 @@ func TestSectionIDsOf(t *testing.T) {
 				want[member] = append(want[member], section.ID)
 			}
 		}
-		got, err := store.SectionIDsOf(t.Context(), v, []uuid.UUID{ada, bea})
+		got, err := store.SectionIDsOf(viewer.With(t.Context(), v), v, []uuid.UUID{ada, bea})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +178,7 @@ func TestSectionIDsOf(t *testing.T) {
 
 func TestSlugsAndAccess(t *testing.T) {
 	t.Parallel()
-	store := unit.Store{DB: pgtest.NewWith(t, "sections", sections)}
+	store := unit.Store{DB: pgtest.Acting(t, pgtest.NewWith(t, "sections", sections))}
 	for slug, want := range map[string]uuid.UUID{"new": successor, "NEWER": successor, "hidden": uuid.Nil, "nothing": uuid.Nil} {
 		s, err := store.Section(t.Context(), viewer.Viewer{}, slug)
 		switch {
@@ -208,7 +208,7 @@ func TestSlugsAndAccess(t *testing.T) {
 // posts, and a member who is hidden their roles.
 func TestHolders(t *testing.T) {
 	t.Parallel()
-	store := unit.Store{DB: pgtest.NewWith(t, "sections", sections)}
+	store := unit.Store{DB: pgtest.Acting(t, pgtest.NewWith(t, "sections", sections))}
 	for asOf, want := range map[string]uuid.UUID{"2014-12-31": uuid.Nil, "2015-01-01": ada, "2017-12-31": ada, "2018-01-01": bea} {
 		of, err := store.HoldersOf(t.Context(), []uuid.UUID{chair}, day(asOf))
 		if err != nil {

@@ -21,8 +21,9 @@ var AudienceList = []Audience{ForEveryone, ForMembers, ForSection, ForCommittee,
 
 // These are shared and never written to.
 var (
-	toEveryone = []string{"PUBLIC"}
 	toMembers  = []string{"PUBLIC", "MEMBERS"}
+	toSection  = []string{"PUBLIC", "MEMBERS", "SECTION"}
+	toOfficers = []string{"PUBLIC", "MEMBERS", "SECTION", "COMMITTEE"}
 	toRegister = []string{"PUBLIC", "MEMBERS", "SECTION", "COMMITTEE", "STAFF"}
 )
 
@@ -33,24 +34,23 @@ type Shape uint8
 // What a shape is made of.
 const (
 	seesOwn Shape = 1 << iota
-	seesSection
-	seesCommittee
-	seesUnit
 	seesMore
 
 	// Shapes is how many shapes there are.
 	Shapes = 1 << iota
 )
 
-// Sight is what a viewer may see of members, for SQL. In the statements a member is
-// m, a row of the table members.
+// Sight is what a viewer may see of members, for SQL. In the statements a member is m, a
+// row of one of the views that Shape.Table names. The views show of each column what the
+// member shows to who asks, who may share a section with them or serve on the committee
+// of their region; the conditions of a Sight keep from the viewer what is for no audience
+// that the viewer belongs to for any member.
 type Sight struct {
 	// Shape says which texts the statements have.
 	Shape Shape
-	// audiences are those to which the viewer belongs for every member, and within those
-	// to which a key belongs for the members of its unit.
-	audiences, within []string
-	member, unit      uuid.UUID
+	// audiences are those to which the viewer belongs for some member.
+	audiences []string
+	member    uuid.UUID
 }
 
 // Sight returns what the viewer may see of members. Everyone sees what is PUBLIC; who
@@ -60,32 +60,25 @@ type Sight struct {
 // to a section or region on whose committee the viewer serves today. A key that is
 // limited to a unit is good for members who show it that they belong there.
 func (v Viewer) Sight() Sight {
-	s := Sight{audiences: toEveryone, member: v.MemberID, unit: v.Unit}
-	// What is seen by a key of a unit is kept to that below.
+	s := Sight{member: v.MemberID}
+	// The views keep what a key of a unit sees to the unit.
 	whole := v
 	whole.Unit = uuid.Nil
-	if whole.May(ReadDirectory) || whole.May(ReadRegister) {
-		s.Shape = seesMore
-	}
 	switch {
 	case whole.May(ReadRegister):
-		s.audiences = toRegister
-	case whole.May(ReadDirectory):
-		s.audiences = toMembers
+		s.Shape, s.audiences = seesMore, toRegister
+	case !whole.May(ReadDirectory):
+	case v.MemberID == uuid.Nil:
+		s.Shape, s.audiences = seesMore, toMembers
+	case v.Standing&SectionOfficer != 0:
+		s.Shape, s.audiences = seesMore, toOfficers
+	default:
+		s.Shape, s.audiences = seesMore, toSection
 	}
-	if v.Unit != uuid.Nil {
-		s.within, s.audiences = s.audiences, toEveryone
-		s.Shape |= seesUnit
-		return s
-	}
-	if v.MemberID == uuid.Nil {
-		return s
-	}
-	s.Shape |= seesOwn
-	if v.May(ReadDirectory) && !v.May(ReadRegister) {
-		s.Shape |= seesSection
-		if v.Standing&SectionOfficer != 0 {
-			s.Shape |= seesCommittee
+	if v.MemberID != uuid.Nil {
+		s.Shape |= seesOwn
+		if s.audiences == nil {
+			s.audiences = reachAnonymous
 		}
 	}
 	return s
@@ -94,7 +87,10 @@ func (v Viewer) Sight() Sight {
 // As returns what somebody of an audience sees of a member, if nothing else is known
 // of them: of the member's own record too.
 func As(a Audience) Sight {
-	s := Sight{}
+	if a == ForEveryone {
+		return Sight{}
+	}
+	s := Sight{Shape: seesMore}
 	for _, b := range AudienceList {
 		s.audiences = append(s.audiences, string(b))
 		if a == b {
@@ -109,80 +105,52 @@ func (s Sight) Public() bool { return s.Shape == 0 }
 
 // Bind adds the arguments that every text of the shape takes which has Shows in it.
 func (s Sight) Bind(args map[string]any) {
-	args["audiences"] = s.audiences
-	if s.Shape&seesOwn != 0 {
+	if s.Shape != 0 {
+		args["audiences"] = s.audiences
+	}
+	if s.Shape.Own() {
 		args["me"] = s.member
 	}
-	if s.Shape&seesUnit != 0 {
-		args["within"], args["unit_of_key"] = s.within, s.unit
+}
+
+// Table is the view in which the viewer finds members. With a column (region, grade,
+// joined_on or headline) it is that of the members who show the column, where it has an
+// index; with sections that of the times that members were in sections.
+func (s Shape) Table(by string) string {
+	name := `members_shown`
+	if s == 0 {
+		name = `members_public`
 	}
+	switch by {
+	case "":
+	case "sections":
+		name += `_in_sections`
+	default:
+		name += `_by_` + by
+	}
+	return name
 }
 
 // Shows is the condition under which the viewer sees what the member m shows to the
-// audience in a column.
+// audience in a column, as far as the program knows; the views know the rest.
 func (s Shape) Shows(audience string) string {
-	if !s.ByRow() {
+	switch {
+	case s == 0:
+		return audience + ` = 'PUBLIC'`
+	case s.Own():
+		return `(` + audience + ` = ANY(@audiences) OR m.id = @me)`
+	default:
 		return audience + ` = ANY(@audiences)`
 	}
-	sql := `(` + audience + ` = ANY(@audiences)`
-	if s&seesOwn != 0 {
-		sql += ` OR m.id = @me`
-	}
-	if s&seesSection != 0 {
-		sql += ` OR (` + audience + ` = 'SECTION' AND ` + sharesSection + `)`
-	}
-	if s&seesCommittee != 0 {
-		sql += ` OR (` + audience + ` IN ('SECTION', 'COMMITTEE') AND ` + isServed + `)`
-	}
-	if s&seesUnit != 0 {
-		sql += ` OR (` + audience + ` = ANY(@within) AND ` + isOfUnit + `)`
-	}
-	return sql + `)`
-}
-
-// OfRow joins the audiences of m to which the viewer belongs, as a.audiences, so that
-// Masks asks for them once a row.
-func (s Shape) OfRow() string {
-	if !s.ByRow() {
-		return ``
-	}
-	sql := ` CROSS JOIN LATERAL (SELECT @audiences::text[] || CASE`
-	if s&seesOwn != 0 {
-		sql += ` WHEN m.id = @me THEN ARRAY['MEMBERS', 'SECTION', 'COMMITTEE', 'STAFF', 'NOBODY']`
-	}
-	if s&seesCommittee != 0 {
-		sql += ` WHEN ` + isServed + ` THEN ARRAY['SECTION', 'COMMITTEE']`
-	}
-	if s&seesSection != 0 {
-		sql += ` WHEN ` + sharesSection + ` THEN ARRAY['SECTION']`
-	}
-	if s&seesUnit != 0 {
-		sql += ` WHEN ` + isOfUnit + ` THEN @within::text[]`
-	}
-	return sql + ` ELSE '{}' END AS audiences OFFSET 0) a`
-}
-
-// Masks is Shows where OfRow is joined.
-func (s Shape) Masks(audience string) string {
-	if !s.ByRow() {
-		return audience + ` = ANY(@audiences)`
-	}
-	return audience + ` = ANY(a.audiences)`
 }
 
 // Scanned is a list of the audiences of which more than the viewer's own record may
 // be seen.
 func (s Shape) Scanned() string {
-	switch {
-	case s&seesCommittee != 0:
-		return `@audiences::text[] || ARRAY['SECTION', 'COMMITTEE']`
-	case s&seesSection != 0:
-		return `@audiences::text[] || ARRAY['SECTION']`
-	case s&seesUnit != 0:
-		return `@within::text[]`
-	default:
-		return `@audiences::text[]`
+	if s == 0 {
+		return `ARRAY['PUBLIC']`
 	}
+	return `@audiences::text[]`
 }
 
 // Own says whether the viewer has a record, @me.
@@ -190,33 +158,3 @@ func (s Shape) Own() bool { return s&seesOwn != 0 }
 
 // More says whether the viewer may see of others what is not for everyone.
 func (s Shape) More() bool { return s&seesMore != 0 }
-
-// ByRow says whether what the viewer sees depends on whose row it is.
-func (s Shape) ByRow() bool { return s&^seesMore != 0 }
-
-const (
-	sharesSection = `EXISTS (
-		SELECT
-		FROM section_memberships theirs
-		JOIN section_memberships mine ON mine.section_id = theirs.section_id
-		WHERE theirs.member_id = m.id AND theirs.starts_on <= CURRENT_DATE AND (theirs.ends_on IS NULL OR theirs.ends_on >= CURRENT_DATE)
-			AND mine.member_id = @me AND mine.starts_on <= CURRENT_DATE AND (mine.ends_on IS NULL OR mine.ends_on >= CURRENT_DATE))`
-
-	isServed = `EXISTS (
-		SELECT
-		FROM terms served
-		JOIN posts post ON post.id = served.post_id
-		JOIN committees serving ON serving.id = post.committee_id
-		WHERE served.member_id = @me AND served.starts_on <= CURRENT_DATE AND (served.ends_on IS NULL OR served.ends_on >= CURRENT_DATE)
-			AND (serving.unit_id = m.region_id OR EXISTS (
-				SELECT
-				FROM section_memberships theirs
-				WHERE theirs.member_id = m.id AND theirs.section_id = serving.unit_id
-					AND theirs.starts_on <= CURRENT_DATE AND (theirs.ends_on IS NULL OR theirs.ends_on >= CURRENT_DATE))))`
-
-	isOfUnit = `((m.region_id = @unit_of_key AND m.region_audience = ANY(@within)) OR (m.sections_audience = ANY(@within) AND EXISTS (
-		SELECT
-		FROM section_memberships theirs
-		WHERE theirs.member_id = m.id AND theirs.section_id = @unit_of_key
-			AND theirs.starts_on <= CURRENT_DATE AND (theirs.ends_on IS NULL OR theirs.ends_on >= CURRENT_DATE))))`
-)

@@ -135,10 +135,30 @@ func With(ctx context.Context, v Viewer) context.Context {
 		for i, p := range can {
 			names[i] = string(p)
 		}
+		if v.Unit != uuid.Nil {
+			// What the key may do within its unit.
+			whole := v
+			whole.Unit = uuid.Nil
+			for _, p := range whole.Can() {
+				names = append(names, string(p)+"@unit")
+			}
+		}
 		a.Permissions = strings.Join(names, ",")
 		ctx = pg.WithActor(ctx, a)
 	}
 	return context.WithValue(ctx, contextKey{}, v)
+}
+
+// OfRole returns for whom a statement runs that reads what everyone of a role sees.
+func OfRole(r Role) pg.Actor {
+	switch r {
+	case Staff:
+		return pg.Actor{Permissions: string(ReadMembersContent) + "," + string(ReadStaffContent)}
+	case Member:
+		return pg.Actor{Permissions: string(ReadMembersContent)}
+	default:
+		return pg.Actor{}
+	}
 }
 
 func text(id uuid.UUID) string {

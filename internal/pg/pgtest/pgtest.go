@@ -92,6 +92,20 @@ func open(t testing.TB, dsn string) *pgxpool.Pool {
 	return pool
 }
 
+// Acting returns a pool of the graph's role on the database of another pool, as the server has it: policies on rows and
+// views hold for who asks. It ends with the test.
+func Acting(t testing.TB, db *pgxpool.Pool) pg.Acting {
+	t.Helper()
+	config := db.Config()
+	config.ConnConfig.RuntimeParams["role"] = pg.RoleGraph
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	t.Cleanup(pool.Close)
+	return pg.Acting{Pool: pool}
+}
+
 // server is the server of this test binary.
 type server struct {
 	dsn   string
