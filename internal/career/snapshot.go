@@ -31,8 +31,6 @@ type Snapshot struct {
 	// sections and regions are the units that have a slug or an alias, as far as a
 	// case study has to do with them.
 	sections, regions map[string][]uuid.UUID
-	// known are all case studies, the hidden ones too: what isn't among them came later.
-	known map[uuid.UUID]struct{}
 }
 
 // Snapshot reads all case studies through db, which is a transaction with one view
@@ -50,7 +48,7 @@ func (s *Store) Snapshot(ctx context.Context, db pg.Querier, v viewer.Viewer) (_
 	}
 	snap := &Snapshot{
 		store: s, levels: slices.Clip(levels), at: map[uuid.UUID]int{}, bySlug: map[string]*CaseStudy{},
-		sections: map[string][]uuid.UUID{}, regions: map[string][]uuid.UUID{}, known: map[uuid.UUID]struct{}{},
+		sections: map[string][]uuid.UUID{}, regions: map[string][]uuid.UUID{},
 	}
 	if snap.byLevel, err = within.AtLevels(ctx, v, names); err != nil {
 		return nil, err
@@ -63,13 +61,6 @@ func (s *Store) Snapshot(ctx context.Context, db pg.Querier, v viewer.Viewer) (_
 				snap.bySlug[c.Slug] = c
 			}
 		}
-	}
-	known, err := pg.Scalars[uuid.UUID](ctx, db, `SELECT c.entry_id FROM case_studies c`)
-	if err != nil {
-		return nil, err
-	}
-	for _, id := range known {
-		snap.known[id] = struct{}{}
 	}
 	return snap, snap.readUnits(ctx, db, v)
 }
@@ -208,7 +199,7 @@ func (s *Snapshot) ByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (
 	for _, id := range ids {
 		if i, ok := s.at[id]; ok {
 			byID[id] = s.all[i]
-		} else if _, ok := s.known[id]; !ok {
+		} else { // it came later, or is hidden
 			return s.store.ByID(ctx, v, ids)
 		}
 	}
