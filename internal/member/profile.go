@@ -134,7 +134,12 @@ func (u *ProfileUpdate) clean() error {
 			}
 			return ""
 		}},
-		{"specialisms", u.Specialisms, func(s string) string { return badText(s, 60, false) }},
+		{"specialisms", u.Specialisms, func(s string) string {
+			if strings.ContainsRune(s, ';') {
+				return "pass each as one of the list, without semicolons"
+			}
+			return badText(s, 60, false)
+		}},
 	} {
 		if len(l.terms) > maxTerms {
 			add(l.name, "pass 20 at most")
@@ -185,8 +190,9 @@ func badText(text string, most int, lines bool) string {
 	return ""
 }
 
-// row is a detail as it is written.
-type detailRow struct {
+// DetailRow is a field of a profile that has a row of its own, as it is written. What is
+// nil is removed.
+type DetailRow struct {
 	Field     ProfileField `json:"field"`
 	Value     *string      `json:"value"`
 	Terms     []string     `json:"terms"`
@@ -195,25 +201,34 @@ type detailRow struct {
 	Longitude *float64     `json:"longitude"`
 }
 
-// details are the rows that an update writes.
-func (u *ProfileUpdate) details() []detailRow {
-	rows := []detailRow{}
+// DetailRows returns the rows that an update writes, or an *errs.Invalid that says what of
+// it is unacceptable.
+func (u *ProfileUpdate) DetailRows() ([]DetailRow, error) {
+	if err := u.clean(); err != nil {
+		return nil, err
+	}
+	return u.details(), nil
+}
+
+// details are the rows that an update writes, which is clean.
+func (u *ProfileUpdate) details() []DetailRow {
+	rows := []DetailRow{}
 	for _, t := range []struct {
 		field ProfileField
 		value *string
 	}{{Email, u.Email}, {Phone, u.Phone}, {Website, u.Website}, {Address, u.Address}} {
 		if t.value != nil {
-			rows = append(rows, detailRow{Field: t.field, Value: orNil(t.value)})
+			rows = append(rows, DetailRow{Field: t.field, Value: orNil(t.value)})
 		}
 	}
 	if u.Languages != nil {
-		rows = append(rows, detailRow{Field: Languages, Terms: orNone(u.Languages)})
+		rows = append(rows, DetailRow{Field: Languages, Terms: orNone(u.Languages)})
 	}
 	if u.Specialisms != nil {
-		rows = append(rows, detailRow{Field: Specialisms, Terms: orNone(u.Specialisms)})
+		rows = append(rows, DetailRow{Field: Specialisms, Terms: orNone(u.Specialisms)})
 	}
 	if p := u.Practice; p != nil {
-		rows = append(rows, detailRow{
+		rows = append(rows, DetailRow{
 			Field: OfPractice, Value: orNil(p.Town), Postcode: orNil(p.Postcode), Latitude: p.Latitude, Longitude: p.Longitude,
 		})
 	}

@@ -67,6 +67,9 @@ type Report struct {
 	// Joined and Left are the memberships of sections that were added and removed. One
 	// whose days change is both.
 	Joined, Left int
+	// Details are the fields of profiles that have rows of their own, Periods those of
+	// memberships, and Registrations those with the regulator, that were written.
+	Details, Periods, Registrations int
 	// Problems say why rows were skipped.
 	Problems Problems
 	DryRun   bool
@@ -81,6 +84,14 @@ func (r *Report) String() string {
 	fmt.Fprintf(&b, "members: %s read: %d created, %d changed, %d unchanged, %d skipped\n", count(r.Rows, "row"), r.Created, r.Changed, r.Unchanged, r.Skipped)
 	if r.Joined+r.Left > 0 {
 		fmt.Fprintf(&b, "memberships of sections: %d added, %d removed\n", r.Joined, r.Left)
+	}
+	for _, w := range []struct {
+		what string
+		n    int
+	}{{"contact and practice fields", r.Details}, {"periods of memberships", r.Periods}, {"registrations", r.Registrations}} {
+		if w.n > 0 {
+			fmt.Fprintf(&b, "%s: %d written\n", w.what, w.n)
+		}
 	}
 	return b.String()
 }

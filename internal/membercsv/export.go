@@ -66,7 +66,28 @@ func Export(ctx context.Context, pool *pgxpool.Pool, out io.Writer, o ExportOpti
 			m.grade_audience,
 			m.region_audience,
 			m.joined_on_audience,
-			m.sections_audience
+			m.sections_audience,
+			COALESCE(d.email, ''),
+			COALESCE(d.phone, ''),
+			COALESCE(d.website, ''),
+			COALESCE(d.address, ''),
+			COALESCE(d.languages, ''),
+			COALESCE(d.specialisms, ''),
+			COALESCE(d.town, ''),
+			COALESCE(d.postcode, ''),
+			COALESCE(d.latitude, ''),
+			COALESCE(d.longitude, ''),
+			COALESCE(d.email_audience, 'NOBODY'),
+			COALESCE(d.phone_audience, 'NOBODY'),
+			COALESCE(d.website_audience, 'NOBODY'),
+			COALESCE(d.address_audience, 'NOBODY'),
+			COALESCE(d.languages_audience, 'NOBODY'),
+			COALESCE(d.specialisms_audience, 'NOBODY'),
+			COALESCE(d.practice_audience, 'NOBODY'),
+			COALESCE(to_char(l.ends_on, 'YYYY-MM-DD'), ''),
+			COALESCE(l.ended_how, ''),
+			COALESCE(g.number, ''),
+			COALESCE(to_char(g.valid_until, 'YYYY-MM-DD'), '')
 		FROM members m
 		LEFT JOIN units u ON u.id = m.region_id
 		LEFT JOIN (
@@ -79,6 +100,31 @@ func Export(ctx context.Context, pool *pgxpool.Pool, out io.Writer, o ExportOpti
 			JOIN units su ON su.id = sm.section_id
 			GROUP BY sm.member_id
 		) s ON s.member_id = m.id
+		LEFT JOIN (
+			SELECT
+				d.member_id,
+				max(d.value) FILTER (WHERE d.field = 'EMAIL') AS email,
+				max(d.value) FILTER (WHERE d.field = 'PHONE') AS phone,
+				max(d.value) FILTER (WHERE d.field = 'WEBSITE') AS website,
+				max(d.value) FILTER (WHERE d.field = 'ADDRESS') AS address,
+				max(array_to_string(d.terms, '; ')) FILTER (WHERE d.field = 'LANGUAGES') AS languages,
+				max(array_to_string(d.terms, '; ')) FILTER (WHERE d.field = 'SPECIALISMS') AS specialisms,
+				max(d.value) FILTER (WHERE d.field = 'PRACTICE') AS town,
+				max(d.postcode) AS postcode,
+				max(d.latitude)::text AS latitude,
+				max(d.longitude)::text AS longitude,
+				max(d.audience) FILTER (WHERE d.field = 'EMAIL') AS email_audience,
+				max(d.audience) FILTER (WHERE d.field = 'PHONE') AS phone_audience,
+				max(d.audience) FILTER (WHERE d.field = 'WEBSITE') AS website_audience,
+				max(d.audience) FILTER (WHERE d.field = 'ADDRESS') AS address_audience,
+				max(d.audience) FILTER (WHERE d.field = 'LANGUAGES') AS languages_audience,
+				max(d.audience) FILTER (WHERE d.field = 'SPECIALISMS') AS specialisms_audience,
+				max(d.audience) FILTER (WHERE d.field = 'PRACTICE') AS practice_audience
+			FROM member_details d
+			GROUP BY d.member_id
+		) d ON d.member_id = m.id
+		LEFT JOIN membership_periods l ON l.member_id = m.id AND l.next_on IS NULL
+		LEFT JOIN registrations g ON g.member_id = m.id AND g.body = 'HCPC'
 		ORDER BY m.key COLLATE "C"`)
 	if err != nil {
 		return 0, err

@@ -1,8 +1,12 @@
 package membercsv
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -11,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/collegium/collegium/internal/errs"
+	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/slug"
 )
 
@@ -38,6 +43,21 @@ type row struct {
 	joinedOn                                     *time.Time
 	sections                                     []period
 	audiences                                    [len(audienceFields)]*string
+	details                                      map[member.ProfileField]*detail
+	practice                                     member.PracticeUpdate
+	paidUntil                                    *time.Time
+	endedHow                                     *string
+	registration                                 *string
+	registeredUntil                              *time.Time
+}
+
+// detail is a field of a profile that has a row of its own.
+type detail struct {
+	member.DetailRow
+	// HasValue and HasAudience say whether the file has columns for them.
+	HasValue    bool    `json:"has_value"`
+	HasAudience bool    `json:"has_audience"`
+	Audience    *string `json:"audience"`
 }
 
 // period is one membership of a section.
@@ -86,17 +106,149 @@ var fields = append([]field{
 		r.sections, problem = parseSections(r.units, s)
 		return problem
 	}},
-}, audienceColumns()...)
+}, slices.Concat(audienceColumns(), []field{
+	{name: "email", headings: []string{"emailaddress", "mail"}, parse: profileCell(func(u *member.ProfileUpdate, s string) { u.Email = &s })},
+	{name: "phone", headings: []string{"telephone", "mobile", "phonenumber"}, parse: profileCell(func(u *member.ProfileUpdate, s string) { u.Phone = &s })},
+	{name: "website", headings: []string{"web", "url"}, parse: profileCell(func(u *member.ProfileUpdate, s string) { u.Website = &s })},
+	{name: "address", headings: []string{"postaladdress"}, parse: profileCell(func(u *member.ProfileUpdate, s string) { u.Address = &s })},
+	{name: "languages", parse: profileCell(func(u *member.ProfileUpdate, s string) { u.Languages = terms(s) })},
+	{name: "specialisms", headings: []string{"specialities", "interests"}, parse: profileCell(func(u *member.ProfileUpdate, s string) { u.Specialisms = terms(s) })},
+	{name: "practice_town", parse: practiceCell(func(p *member.PracticeUpdate, s string) { p.Town = &s })},
+	{name: "practice_postcode", parse: practiceCell(func(p *member.PracticeUpdate, s string) { p.Postcode = &s })},
+	{name: "practice_latitude", parse: degrees(func(p *member.PracticeUpdate, d float64) { p.Latitude = &d })},
+	{name: "practice_longitude", parse: degrees(func(p *member.PracticeUpdate, d float64) { p.Longitude = &d })},
+}, detailAudienceColumns(), []field{
+	{name: "paid_until", headings: []string{"expires", "expirydate", "expiry", "validuntil", "renewaldate", "membershipends"}, parse: func(r *row, s string) string {
+		day, problem := parseDay(s)
+		r.paidUntil = &day
+		return problem
+	}},
+	{name: "ended_how", headings: []string{"reasonforleaving"}, parse: func(r *row, s string) string {
+		return oneOf(s, &r.endedHow, "RESIGNED", "RETIRED", "DECEASED", "REMOVED")
+	}},
+	{name: "registration_number", headings: []string{"hcpc", "hcpcnumber", "hcpcno", "registrationno"}, parse: func(r *row, s string) string {
+		s = strings.ToUpper(s)
+		r.registration = &s
+		if !registrationForm.MatchString(s) {
+			return "is no number of the regulator; write OT and five or six digits"
+		}
+		return ""
+	}},
+	{name: "registered_until", parse: func(r *row, s string) string {
+		day, problem := parseDay(s)
+		r.registeredUntil = &day
+		return problem
+	}},
+})...)
+
+// detailFields are the fields of a profile that have rows of their own and stand in a file.
+var detailFields = []member.ProfileField{
+	member.Email, member.Phone, member.Website, member.Address, member.Languages, member.Specialisms, member.OfPractice,
+}
+
+// practiceColumns go together.
+var practiceColumns = []string{"practice_town", "practice_postcode", "practice_latitude", "practice_longitude"}
+
+// columnOf is the column with the value of a detail.
+func columnOf(f member.ProfileField) string {
+	if f == member.OfPractice {
+		return practiceColumns[0]
+	}
+	return strings.ToLower(string(f))
+}
+
+func audienceColumn(f member.ProfileField) string { return strings.ToLower(string(f)) + "_audience" }
+
+func detailAudienceColumns() []field {
+	columns := make([]field, len(detailFields))
+	for i, f := range detailFields {
+		columns[i] = field{name: audienceColumn(f), parse: func(r *row, s string) string {
+			return oneOf(s, &r.detail(f).Audience, audiences...)
+		}}
+	}
+	return columns
+}
+
+// detail returns a detail of the row, empty at first.
+func (r *row) detail(f member.ProfileField) *detail {
+	if r.details == nil {
+		r.details = map[member.ProfileField]*detail{}
+	}
+	if r.details[f] == nil {
+		r.details[f] = &detail{DetailRow: member.DetailRow{Field: f}}
+	}
+	return r.details[f]
+}
+
+// profileCell reads a cell as the profile takes it.
+func profileCell(set func(*member.ProfileUpdate, string)) func(*row, string) string {
+	return func(r *row, s string) string {
+		u := &member.ProfileUpdate{}
+		set(u, s)
+		return r.take(u)
+	}
+}
+
+// take adds the rows of an update to the details.
+func (r *row) take(u *member.ProfileUpdate) string {
+	rows, err := u.DetailRows()
+	if wrong, ok := errors.AsType[*errs.Invalid](err); ok {
+		return wrong.Fields[0].Message
+	}
+	for _, d := range rows {
+		r.detail(d.Field).DetailRow = d
+	}
+	return ""
+}
+
+func practiceCell(set func(*member.PracticeUpdate, string)) func(*row, string) string {
+	return func(r *row, s string) string {
+		one := member.PracticeUpdate{}
+		set(&one, s)
+		set(&r.practice, s)
+		_, err := (&member.ProfileUpdate{Practice: &one}).DetailRows()
+		if wrong, ok := errors.AsType[*errs.Invalid](err); ok {
+			return wrong.Fields[0].Message
+		}
+		return ""
+	}
+}
+
+func degrees(set func(*member.PracticeUpdate, float64)) func(*row, string) string {
+	return func(r *row, s string) string {
+		d, err := strconv.ParseFloat(s, 64)
+		if err != nil || !(math.Abs(d) <= 180) {
+			return fmt.Sprintf("%.40q is no number of degrees; write it as 51.48", s)
+		}
+		set(&r.practice, d)
+		return ""
+	}
+}
+
+// terms are what stands between semicolons.
+func terms(s string) []string {
+	all := []string{}
+	for _, t := range strings.Split(s, ";") {
+		if t = strings.TrimSpace(t); t != "" {
+			all = append(all, t)
+		}
+	}
+	return all
+}
 
 func audienceColumns() []field {
 	columns := make([]field, len(audienceFields))
 	for i, name := range audienceFields {
 		columns[i] = field{name: name + "_audience", parse: func(r *row, s string) string {
-			return oneOf(s, &r.audiences[i], "PUBLIC", "MEMBERS", "SECTION", "COMMITTEE", "STAFF", "NOBODY")
+			return oneOf(s, &r.audiences[i], audiences...)
 		}}
 	}
 	return columns
 }
+
+var audiences = []string{"PUBLIC", "MEMBERS", "SECTION", "COMMITTEE", "STAFF", "NOBODY"}
+
+var registrationForm = regexp.MustCompile(`^OT[0-9]{5,6}$`)
 
 var numberForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9:/._-]{0,99}$`)
 
@@ -350,6 +502,12 @@ func match(headings []string, m Mapping) (*columns, error) {
 		return nil, errs.Invalidf("", `no column holds the membership number; say which with --map "Heading=number"`)
 	case c.has["given_name"] != c.has["family_name"]:
 		return nil, errs.Invalidf("", "given_name and family_name go together; map one column to display_name instead")
+	case slices.ContainsFunc(practiceColumns, func(name string) bool { return c.has[name] != c.has[practiceColumns[0]] }):
+		return nil, errs.Invalidf("", "%s go together; give the file all of them", strings.Join(practiceColumns, ", "))
+	case c.has["ended_how"] && !c.has["paid_until"]:
+		return nil, errs.Invalidf("", "ended_how goes with paid_until, the last day of the membership; give the file both")
+	case c.has["registered_until"] && !c.has["registration_number"]:
+		return nil, errs.Invalidf("", "registered_until goes with registration_number; give the file both")
 	case c.has["given_name"] && c.has["display_name"]:
 		return nil, errs.Invalidf("", "the file has a display_name and a given_name with a family_name; leave the one or the others out")
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/collegium/collegium/internal/errs"
+	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/node"
 	"github.com/collegium/collegium/internal/pg"
 )
@@ -136,6 +137,7 @@ func readUnits(ctx context.Context, tx pgx.Tx) (*units, error) {
 var stagedColumns = []string{
 	"id", "line", "number", "bad", "display_name", "sort_name", "other_sort_name", "pronouns", "headline", "bio", "grade", "region_id", "joined_on", "sections",
 	"listing_audience", "pronouns_audience", "headline_audience", "bio_audience", "grade_audience", "region_audience", "joined_on_audience", "sections_audience",
+	"details", "paid_until", "ended_how", "registration_number", "registered_until",
 }
 
 // stage copies the rows beside the members, where they can be compared.
@@ -164,7 +166,12 @@ func (im *importer) stage(ctx context.Context) error {
 			grade_audience     text,
 			region_audience    text,
 			joined_on_audience text,
-			sections_audience  text
+			sections_audience  text,
+			details            jsonb,
+			paid_until         date,
+			ended_how          text,
+			registration_number text,
+			registered_until   date
 		) ON COMMIT DROP`); err != nil {
 		return err
 	}
@@ -251,6 +258,22 @@ func (im *importer) parse(cells []string, line int) (*row, bool) {
 		im.problem(Problem{Line: line, Column: im.table.columns.heading("family_name"), Reason: "is empty, and so is " + im.table.columns.heading("given_name")})
 		bad = true
 	}
+	if im.table.columns.has[practiceColumns[0]] {
+		if problem := r.take(&member.ProfileUpdate{Practice: &r.practice}); problem != "" && !bad {
+			im.problem(Problem{Line: line, Column: im.table.columns.heading("practice_latitude"), Reason: problem})
+			bad = true
+		}
+	}
+	for name, missing := range map[string]bool{
+		"ended_how":        r.endedHow != nil && r.paidUntil == nil,
+		"registered_until": r.registeredUntil != nil && r.registration == nil,
+	} {
+		if missing && !bad {
+			with := map[string]string{"ended_how": "paid_until", "registered_until": "registration_number"}[name]
+			im.problem(Problem{Line: line, Column: im.table.columns.heading(name), Reason: "stands without a " + with})
+			bad = true
+		}
+	}
 	return r, bad
 }
 
@@ -276,7 +299,18 @@ func (r *row) values(line int, bad bool, c *columns) ([]any, error) {
 	for _, a := range r.audiences {
 		v = append(v, a)
 	}
-	return v, nil
+	details := []*detail{}
+	for _, f := range detailFields {
+		if d := r.detail(f); c.has[columnOf(f)] || c.has[audienceColumn(f)] {
+			d.HasValue, d.HasAudience = c.has[columnOf(f)], c.has[audienceColumn(f)]
+			details = append(details, d)
+		}
+	}
+	more, err := json.Marshal(details)
+	if err != nil {
+		return nil, err
+	}
+	return append(v, more, r.paidUntil, r.endedHow, r.registration, r.registeredUntil), nil
 }
 
 func null(s string) *string {
@@ -356,14 +390,16 @@ func (im *importer) args() pgx.StrictNamedArgs {
 	return pgx.StrictNamedArgs{"has": has}
 }
 
+// found is a problem that a statement found, of All.
+type found struct {
+	Line   int
+	Field  string
+	Reason string
+	All    int
+}
+
 // judge finds what only a look at all rows and at the members can find, and counts.
 func (im *importer) judge(ctx context.Context) error {
-	type found struct {
-		Line   int
-		Field  string
-		Reason string
-		All    int
-	}
 	// A number that stands twice is wrong from the second time on.
 	twice, err := pg.All[found](ctx, im.tx, `
 		WITH again AS (
@@ -411,10 +447,14 @@ func (im *importer) judge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range slices.Concat(twice, wrong) {
+	more, err := im.judgeRegister(ctx, args)
+	if err != nil {
+		return err
+	}
+	for _, f := range slices.Concat(twice, wrong, more) {
 		im.found = append(im.found, Problem{Line: f.Line, Column: im.table.columns.heading(f.Field), Reason: f.Reason})
 	}
-	for _, some := range [][]*found{twice, wrong} {
+	for _, some := range [][]*found{twice, wrong, more} {
 		if len(some) > 0 {
 			im.all += some[0].All
 		}
@@ -476,6 +516,11 @@ func (im *importer) write(ctx context.Context) error {
 	im.report.Unchanged = im.report.Rows - im.report.Skipped - im.report.Created - im.report.Changed
 	if im.table.columns.has["sections"] {
 		if err := im.writeSections(ctx); err != nil {
+			return err
+		}
+	}
+	for _, step := range []func(context.Context) error{im.writeDetails, im.writePeriods, im.writeRegistrations} {
+		if err := step(ctx); err != nil {
 			return err
 		}
 	}

@@ -40,7 +40,10 @@ func stored(t testing.TB, db *pgxpool.Pool) []string {
 		SELECT (to_jsonb(m) - '{updated_at}'::text[] || jsonb_build_object('in', (
 			SELECT jsonb_agg(jsonb_build_array(sm.section_id, sm.starts_on, sm.ends_on) ORDER BY sm.section_id, sm.starts_on)
 			FROM section_memberships sm
-			WHERE sm.member_id = m.id)))::text
+			WHERE sm.member_id = m.id), 'details', (
+			SELECT jsonb_agg(to_jsonb(d) - 'updated_at' ORDER BY d.field) FROM member_details d WHERE d.member_id = m.id), 'periods', (
+			SELECT jsonb_agg(to_jsonb(p) ORDER BY p.starts_on) FROM membership_periods p WHERE p.member_id = m.id), 'registered', (
+			SELECT to_jsonb(g) - 'stated_at' FROM registrations g WHERE g.member_id = m.id)))::text
 		FROM members m
 		ORDER BY m.key`)
 	if err != nil {
@@ -76,6 +79,9 @@ func TestExportIsTheInverse(t *testing.T) {
 	if _, err := pack.GenerateMembers(t.Context(), db, 500, 3, nil); err != nil {
 		t.Fatal(err)
 	}
+	if err := pack.GenerateRegister(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
 	// What a spreadsheet or a CSV reader would change.
 	odd := []string{
 		"=1+1", "'=1+1", "''@x", "+44", "-", "@handle", "'", "''", "'quoted'", `say "so"`, "a,b;c", "two\nlines", "two\r\nlines", "\ttab", " around ", "NULL",
@@ -97,7 +103,7 @@ func TestExportIsTheInverse(t *testing.T) {
 	}
 	before, text := stored(t, db), export(t, db)
 	r := load(t, db, text, Options{})
-	if r.Created+r.Changed+r.Joined+r.Left != 0 || r.Unchanged != len(before) {
+	if r.written() != 0 || r.Unchanged != len(before) {
 		t.Errorf("an import of an export changes something: %s", r)
 	}
 	if diff := cmp.Diff(before, stored(t, db)); diff != "" {
@@ -109,9 +115,14 @@ func TestExportIsTheInverse(t *testing.T) {
 			t.Errorf("what an export makes elsewhere (-export +there):\n%s", diff)
 		}
 	}
-	if r := load(t, other, text, Options{}); r.Created+r.Changed+r.Joined+r.Left != 0 {
+	if r := load(t, other, text, Options{}); r.written() != 0 {
 		t.Errorf("the second import elsewhere changes something: %s", r)
 	}
+}
+
+// written is how much an import wrote.
+func (r *Report) written() int {
+	return r.Created + r.Changed + r.Joined + r.Left + r.Details + r.Periods + r.Registrations
 }
 
 // onlyWhite says whether two texts differ in nothing but white space and what an
@@ -420,5 +431,91 @@ func TestUnitNames(t *testing.T) {
 	}
 	if _, problem := u.find("REGION", " Wáles"); !strings.Contains(problem, "write wales") {
 		t.Errorf("got %s", problem)
+	}
+}
+
+// TestRegisterFromAFile brings in what a membership database knows besides names: how to
+// reach people, where they practise, until when they have paid, and how they are registered.
+func TestRegisterFromAFile(t *testing.T) {
+	t.Parallel()
+	db := pgtest.NewWith(t, "organised", organised)
+	const names = "number,name,grade,joined_on,"
+	register := func(number string) string {
+		t.Helper()
+		text, err := pg.Scalar[string](t.Context(), db, `
+			SELECT concat_ws(' | ',
+				(SELECT string_agg(concat_ws(' ', d.field, d.audience, d.value, d.terms, d.postcode, d.latitude, d.longitude), ', ' ORDER BY d.field)
+					FROM member_details d WHERE d.member_id = m.id),
+				(SELECT string_agg(concat_ws(' ', p.starts_on, p.ends_on, p.ended_how), ', ' ORDER BY p.starts_on) FROM membership_periods p WHERE p.member_id = m.id),
+				(SELECT string_agg(ev.kind, ' ' ORDER BY ev.id) FROM membership_events ev WHERE ev.member_id = m.id),
+				(SELECT concat_ws(' ', g.number, g.verified_on, g.valid_until) FROM registrations g WHERE g.member_id = m.id))
+			FROM members m
+			WHERE m.key = $1`, number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	is := func(want string) {
+		t.Helper()
+		if got := register("1"); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+	load(t, db, names+"E-mail,email_audience,languages,practice_town,practice_postcode,practice_latitude,practice_longitude,Expiry date,HCPC No,registered_until\n"+
+		"1,Ada Ash,student,2020-02-03,ada@example.org,members,CY; en; cy,Leeds,LS1,53.804,-1.55,2021-02-02,ot12345,2021-10-31\n", Options{})
+	is("EMAIL MEMBERS ada@example.org, LANGUAGES NOBODY {cy,en}, PRACTICE NOBODY Leeds LS1 53.80 -1.55 | 2020-02-03 2021-02-02 | JOINED | OT12345 2021-10-31 2021-10-31")
+
+	// A later day renews; what has no column stays, an empty cell takes away.
+	r := load(t, db, "number,paid_until,email\n1,2022-02-02,\n", Options{})
+	if r.Details != 1 || r.Periods != 1 || r.Registrations != 0 || r.Unchanged != 1 {
+		t.Errorf("renewed: %+v", r)
+	}
+	is("EMAIL MEMBERS, LANGUAGES NOBODY {cy,en}, PRACTICE NOBODY Leeds LS1 53.80 -1.55 | 2020-02-03 2021-02-02, 2021-02-03 2022-02-02 | JOINED RENEWED | OT12345 2021-10-31 2021-10-31")
+	if r := load(t, db, "number,paid_until,ended_how\n1,2021-12-31,Resigned\n", Options{}); r.Periods != 1 {
+		t.Errorf("ended: %+v", r)
+	}
+	if r := load(t, db, "number,paid_until\n1,2021-12-31\n", Options{}); r.written() != 0 {
+		t.Errorf("the same day again: %+v", r)
+	}
+	load(t, db, "number,registration_number\n1,OT54321\n", Options{})
+	is("EMAIL MEMBERS, LANGUAGES NOBODY {cy,en}, PRACTICE NOBODY Leeds LS1 53.80 -1.55 | 2020-02-03 2021-02-02, 2021-02-03 2021-12-31 RESIGNED | JOINED RENEWED RESIGNED | OT54321")
+	load(t, db, "number,registration_number\n1,\n", Options{})
+	is("EMAIL MEMBERS, LANGUAGES NOBODY {cy,en}, PRACTICE NOBODY Leeds LS1 53.80 -1.55 | 2020-02-03 2021-02-02, 2021-02-03 2021-12-31 RESIGNED | JOINED RENEWED RESIGNED")
+
+	load(t, db, names+"registration_number,registered_until\n2,Bea Birch,student,2020-01-01,OT77777,2030-10-31\n", Options{})
+	before := stored(t, db)
+	for _, tt := range []struct{ text, reason string }{
+		{"number,email\n1,ada\n", "2: email: this is no address; write it as name@example.org"},
+		{"number,phone\n1,call me\n", "2: phone: this is no telephone number; write digits, spaces and + ( ) / . -"},
+		{"number,languages\n1,Welsh\n", "2: languages: pass codes of languages (BCP 47), as en, cy or bfi"},
+		{"number,practice_town,practice_postcode,practice_latitude,practice_longitude\n1,Leeds,LS1,53,\n", "2: practice_latitude: pass both the latitude and the longitude, or neither"},
+		{"number,practice_town,practice_postcode,practice_latitude,practice_longitude\n1,Leeds,LS1,far,1\n", `2: practice_latitude: "far" is no number of degrees; write it as 51.48`},
+		{"number,paid_until\n1,2019-01-01\n", "2: paid_until: is before the day of joining"},
+		{"number,paid_until\n1,2020-12-01\n", "2: paid_until: is before the last period began, on 2021-02-03; end the membership in the register instead"},
+		{"number,paid_until\n1,2029-12-31\n", "2: paid_until: the membership ended (RESIGNED); renew it in the register, or write how it ended"},
+		{"number,paid_until,ended_how\n1,,RESIGNED\n", "2: ended_how: stands without a paid_until"},
+		{"number,paid_until,ended_how\n1,2021-12-31,bored\n", `2: ended_how: "bored" is not known; write RESIGNED, RETIRED, DECEASED or REMOVED`},
+		{"number,registration_number\n1,PH12345\n", "2: registration_number: is no number of the regulator; write OT and five or six digits"},
+		{"number,registration_number\n1,OT77777\n", "2: registration_number: is the verified number of another member"},
+		{"number,registration_number,registered_until\n1,OT1234567,\n", "2: registration_number: is no number of the regulator; write OT and five or six digits"},
+		{
+			names + "registration_number,registered_until\n8,A B,student,2020-01-01,OT88888,2030-01-01\n9,C D,student,2020-01-01,OT88888,2030-01-01\n",
+			"3: registration_number: is the number of another row",
+		},
+	} {
+		_, err := Import(t.Context(), db, strings.NewReader(tt.text), Options{File: "f"})
+		var bad *BadRowsError
+		if !errors.As(err, &bad) || len(bad.Told) != 1 || bad.Told[0].String() != tt.reason {
+			t.Errorf("%q\ngot  %v\nwant %s", tt.text, err, tt.reason)
+		}
+	}
+	for _, headings := range []string{"number,practice_town", "number,ended_how", "number,registered_until"} {
+		if _, err := Import(t.Context(), db, strings.NewReader(headings+"\n1,x\n"), Options{File: "f"}); err == nil || !strings.Contains(err.Error(), "go") {
+			t.Errorf("%s alone: %v", headings, err)
+		}
+	}
+	if diff := cmp.Diff(before, stored(t, db)); diff != "" {
+		t.Errorf("refused files changed something (-before +after)\n%s", diff)
 	}
 }
