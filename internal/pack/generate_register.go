@@ -63,7 +63,8 @@ var registerSteps = []string{
 	SELECT
 		s.id,
 		s.starts_on,
-		COALESCE(lead(s.starts_on) OVER (PARTITION BY s.id ORDER BY s.starts_on) - 1, s.paid_until) AS ends_on
+		lead(s.starts_on) OVER days AS next_on,
+		COALESCE(lead(s.starts_on) OVER days - 1, s.paid_until) AS ends_on
 	FROM (
 		SELECT d.id, d.paid_until, d.joined_on AS starts_on
 		FROM demo_members d
@@ -72,17 +73,20 @@ var registerSteps = []string{
 		FROM demo_members d
 		JOIN generate_series(2022, date_part('year', CURRENT_DATE)::int) AS y (year) ON y.year > date_part('year', d.joined_on)
 		WHERE (d.joined_on + make_interval(years => y.year - date_part('year', d.joined_on)::int))::date <= d.paid_until
-	) s`,
-	`UPDATE membership_periods p SET ends_on = n.ends_on
+	) s
+	WINDOW days AS (PARTITION BY s.id ORDER BY s.starts_on)`,
+	// The days that these triggers keep, row by row, are known here for all rows at once.
+	`ALTER TABLE membership_periods DISABLE TRIGGER membership_periods_chain, DISABLE TRIGGER membership_periods_show`,
+	`UPDATE membership_periods p SET ends_on = n.ends_on, next_on = n.next_on
 	FROM demo_periods n
 	WHERE p.member_id = n.id AND p.starts_on = n.starts_on AND p.next_on IS NULL AND p.ends_on IS NULL`,
-	`INSERT INTO membership_periods (member_id, grade, starts_on, ends_on, recorded_on)
-	SELECT n.id, p.grade, n.starts_on, n.ends_on, n.starts_on - d.number % 30
+	`INSERT INTO membership_periods (member_id, grade, starts_on, ends_on, recorded_on, governs_on, next_on)
+	SELECT n.id, p.grade, n.starts_on, n.ends_on, n.starts_on - d.number % 30, n.starts_on, n.next_on
 	FROM demo_periods n
 	JOIN demo_members d ON d.id = n.id
 	JOIN membership_periods p ON p.member_id = n.id AND p.starts_on = d.joined_on
-	WHERE n.starts_on > d.joined_on
-	ORDER BY n.id, n.starts_on`,
+	WHERE n.starts_on > d.joined_on`,
+	`ALTER TABLE membership_periods ENABLE TRIGGER membership_periods_chain, ENABLE TRIGGER membership_periods_show`,
 	`INSERT INTO membership_events (member_id, kind, happened_on, grade, ends_on)
 	SELECT p.member_id, 'RENEWED', p.starts_on, p.grade, p.ends_on
 	FROM membership_periods p

@@ -41,6 +41,14 @@ func TestGenerateRegister(t *testing.T) {
 			WHERE (t.ends_on IS NULL OR t.ends_on >= CURRENT_DATE) AND st.status NOT IN ('CURRENT', 'GRACE')`,
 		"gaps between periods": `
 			SELECT count(*) FROM membership_periods p WHERE p.next_on <> p.ends_on + 1`,
+		"periods that do not know the next one": `
+			SELECT count(*)
+			FROM (
+				SELECT p.next_on, lead(p.starts_on) OVER (PARTITION BY p.member_id ORDER BY p.starts_on) AS next,
+					p.governs_on, p.starts_on, lag(p.starts_on) OVER (PARTITION BY p.member_id ORDER BY p.starts_on) AS before
+				FROM membership_periods p
+			) p
+			WHERE p.next_on IS DISTINCT FROM p.next OR p.before IS NOT NULL AND p.governs_on <> p.starts_on`,
 		"members of the last year with an end, which is for others": `
 			SELECT count(*)
 			FROM members m
