@@ -112,7 +112,7 @@ func TestRightsOfTheGraph(t *testing.T) {
 		"members_registered SELECT ",
 	}
 	for _, view := range []string{"members_public", "members_shown"} {
-		for _, by := range []string{"", "_by_region", "_by_grade", "_by_joined_on", "_by_headline", "_in_sections"} {
+		for _, by := range []string{"", "_by_region", "_by_grade", "_by_joined_on", "_by_headline", "_in_sections", "_section_ids"} {
 			want = append(want, view+by+" SELECT ")
 		}
 	}

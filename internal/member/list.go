@@ -91,18 +91,33 @@ func (l *list) within() string {
 		return l.conditions
 	}
 	return l.conditions + ` AND ` + l.showsSections + ` AND EXISTS (
-		SELECT FROM ` + l.sections() + ` sm WHERE sm.id = m.id AND sm.section_id = ` + l.section + ` AND ` + strings.ReplaceAll(today, `m.`, `sm.`) + `)`
+		SELECT FROM ` + l.Table("section ids") + ` sm WHERE sm.id = m.id AND sm.section_id = ` + l.section + ` AND ` + strings.ReplaceAll(today, `m.`, `sm.`) + `)`
 }
 
-// count returns the SELECT of how many there are.
+// count returns the SELECT of how many there are. It looks up the members of a
+// section one by one, so that a small section costs little however many members
+// there are: the plan is made for one of average size.
 func (l *list) count() string {
 	if l.section == "" || l.found {
 		return `SELECT count(*) AS n FROM ` + l.table() + ` m WHERE ` + l.visible + l.within() + l.near
 	}
 	return `
-		SELECT count(DISTINCT m.id) AS n
-		FROM ` + l.sections() + ` m
-		WHERE m.section_id = ` + l.section + ` AND ` + today + ` AND ` + l.visible + ` AND ` + l.showsSections + l.conditions + l.near
+		SELECT count(*) AS n
+		FROM (SELECT DISTINCT m.id FROM ` + l.Table("section ids") + ` m WHERE m.section_id = ` + l.section + ` AND ` + today + `) s` + l.each()
+}
+
+// each narrows the ids s of members of a section to those of the list.
+func (l *list) each() string {
+	if l.Shape == 0 && l.conditions == "" && l.near == "" {
+		return ``
+	}
+	return `
+		CROSS JOIN LATERAL (
+			SELECT m.id
+			FROM ` + l.Table("") + ` m
+			WHERE m.id = s.id AND ` + l.visible + ` AND ` + l.showsSections + l.conditions + l.near + `
+			OFFSET 0
+		) m`
 }
 
 func nameKey(m *Member) []string { return []string{m.SortName, m.ID.String()} }

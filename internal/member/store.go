@@ -34,7 +34,7 @@ var allTexts = func() (all [viewer.Shapes]*texts) {
 		s := viewer.Shape(i)
 		masked := func(column, field string) string {
 			return `
-	CASE WHEN ` + s.Shows(`m.`+field+`_audience`) + ` THEN m.` + column + ` END AS ` + column + `,`
+	` + s.Column(column, field+`_audience`) + `,`
 		}
 		private := `0`
 		if s.More() {

@@ -115,7 +115,8 @@ func (s Sight) Bind(args map[string]any) {
 
 // Table is the view in which the viewer finds members. With a column (region, grade,
 // joined_on or headline) it is that of the members who show the column, where it has an
-// index; with sections that of the times that members were in sections.
+// index; with sections that of the times that members were in sections, and with section
+// ids the same with the ids alone.
 func (s Shape) Table(by string) string {
 	name := `members_shown`
 	if s == 0 {
@@ -125,6 +126,8 @@ func (s Shape) Table(by string) string {
 	case "":
 	case "sections":
 		name += `_in_sections`
+	case "section ids":
+		name += `_section_ids`
 	default:
 		name += `_by_` + by
 	}
@@ -142,6 +145,15 @@ func (s Shape) Shows(audience string) string {
 	default:
 		return audience + ` = ANY(@audiences)`
 	}
+}
+
+// Column is a column of the member m, if the viewer may see it. The view of what is for
+// everyone shows strangers nothing else.
+func (s Shape) Column(column, audience string) string {
+	if s == 0 {
+		return `m.` + column
+	}
+	return `CASE WHEN ` + s.Shows(`m.`+audience) + ` THEN m.` + column + ` END AS ` + column
 }
 
 // Scanned is a list of the audiences of which more than the viewer's own record may
