@@ -13,14 +13,14 @@ CREATE OR REPLACE VIEW members_shown_in_sections AS
     JOIN members_shown m ON m.id = sm.member_id
     WHERE m.shows_sections;
 
--- For counting, members are looked up one by one: however many there are in all, a small
+-- For counting and for filters, members are looked up one by one: however many there are in all, a small
 -- section costs little.
 CREATE VIEW members_public_section_ids AS
-    SELECT sm.member_id AS id, sm.section_id, sm.starts_on, sm.ends_on
+    SELECT sm.member_id AS id, sm.section_id, sm.starts_on, sm.ends_on, sm.sort_name AS name_in_section
     FROM section_memberships sm
     CROSS JOIN LATERAL (SELECT m.id FROM members_public m WHERE m.id = sm.member_id AND m.shows_sections OFFSET 0) m;
 CREATE VIEW members_shown_section_ids AS
-    SELECT sm.member_id AS id, sm.section_id, sm.starts_on, sm.ends_on
+    SELECT sm.member_id AS id, sm.section_id, sm.starts_on, sm.ends_on, sm.sort_name AS name_in_section
     FROM section_memberships sm
     CROSS JOIN LATERAL (SELECT m.id FROM members_shown m WHERE m.id = sm.member_id AND m.shows_sections OFFSET 0) m;
 

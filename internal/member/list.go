@@ -66,10 +66,9 @@ func (l *list) table() string {
 	return l.Table(l.by)
 }
 
-// sections is the view of those who show in which sections they are.
-func (l *list) sections() string { return l.Table("sections") }
-
-// byName returns the SELECT of a page, ordered and without its limit.
+// byName returns the SELECT of a page, ordered and without its limit. Of a filter the
+// planner does not know how few it leaves, so the members of a section are then looked up
+// one by one too.
 func (l *list) byName(k page.Keyset) string {
 	if l.section == "" || l.found {
 		return `
@@ -77,12 +76,23 @@ func (l *list) byName(k page.Keyset) string {
 		FROM ` + l.table() + ` m
 		WHERE ` + l.visible + l.within() + l.near + byNames.Bounds(k) + byNames.OrderBy(k)
 	}
-	return `
+	if l.conditions == "" && l.near == "" {
+		return `
 		-- Periods of one membership may overlap.
 		SELECT DISTINCT ON (m.name_in_section COLLATE "und-x-icu", m.id)` + l.selected() + `
-		FROM ` + l.sections() + ` m
-		WHERE m.section_id = ` + l.section + ` AND ` + today + ` AND ` + l.visible + ` AND ` + l.showsSections + l.conditions + l.near +
-		byMemberships.Bounds(k) + byMemberships.OrderBy(k)
+		FROM ` + l.Table("sections") + ` m
+		WHERE m.section_id = ` + l.section + ` AND ` + today + ` AND ` + l.visible + ` AND ` + l.showsSections +
+			byMemberships.Bounds(k) + byMemberships.OrderBy(k)
+	}
+	return `
+		SELECT` + l.selected() + `
+		FROM (
+			SELECT DISTINCT
+				m.name_in_section COLLATE "und-x-icu" AS name_in_section,
+				m.id
+			FROM ` + l.Table("section ids") + ` m
+			WHERE m.section_id = ` + l.section + ` AND ` + today + byMemberships.Bounds(k) + byMemberships.OrderBy(k) + `
+		) s` + l.each(`m.*`) + strings.ReplaceAll(byMemberships.OrderBy(k), `m.`, `s.`)
 }
 
 // within returns the conditions with that on the section.
@@ -103,17 +113,17 @@ func (l *list) count() string {
 	}
 	return `
 		SELECT count(*) AS n
-		FROM (SELECT DISTINCT m.id FROM ` + l.Table("section ids") + ` m WHERE m.section_id = ` + l.section + ` AND ` + today + `) s` + l.each()
+		FROM (SELECT DISTINCT m.id FROM ` + l.Table("section ids") + ` m WHERE m.section_id = ` + l.section + ` AND ` + today + `) s` + l.each(`m.id`)
 }
 
-// each narrows the ids s of members of a section to those of the list.
-func (l *list) each() string {
+// each narrows the ids s of members of a section to the members m of the list.
+func (l *list) each(columns string) string {
 	if l.Shape == 0 && l.conditions == "" && l.near == "" {
 		return ``
 	}
 	return `
 		CROSS JOIN LATERAL (
-			SELECT m.id
+			SELECT ` + columns + `
 			FROM ` + l.Table("") + ` m
 			WHERE m.id = s.id AND ` + l.visible + ` AND ` + l.showsSections + l.conditions + l.near + `
 			OFFSET 0
