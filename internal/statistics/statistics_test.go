@@ -453,6 +453,7 @@ func many(ctx context.Context, db *pgxpool.Pool) error {
 				CROSS JOIN generate_series(0, CASE WHEN m.h < 100 THEN m.h % 4 ELSE 4 END) AS n
 			) x
 		) y`,
+		`SELECT membership_stretches_keep(array_agg(id)) FROM members`,
 	} {
 		if _, err := tx.Exec(ctx, sql); err != nil {
 			return err

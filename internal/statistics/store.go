@@ -74,8 +74,8 @@ func limited(asked *uuid.UUID, unit uuid.UUID) *uuid.UUID {
 	return &unit
 }
 
-// who are the conditions of a filter on a period p, of which those that are not asked
-// for stand in no statement: the planner would take few members to be left.
+// who says by what a filter lets members through. What is not asked for stands in no
+// statement.
 type who struct{ grade, region, section bool }
 
 func (s *Statistics) who() who { return who{s.grade != nil, s.region != nil, s.section != nil} }
@@ -94,48 +94,57 @@ func (s *Statistics) args(args pgx.StrictNamedArgs) pgx.StrictNamedArgs {
 	return args
 }
 
-// always are the conditions that hold for a period on every day.
-func (w who) always() string {
-	sql := ""
+// strata are all, each with whether the filter lets those in it through, and
+// whether they are counted by a dimension: by status all are, else members.
+func (w who) strata(by Dimension) string {
+	through := "true"
 	if w.grade {
-		sql += ` AND p.grade = @grade`
+		through += " AND st.grade = @grade"
 	}
 	if w.region {
-		sql += ` AND p.member_id IN (SELECT m.id FROM members_counted m WHERE m.region_id = @region)`
+		through += " AND st.region_id IS NOT DISTINCT FROM @region::uuid"
 	}
-	return sql
-}
-
-// onDay are all conditions, as of @day.
-func (w who) onDay() string {
-	if !w.section {
-		return w.always()
+	counts := "st.member"
+	if by == ByStatus {
+		counts = "true"
 	}
-	return w.always() + ` AND p.member_id IN (
-		SELECT sm.member_id
-		FROM section_memberships sm
-		WHERE sm.section_id = @section AND sm.starts_on <= @day AND (sm.ends_on IS NULL OR sm.ends_on >= @day))`
-}
-
-// governing are the periods that count on @day, each of another member. They are
-// those of membership_statuses; here they are read from two indexes alone, one of the
-// last periods and one of those that another follows.
-func (w who) governing() string {
-	return `governing AS (
-		SELECT p.member_id, p.grade, p.starts_on, p.ends_on, p.ended_how
-		FROM membership_periods p
-		WHERE p.next_on IS NULL AND p.governs_on <= @day` + w.onDay() + `
-		UNION ALL
-		SELECT p.member_id, p.grade, p.starts_on, p.ends_on, p.ended_how
-		FROM membership_periods p
-		WHERE p.next_on > @day AND p.governs_on <= @day` + w.onDay() + `
+	return `strata AS (
+		SELECT st.id, st.grade, st.status, st.region_id, ` + through + ` AND st.member AS member, ` + through + ` AND ` + counts + ` AS counts
+		FROM membership_strata st
 	)`
 }
 
-// ruled leaves, of periods d that have begun, those by which somebody is a member on
-// @day: they have neither ended nor lapsed.
-const ruled = `JOIN membership_rules r ON r.grade = d.grade AND r.since <= @day AND (r.until IS NULL OR r.until > @day)
-			WHERE d.ends_on IS NULL OR d.ends_on >= @day OR d.ended_how IS NULL AND d.ends_on + r.grace_days >= @day`
+// sets are the sets of sections, each with whether the filter lets those in them
+// through. They stand in no statement to which sections don't matter: it has fewer
+// groups.
+func (w who) sets() string {
+	if w.section {
+		return `, sets AS (SELECT ss.id, @section::uuid = ANY(ss.section_ids) AS counts FROM section_sets ss)`
+	}
+	return `, sets AS (SELECT ss.id, true AS counts FROM section_sets ss)`
+}
+
+// shape is how the groups of a dimension become rows. A group g has as its key a column
+// of its stratum, or if none is named the id of its set of sections; joins find the
+// names.
+type shape struct{ key, name, joins string }
+
+var shapes = map[Dimension]shape{
+	ByGrade:  {"grade", "g.key", ""},
+	ByStatus: {"status", "g.key", ""},
+	ByRegion: {"region_id", "COALESCE(u.slug, 'NONE')", "LEFT JOIN units u ON u.id = g.key"},
+	// Somebody can be in several sections.
+	BySection: {"", "COALESCE(u.slug, 'NONE')", `JOIN section_sets ss ON ss.id = g.key
+		CROSS JOIN LATERAL unnest(CASE WHEN ss.section_ids = '{}' THEN '{NULL}' ELSE ss.section_ids END) AS x (id)
+		LEFT JOIN units u ON u.id = x.id`},
+}
+
+func (s shape) keyOf(stratum, set string) string {
+	if s.key == "" {
+		return set + ".id"
+	}
+	return stratum + "." + s.key
+}
 
 // counted is a row of a statement: N of the Total have the key.
 type counted struct {
@@ -225,114 +234,35 @@ func (s *Store) By(ctx context.Context, st *Statistics, by Dimension) (_ *Table,
 	if err != nil {
 		return nil, err
 	}
-	if by == BySection {
-		if rows, err = s.withNone(ctx, st, rows); err != nil {
-			return nil, err
-		}
-	}
 	return st.table(strings.ToLower(string(by)), keys, rows), nil
 }
 
-// withNone adds the members who are in no section, of whom no section knows.
-func (s *Store) withNone(ctx context.Context, st *Statistics, rows []*counted) ([]*counted, error) {
-	all, err := pg.All[counted](ctx, s.DB, st.who().counts(ByGrade), st.args(pgx.StrictNamedArgs{"day": st.AsOf}))
-	if err != nil || len(all) == 0 {
-		return nil, err
-	}
-	none := &counted{Key: "NONE", N: all[0].Total, Total: all[0].Total}
-	if len(rows) > 0 {
-		none.N -= rows[0].Total
-	}
-	for _, r := range rows {
-		r.Total = none.Total
-	}
-	return append(rows, none), nil
-}
-
-// counts is the statement of By.
+// counts is the statement of By. The stretches of the day are counted before anything
+// is asked about them: of 100,000 some hundreds of groups are left, or with sections
+// some thousands.
 func (w who) counts(by Dimension) string {
-	switch by {
-	case ByGrade:
-		// Most members have a day of renewal in common with many, so that the rules need
-		// not be asked of each. Here and below a fence, OFFSET 0, has the planner read an
-		// index once as a whole and not once for each member.
-		return `
-		WITH ` + w.governing() + `, days AS (
-			SELECT g.grade, g.ends_on, g.ended_how, count(*) AS n
-			FROM governing g
-			WHERE g.starts_on <= @day
-			GROUP BY 1, 2, 3
-		)
-		SELECT d.grade AS key, sum(d.n)::int AS n, (sum(sum(d.n)) OVER ())::int AS total
-		FROM days d
-			` + ruled + `
-		GROUP BY d.grade`
-	case ByRegion:
-		return `
-		WITH ` + w.governing() + `, days AS (
-			SELECT m.region_id, g.grade, g.ends_on, g.ended_how, count(*) AS n
-			FROM governing g
-			JOIN (SELECT m.id, m.region_id FROM members_counted m OFFSET 0) m ON m.id = g.member_id
-			WHERE g.starts_on <= @day
-			GROUP BY 1, 2, 3, 4
-		), counts AS (
-			SELECT d.region_id, sum(d.n) AS n
-			FROM days d
-			` + ruled + `
-			GROUP BY d.region_id
-		)
-		SELECT COALESCE(u.slug, 'NONE') AS key, c.n::int AS n, (sum(c.n) OVER ())::int AS total
-		FROM counts c
-		LEFT JOIN units u ON u.id = c.region_id`
-	case BySection:
-		// Somebody belongs to several sections. In the order of members the first of each
-		// tells how many members there are.
-		return `
-		WITH ` + w.governing() + `, belonging AS (
-			SELECT b.section_id, b.member_id, lag(b.member_id) OVER (ORDER BY b.member_id, b.section_id) IS DISTINCT FROM b.member_id AS first
-			FROM (
-				SELECT DISTINCT sm.member_id, sm.section_id
-				FROM section_memberships sm
-				WHERE sm.starts_on <= @day AND (sm.ends_on IS NULL OR sm.ends_on >= @day)
-			) b
-		), days AS (
-			SELECT b.section_id, g.grade, g.ends_on, g.ended_how, count(*) AS n, count(*) FILTER (WHERE b.first) AS members
-			FROM belonging b
-			JOIN (SELECT g.member_id, g.grade, g.starts_on, g.ends_on, g.ended_how FROM governing g OFFSET 0) g ON g.member_id = b.member_id
-			WHERE g.starts_on <= @day
-			GROUP BY 1, 2, 3, 4
-		), counts AS (
-			SELECT d.section_id, sum(d.n) AS n, sum(d.members) AS members
-			FROM days d
-			` + ruled + `
-			GROUP BY d.section_id
-		)
-		SELECT u.slug AS key, c.n::int AS n, (sum(c.members) OVER ())::int AS total
-		FROM counts c
-		JOIN units u ON u.id = c.section_id`
-	default:
-		return `
-		WITH ` + w.governing() + `, days AS (
-			SELECT g.grade, g.starts_on > @day AS pending, g.ends_on, g.ended_how, s.member_id IS NOT NULL AS suspended, count(*) AS n
-			FROM governing g
-			LEFT JOIN membership_suspensions s ON s.member_id = g.member_id AND s.starts_on <= @day AND (s.ends_on IS NULL OR s.ends_on >= @day)
-			GROUP BY 1, 2, 3, 4, 5
-		)
-		SELECT
-			CASE
-				WHEN d.pending THEN 'PENDING'
-				WHEN d.ended_how IS NOT NULL AND d.ends_on < @day THEN d.ended_how
-				WHEN d.ends_on + r.grace_days < @day THEN 'LAPSED'
-				WHEN d.suspended THEN 'SUSPENDED'
-				WHEN d.ends_on < @day THEN 'GRACE'
-				ELSE r.counts_as
-			END AS key,
-			sum(d.n)::int AS n,
-			(sum(sum(d.n)) OVER ())::int AS total
-		FROM days d
-		JOIN membership_rules r ON r.grade = d.grade AND r.since <= @day AND (r.until IS NULL OR r.until > @day)
-		GROUP BY 1`
+	shape := shapes[by]
+	set, sets, inSet := "", "", ""
+	if w.section || by == BySection {
+		set, sets, inSet = ", s.section_set", w.sets(), "JOIN sets ss ON ss.id = c.section_set AND ss.counts"
 	}
+	return `
+		WITH ` + w.strata(by) + sets + `, counts AS (
+			SELECT s.stratum` + set + `, count(*) AS n
+			FROM membership_stretches s
+			WHERE s.until > @day AND s.since <= @day
+			GROUP BY s.stratum` + set + `
+		), groups AS (
+			SELECT ` + shape.keyOf("st", "ss") + ` AS key, sum(c.n) AS n
+			FROM counts c
+			JOIN strata st ON st.id = c.stratum AND st.counts
+			` + inSet + `
+			GROUP BY 1
+		)
+		SELECT ` + shape.name + ` AS key, sum(g.n)::int AS n, (SELECT sum(g.n) FROM groups g)::int AS total
+		FROM groups g
+		` + shape.joins + `
+		GROUP BY 1`
 }
 
 // RenewalsDue counts, by month, the memberships of the day whose last day paid for is
@@ -352,18 +282,9 @@ func (s *Store) RenewalsDue(ctx context.Context, st *Statistics, from, to *time.
 		return nil, err
 	}
 	rows, err := pg.All[counted](ctx, s.DB, `
-		WITH due AS (
-			SELECT p.ends_on
-			FROM membership_periods p
-			WHERE p.ends_on BETWEEN @first AND @last AND p.ended_how IS NULL AND p.governs_on <= @day
-				AND (p.next_on IS NULL OR p.next_on > @day AND NOT EXISTS (
-					SELECT
-					FROM membership_periods n
-					WHERE n.member_id = p.member_id AND n.starts_on = p.next_on AND n.recorded_on <= @day))`+st.who().onDay()+`
-		)
-		SELECT to_char(d.ends_on, 'YYYY-MM') AS key, count(*)::int AS n, (sum(count(*)) OVER ())::int AS total
-		FROM due d
-		GROUP BY 1`, st.args(pgx.StrictNamedArgs{"day": st.AsOf, "first": first, "last": last}))
+		SELECT to_char(r.ends_on, 'YYYY-MM') AS key, sum(r.n)::int AS n, (sum(sum(r.n)) OVER ())::int AS total
+		FROM renewals_due(@day, @first, @last, @grade, @region, @section) r
+		GROUP BY 1`, pgx.StrictNamedArgs{"day": st.AsOf, "first": first, "last": last, "grade": st.grade, "region": st.region, "section": st.section})
 	if err != nil {
 		return nil, err
 	}
