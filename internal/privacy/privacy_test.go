@@ -62,6 +62,7 @@ var rows = [][2]string{
 	{"membership_events", `INSERT INTO membership_events (member_id, kind, happened_on, reason, account_id) VALUES ('MEMBER_ID', 'SUSPENDED', '2020-01-01', 'WORD', 'ACCOUNT_ID')`},
 	{"membership_periods", `UPDATE membership_periods SET ends_on = '2020-06-30', ended_how = 'RESIGNED' WHERE member_id = 'MEMBER_ID';
 		INSERT INTO membership_periods (member_id, grade, starts_on, governs_on) VALUES ('MEMBER_ID', 'STUDENT', '2020-09-01', '2020-09-01')`},
+	{"membership_stretches", ``}, // triggers wrote them
 	{"account_roles", `INSERT INTO account_roles (account_id, role) VALUES ('ACCOUNT_ID', 'EDITOR')`},
 	{"sessions", `INSERT INTO sessions (id, token_sha256, account_id, epoch, expires_at)
 		VALUES (gen_random_uuid(), sha256('WORD'), 'ACCOUNT_ID', 1, now() + interval '1 day')`},
@@ -412,7 +413,7 @@ func TestErasure(t *testing.T) {
 		"sessions 1", "account_links 1", "account_totp 1", "account_recovery_codes 1", "passkeys 1", "passkey_challenges 1",
 		"external_identities 1", "account_roles 1", "sign_in_failures 4",
 		"river.river_job 3", "membership_applications 1", "consents 1", "registrations 1", "indemnity_insurances 1",
-		"membership_suspensions 1", "membership_events 2", "section_memberships 1",
+		"membership_stretches 5", "membership_suspensions 1", "membership_events 2", "section_memberships 1",
 		"member_details 4", "member_photos 1", "member_reads 1", "member_locks 1",
 		"case_studies 1", "erasures 1", "accounts 1", "members 1", "audit_people 2",
 		"membership_periods 2 MEMBERSHIP_EXISTED since true", "terms 2 POSTS_HELD", "former_members 1 MEMBERSHIP_EXISTED since true", "audit_entries AUDIT",

@@ -95,6 +95,8 @@ var Tables = []Table{
 		Hidden: []string{"verified_by"}, Fate: erased,
 	},
 	{Name: "indemnity_insurances", About: "your indemnity insurance", Whose: byMember, Fate: erased},
+	// They follow from what comes below, and go with it for good.
+	{Name: "membership_stretches", About: "the stretches of time as which statistics count you", Whose: byMember, Only: []string{"since"}, Fate: erased},
 	{Name: "membership_suspensions", About: "when your membership was suspended, and why", Whose: byMember, Fate: erased},
 	{
 		Name: "membership_events", About: "what happened to your membership", Whose: byMember,
