@@ -526,7 +526,7 @@ func (im *importer) write(ctx context.Context) error {
 	}
 	if im.report.Created+im.report.Joined > 1_000 && !im.options.DryRun {
 		// The planner should know about them before the first question.
-		_, err = im.tx.Exec(ctx, `ANALYZE members, section_memberships`)
+		_, err = im.tx.Exec(ctx, `ANALYZE members, section_memberships, membership_stretches`)
 	}
 	return err
 }

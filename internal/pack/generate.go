@@ -107,7 +107,7 @@ func GenerateMembers(ctx context.Context, pool *pgxpool.Pool, n int, seed uint64
 		return report, nil
 	}
 	// The planner should know about them before the first question.
-	if _, err := tx.Exec(ctx, `ANALYZE members, section_memberships, member_details`); err != nil {
+	if _, err := tx.Exec(ctx, `ANALYZE members, section_memberships, member_details, membership_stretches`); err != nil {
 		return GenerateReport{}, err
 	}
 	if err := tx.Commit(ctx); err != nil {

@@ -2,6 +2,7 @@ package statistics
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -26,25 +27,36 @@ type moved struct {
 // series is the statement of a dimension; none is of all. @ends is the day before the
 // first month, @first, and the last day of each.
 func (w who) series(by Dimension) string {
-	set, sets, joins, inSet, wasInSet := "", "", "", "", ""
-	if w.section || by == BySection {
-		set = `, s.section_set AS set_after, CASE WHEN s.since > @first THEN s.section_set_before END AS set_before`
-		sets = w.sets()
-		joins = `JOIN sets sa ON sa.id = m.set_after
-			LEFT JOIN sets sb ON sb.id = m.set_before`
-		inSet, wasInSet = ` AND sa.counts`, ` AND sb.counts`
+	// What is counted apart: the strata before and after a move, or by section whether
+	// one is a member before and after it, and in which set of sections.
+	columns, base, move := `after, before`, `s.stratum, NULL::integer`, `s.stratum, s.stratum_before`
+	with, joins, isMember, was := w.strata(by), `
+			JOIN strata a ON a.id = m.after
+			LEFT JOIN strata b ON b.id = m.before`, `a.member`, `b.member`
+	if by == BySection {
+		columns, base = `after, before, set_after, set_before`, memberOf("s.stratum")+`, false, s.section_set, NULL::integer`
+		move = memberOf("s.stratum") + `, ` + memberOf("s.stratum_before") + `, s.section_set, s.section_set_before`
+		with, joins, isMember, was = with+flags, ``, `m.after`, `m.before`
+	}
+	// A section that is asked for is looked for in each move.
+	where, inside, wasInside := "", "", ""
+	if w.section {
+		columns, base, where = columns+`, inside, was_inside`, base+`, true, false`, ` AND s.section_set IN `+inSection
+		move += `, s.section_set IN ` + inSection + `, s.section_set_before IN ` + inSection
+		inside, wasInside = ` AND m.inside`, ` AND m.was_inside`
 	}
 	keys, byKey := "", ""
 	if by != "" {
 		shape := shapes[by]
-		keys = `,
-				` + shape.keyOf("a", "sa") + ` AS key, a.counts` + inSet + ` AS counts,
-				` + shape.keyOf("b", "sb") + ` AS key_before, b.counts` + wasInSet + ` AS counted`
+		keys = `, a.` + shape.key + ` AS key, a.counts` + inside + ` AS counts, b.` + shape.key + ` AS key_before, b.counts` + wasInside + ` AS counted`
+		if by == BySection {
+			keys = `, m.set_after AS key, m.after` + inside + ` AS counts, m.set_before AS key_before, m.before` + wasInside + ` AS counted`
+		}
 		byKey = `
 		UNION ALL
 		SELECT ` + shape.name + `, g.month, sum(g.n)::int, 0, 0
 		FROM (
-			SELECT x.key, x.month, sum(x.n) AS n
+			SELECT x.key, x.month, sum(x.n)::int AS n
 			FROM (
 				SELECT s.key, s.month, s.n FROM sides s WHERE s.counts
 				UNION ALL
@@ -55,21 +67,21 @@ func (w who) series(by Dimension) string {
 		` + shape.joins + `
 		GROUP BY 1, 2`
 	}
+	count := strings.Count(columns, ",") + 1
 	return `
-		WITH ` + w.strata(by) + sets + `, moves AS (
-			SELECT CASE WHEN s.since > @first THEN width_bucket(s.since - 1, @ends::date[]) ELSE 0 END AS month,
-				s.stratum AS after, CASE WHEN s.since > @first THEN s.stratum_before END AS before` + set + `,
-				count(*) AS n
+		WITH ` + with + `, moves (n, month, ` + columns + `) AS (
+			SELECT count(*)::int, 0, ` + base + `
 			FROM membership_stretches s
-			WHERE s.until > @first AND s.since <= @last
-			GROUP BY month, after, before` + strings.Repeat(", set_after, set_before", min(len(set), 1)) + `
+			WHERE s.until > @first AND s.since <= @first` + where + `
+			GROUP BY ` + ordinals(count) + `
+			UNION ALL
+			SELECT count(*)::int, width_bucket(s.since - 1, @ends::date[]), ` + move + `
+			FROM membership_stretches s
+			WHERE s.until > @first AND s.since > @first AND s.since <= @last
+			GROUP BY ` + ordinals(count) + `
 		), sides AS MATERIALIZED (
-			SELECT m.month, m.n,
-				COALESCE(a.member` + inSet + `, false) AS member, COALESCE(b.member` + wasInSet + `, false) AS was` + keys + `
-			FROM moves m
-			JOIN strata a ON a.id = m.after
-			LEFT JOIN strata b ON b.id = m.before
-			` + joins + `
+			SELECT m.month, m.n, COALESCE(` + isMember + inside + `, false) AS member, COALESCE(` + was + wasInside + `, false) AS was` + keys + `
+			FROM moves m` + joins + `
 		)
 		SELECT NULL AS key, s.month,
 			COALESCE(sum(s.n) FILTER (WHERE s.member), 0)::int - COALESCE(sum(s.n) FILTER (WHERE s.was), 0)::int AS n,
@@ -77,6 +89,16 @@ func (w who) series(by Dimension) string {
 			COALESCE(sum(s.n) FILTER (WHERE s.was AND NOT s.member), 0)::int AS "left"
 		FROM sides s
 		GROUP BY s.month` + byKey
+}
+
+// ordinals groups by all but the first of so many columns and two before them.
+func ordinals(n int) string {
+	var b strings.Builder
+	b.WriteString("2")
+	for i := range n {
+		fmt.Fprintf(&b, ", %d", i+3)
+	}
+	return b.String()
 }
 
 func (s *Store) moves(ctx context.Context, st *Statistics, by Dimension, days []time.Time) ([]*moved, error) {

@@ -461,32 +461,3 @@ func many(ctx context.Context, db *pgxpool.Pool) error {
 	}
 	return tx.Commit(ctx)
 }
-
-// BenchmarkStatistics counts 100,000 members with 480,000 periods.
-func BenchmarkStatistics(b *testing.B) {
-	db := pgtest.NewWith(b, "many", many)
-	store := &statistics.Store{DB: db}
-	for _, on := range []string{"2025-06-15", "2022-06-15"} {
-		st, err := store.Of(b.Context(), staff, day(on), nil)
-		if err != nil {
-			b.Fatal(err)
-		}
-		run := func(name string, f func() error) {
-			b.Run(on+"/"+name, func(b *testing.B) {
-				for b.Loop() {
-					if err := f(); err != nil {
-						b.Fatal(err)
-					}
-				}
-			})
-		}
-		for _, by := range []statistics.Dimension{statistics.ByGrade, statistics.ByRegion, statistics.BySection, statistics.ByStatus} {
-			run("by/"+string(by), func() error { _, err := store.By(b.Context(), st, by); return err })
-		}
-		run("renewals", func() error { _, err := store.RenewalsDue(b.Context(), st, nil, nil); return err })
-		run("months", func() error { _, err := store.Months(b.Context(), st, nil, nil, nil); return err })
-		for _, by := range []statistics.Dimension{statistics.ByGrade, statistics.ByRegion, statistics.BySection, statistics.ByStatus} {
-			run("months/"+string(by), func() error { _, err := store.Months(b.Context(), st, nil, nil, &by); return err })
-		}
-	}
-}

@@ -114,19 +114,24 @@ func (w who) strata(by Dimension) string {
 	)`
 }
 
-// sets are the sets of sections, each with whether the filter lets those in them
-// through. They stand in no statement to which sections don't matter: it has fewer
-// groups.
-func (w who) sets() string {
-	if w.section {
-		return `, sets AS (SELECT ss.id, @section::uuid = ANY(ss.section_ids) AS counts FROM section_sets ss)`
-	}
-	return `, sets AS (SELECT ss.id, true AS counts FROM section_sets ss)`
+// inSection are the sets of sections with that of the filter.
+const inSection = `(SELECT ss.id FROM section_sets ss WHERE @section::uuid = ANY(ss.section_ids))`
+
+// memberOf says of the stratum in a column, without a join, whether its members are let
+// through: there are many sets of sections, and with each stratum of each there would
+// be as many groups as members.
+func memberOf(column string) string {
+	return `COALESCE((SELECT f.flags FROM flags f)[` + column + `], false)`
 }
 
+const flags = `, flags AS (
+			SELECT array_agg(COALESCE(st.member, false) ORDER BY i.id) AS flags
+			FROM generate_series(1, (SELECT max(st.id) FROM membership_strata st)) AS i (id)
+			LEFT JOIN strata st ON st.id = i.id
+		)`
+
 // shape is how the groups of a dimension become rows. A group g has as its key a column
-// of its stratum, or if none is named the id of its set of sections; joins find the
-// names.
+// of its stratum, or if none is named its set of sections; joins find the names.
 type shape struct{ key, name, joins string }
 
 var shapes = map[Dimension]shape{
@@ -137,13 +142,6 @@ var shapes = map[Dimension]shape{
 	BySection: {"", "COALESCE(u.slug, 'NONE')", `JOIN section_sets ss ON ss.id = g.key
 		CROSS JOIN LATERAL unnest(CASE WHEN ss.section_ids = '{}' THEN '{NULL}' ELSE ss.section_ids END) AS x (id)
 		LEFT JOIN units u ON u.id = x.id`},
-}
-
-func (s shape) keyOf(stratum, set string) string {
-	if s.key == "" {
-		return set + ".id"
-	}
-	return stratum + "." + s.key
 }
 
 // counted is a row of a statement: N of the Total have the key.
@@ -238,27 +236,33 @@ func (s *Store) By(ctx context.Context, st *Statistics, by Dimension) (_ *Table,
 }
 
 // counts is the statement of By. The stretches of the day are counted before anything
-// is asked about them: of 100,000 some hundreds of groups are left, or with sections
-// some thousands.
+// is asked about them: of 100,000 some hundreds of groups are left.
 func (w who) counts(by Dimension) string {
-	shape := shapes[by]
-	set, sets, inSet := "", "", ""
-	if w.section || by == BySection {
-		set, sets, inSet = ", s.section_set", w.sets(), "JOIN sets ss ON ss.id = c.section_set AND ss.counts"
+	shape, where := shapes[by], ""
+	if w.section {
+		where = " AND s.section_set IN " + inSection
+	}
+	groups := `, groups AS (
+			SELECT st.` + shape.key + ` AS key, sum(c.n)::int AS n
+			FROM (
+				SELECT s.stratum, count(*)::int AS n
+				FROM membership_stretches s
+				WHERE s.until > @day AND s.since <= @day` + where + `
+				GROUP BY s.stratum
+			) c
+			JOIN strata st ON st.id = c.stratum AND st.counts
+			GROUP BY 1
+		)`
+	if by == BySection {
+		groups = flags + `, groups AS (
+			SELECT s.section_set AS key, count(*)::int AS n
+			FROM membership_stretches s
+			WHERE s.until > @day AND s.since <= @day AND ` + memberOf("s.stratum") + where + `
+			GROUP BY s.section_set
+		)`
 	}
 	return `
-		WITH ` + w.strata(by) + sets + `, counts AS (
-			SELECT s.stratum` + set + `, count(*) AS n
-			FROM membership_stretches s
-			WHERE s.until > @day AND s.since <= @day
-			GROUP BY s.stratum` + set + `
-		), groups AS (
-			SELECT ` + shape.keyOf("st", "ss") + ` AS key, sum(c.n) AS n
-			FROM counts c
-			JOIN strata st ON st.id = c.stratum AND st.counts
-			` + inSet + `
-			GROUP BY 1
-		)
+		WITH ` + w.strata(by) + groups + `
 		SELECT ` + shape.name + ` AS key, sum(g.n)::int AS n, (SELECT sum(g.n) FROM groups g)::int AS total
 		FROM groups g
 		` + shape.joins + `

@@ -185,7 +185,7 @@ func TestStretchesFollow(t *testing.T) {
 	asMade(t, db, "the demo")
 	asAsked(t, db)
 	done := map[string]int{}
-	for i := range 240 {
+	for i := range 160 {
 		sql := write(r)
 		n, err := writeAll(t.Context(), db, sql)
 		if err != nil || n == 0 {
@@ -193,7 +193,7 @@ func TestStretchesFollow(t *testing.T) {
 		}
 		done[sql[:min(len(sql), 22)]]++
 		asMade(t, db, sql)
-		if i%60 == 59 {
+		if i%40 == 39 {
 			asAsked(t, db)
 		}
 	}
@@ -228,7 +228,7 @@ func TestStretchesOfManyAtOnce(t *testing.T) {
 	for i := range 4 {
 		wait.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(i), 0)) //nolint:gosec // a test wants many, not secret ones
-			for range 60 {
+			for range 25 {
 				_, _ = writeAll(t.Context(), db, write(r)) // some are refused
 			}
 		})
@@ -236,4 +236,51 @@ func TestStretchesOfManyAtOnce(t *testing.T) {
 	wait.Wait()
 	asMade(t, db, "all")
 	asAsked(t, db)
+}
+
+// TestWhatTheGraphReads: in SQL too, who may read statistics reads numbers and days,
+// whose they are of nobody, and no period; who may not reads nothing.
+func TestWhatTheGraphReads(t *testing.T) {
+	t.Parallel()
+	db := pgtest.NewWith(t, "few", few)
+	as := func(permissions, sql string) (int, error) {
+		var n int
+		err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(t.Context(), `SET LOCAL ROLE collegium_graph`); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(t.Context(), `SELECT set_config('collegium.permissions', $1, true)`, permissions); err != nil {
+				return err
+			}
+			return tx.QueryRow(t.Context(), sql).Scan(&n)
+		})
+		return n, err
+	}
+	const (
+		counted = `SELECT count(*) FROM membership_stretches s JOIN membership_strata st ON st.id = s.stratum`
+		due     = `SELECT COALESCE(sum(n), 0)::int FROM renewals_due('2024-06-15', '2024-06-15', '2024-12-15', NULL, NULL, NULL)`
+	)
+	for _, sql := range []string{counted, due} {
+		if n, err := as("READ_STATISTICS", sql); err != nil || n == 0 {
+			t.Errorf("who may read statistics counts %d, %v by %s", n, err, sql)
+		}
+		if n, err := as("READ_DIRECTORY", sql); err != nil || n != 0 {
+			t.Errorf("who may not read statistics counts %d, %v by %s", n, err, sql)
+		}
+	}
+	for _, sql := range []string{`SELECT count(*) FROM membership_periods`, `SELECT count(*) FROM membership_suspensions`} {
+		if n, err := as("READ_STATISTICS", sql); err != nil || n != 0 {
+			t.Errorf("%s: %d, %v; want none", sql, n, err)
+		}
+	}
+	for _, sql := range []string{
+		`SELECT count(member_id) FROM membership_stretches`,
+		`WITH w AS (DELETE FROM membership_stretches RETURNING 1) SELECT count(*) FROM w`,
+		`WITH w AS (UPDATE membership_strata SET member = true RETURNING 1) SELECT count(*) FROM w`,
+		`SELECT 1 FROM membership_stretches_keep('{}')`,
+	} {
+		if _, err := as("READ_STATISTICS,MANAGE_REGISTER", sql); err == nil || !strings.Contains(err.Error(), "permission denied") {
+			t.Errorf("%s: %v; want it refused", sql, err)
+		}
+	}
 }
