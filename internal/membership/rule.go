@@ -62,6 +62,10 @@ type RuleChange struct {
 func (s *Store) AddRule(ctx context.Context, in RuleChange) (rule *Rule, err error) {
 	defer errs.Wrap(&err, "membership.AddRule(%s)", in.Grade)
 	err = pgx.BeginFunc(ctx, s.DB, func(tx pgx.Tx) error {
+		// What all members of the grade are counted by is made anew.
+		if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = '5min'`); err != nil {
+			return err
+		}
 		// One after another: the statements after this see what the one before wrote.
 		if _, err := tx.Exec(ctx, `SELECT FROM membership_rules r WHERE r.grade = @grade FOR UPDATE`,
 			pgx.StrictNamedArgs{"grade": in.Grade}); err != nil {

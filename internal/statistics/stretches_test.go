@@ -76,6 +76,8 @@ func write(r *rand.Rand) string {
 			fmt.Sprintf(`UPDATE membership_rules SET until = %[1]s WHERE grade = '%[2]s' AND until IS NULL;
 				INSERT INTO membership_rules (grade, since, grace_days, renewal_days, period_months, practises) VALUES ('%[2]s', %[1]s, %[3]d, 60, 12, true)`,
 				on, grade, r.IntN(90)),
+			fmt.Sprintf(`DELETE FROM membership_rules WHERE grade = '%[1]s' AND until IS NULL AND since > '0001-01-01';
+				UPDATE membership_rules r SET until = NULL WHERE r.grade = '%[1]s' AND r.since = (SELECT max(n.since) FROM membership_rules n WHERE n.grade = r.grade)`, grade),
 			fmt.Sprintf(`UPDATE membership_rules SET grace_days = %d WHERE grade = '%s'`, r.IntN(90), grade),
 			fmt.Sprintf(`UPDATE membership_rules SET counts_as = '%s' WHERE grade = '%s' AND until IS NULL`, []string{"CURRENT", "RETIRED"}[r.IntN(2)], grade),
 			`TRUNCATE membership_suspensions`,
@@ -268,7 +270,7 @@ func TestWhatTheGraphReads(t *testing.T) {
 			t.Errorf("who may not read statistics counts %d, %v by %s", n, err, sql)
 		}
 	}
-	for _, sql := range []string{`SELECT count(*) FROM membership_periods`, `SELECT count(*) FROM membership_suspensions`} {
+	for _, sql := range []string{`SELECT count(*) FROM membership_periods`, `SELECT count(*) FROM membership_suspensions`, `SELECT count(*) FROM section_memberships`} {
 		if n, err := as("READ_STATISTICS", sql); err != nil || n != 0 {
 			t.Errorf("%s: %d, %v; want none", sql, n, err)
 		}

@@ -202,9 +202,25 @@ BEGIN
             IF TG_OP = 'TRUNCATE' THEN
                 DELETE FROM membership_stretches;
                 SELECT array_agg(m.id) INTO ids FROM members m;
+            ELSIF TG_TABLE_NAME = 'membership_rules' AND TG_OP = 'INSERT' THEN
+                SELECT array_agg(DISTINCT p.member_id) INTO ids
+                FROM new_rows n
+                JOIN membership_periods p ON p.grade = n.grade AND (p.next_on IS NULL OR p.next_on > n.since);
+            ELSIF TG_TABLE_NAME = 'membership_rules' AND TG_OP = 'DELETE' THEN
+                SELECT array_agg(DISTINCT p.member_id) INTO ids
+                FROM old_rows o
+                JOIN membership_periods p ON p.grade = o.grade AND (p.next_on IS NULL OR p.next_on > o.since);
             ELSIF TG_TABLE_NAME = 'membership_rules' THEN
-                -- Rules change seldom, and with them everyone's.
-                SELECT array_agg(m.id) INTO ids FROM members m;
+                -- There is a rule on each day: if one ends earlier, the one that follows it is
+                -- written too, and so is what comes of both.
+                SELECT array_agg(DISTINCT p.member_id) INTO ids
+                FROM new_rows n
+                FULL JOIN old_rows o ON o.grade = n.grade AND o.since = n.since
+                JOIN membership_periods p ON p.grade = COALESCE(n.grade, o.grade)
+                    AND (p.next_on IS NULL OR p.next_on > COALESCE(n.since, o.since))
+                WHERE o.grade IS NULL OR n.grade IS NULL
+                    OR (n.grace_days, n.counts_as) <> (o.grace_days, o.counts_as)
+                    OR COALESCE(n.until, 'infinity') > COALESCE(o.until, 'infinity');
             ELSIF TG_TABLE_NAME = 'members' THEN
                 SELECT array_agg(n.id) INTO ids
                 FROM new_rows n
@@ -294,6 +310,8 @@ GRANT SELECT (since, until, stratum, section_set, stratum_before, section_set_be
 GRANT SELECT ON membership_strata, section_sets TO collegium_graph;
 DROP POLICY membership_periods_counted ON membership_periods;
 DROP POLICY membership_suspensions_counted ON membership_suspensions;
+DROP POLICY section_memberships_counted ON section_memberships;
+DROP VIEW members_counted;
 REVOKE EXECUTE ON FUNCTION membership_stretches_keep(uuid[]), renewals_due(date, date, date, text, uuid, uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION renewals_due(date, date, date, text, uuid, uuid) TO collegium_graph;
 

@@ -9,6 +9,12 @@ CREATE POLICY membership_periods_counted ON membership_periods FOR SELECT TO col
     USING ((SELECT acting_may('READ_STATISTICS')));
 CREATE POLICY membership_suspensions_counted ON membership_suspensions FOR SELECT TO collegium_graph
     USING ((SELECT acting_may('READ_STATISTICS')));
+CREATE POLICY section_memberships_counted ON section_memberships FOR SELECT TO collegium_graph
+    USING ((SELECT acting_may('READ_STATISTICS')));
+CREATE VIEW members_counted AS
+    SELECT m.id, m.region_id FROM members m WHERE (SELECT acting_may('READ_STATISTICS') OR NOT row_security_active('members'));
+REVOKE ALL ON members_counted FROM collegium_graph;
+GRANT SELECT ON members_counted TO collegium_graph;
 
 DROP FUNCTION renewals_due(date, date, date, text, uuid, uuid);
 DROP FUNCTION membership_stretches_follow() CASCADE;
