@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -250,6 +251,9 @@ func (w way) path() string {
 
 func (w way) own() bool { return w.steps[0].Name == "viewer" }
 
+// keys are those of objects in JSON, which GraphQL writes without quotes.
+var keys = regexp.MustCompile(`"([A-Za-z]+)":`)
+
 // arguments returns the ways to fill the arguments of a field: those that it needs with each
 // value of their pool, and pages with more than the first rows. None if one has no pool.
 func arguments(schema *ast.Schema, pools map[string][]any, typ string, f *ast.FieldDefinition) []string {
@@ -260,6 +264,11 @@ func arguments(schema *ast.Schema, pools map[string][]any, typ string, f *ast.Fi
 		case a.Name == "first":
 			texts = []string{"first: 20"}
 		case a.Type.NonNull && a.DefaultValue == nil:
+			if def := schema.Types[a.Type.Name()]; def.Kind == ast.Enum {
+				for _, v := range def.EnumValues {
+					texts = append(texts, a.Name+": "+v.Name)
+				}
+			}
 			pool := pools[typ+"."+f.Name+"."+a.Name]
 			if pool == nil {
 				pool = pools[a.Type.Name()]
@@ -270,7 +279,7 @@ func arguments(schema *ast.Schema, pools map[string][]any, typ string, f *ast.Fi
 					text = []byte(l)
 				}
 				if err == nil && v != nil && v != "" && v != "nothing" && v != "wrong" && v != "nonsense" {
-					texts = append(texts, a.Name+": "+string(text))
+					texts = append(texts, a.Name+": "+keys.ReplaceAllString(string(text), "$1: "))
 				}
 			}
 			if a.Type.Elem != nil { // a list of IDs

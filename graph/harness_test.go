@@ -55,8 +55,15 @@ var roles = []string{"member", "officer", "editor", "membership", "administrator
 // known by the session. "anonymous" is nobody.
 func signedIn(t testing.TB, h *graph.Handler, db *pgxpool.Pool, role string) context.Context {
 	t.Helper()
+	ctx, _ := signedInBy(t, h, db, role)
+	return ctx
+}
+
+// signedInBy is signedIn with the token of the session.
+func signedInBy(t testing.TB, h *graph.Handler, db *pgxpool.Pool, role string) (context.Context, string) {
+	t.Helper()
 	if role == "anonymous" {
-		return t.Context()
+		return t.Context(), ""
 	}
 	accounts := identity.Store{DB: db, Passwords: passwords}
 	session, err := accounts.SignIn(t.Context(), role+"@example.org", demoPassword, "", "192.0.2.1")
@@ -67,7 +74,7 @@ func signedIn(t testing.TB, h *graph.Handler, db *pgxpool.Pool, role string) con
 	if err != nil {
 		t.Fatalf("who %s is: %v", role, err)
 	}
-	return ctx
+	return ctx, session.Token
 }
 
 // demoDB returns a database of its own with the demo body.

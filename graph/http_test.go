@@ -52,11 +52,23 @@ type httpAnswer struct {
 
 func (s site) send(method, query string, headers ...string) httpAnswer {
 	s.t.Helper()
+	return s.sendWith(method, query, "", headers...)
+}
+
+// sendWith is send with variables, as JSON; "" is none.
+func (s site) sendWith(method, query, variables string, headers ...string) httpAnswer {
+	s.t.Helper()
 	address, body := s.url, io.Reader(nil)
 	if method == http.MethodPost {
-		body = strings.NewReader(`{"query":` + quoted(query) + `}`)
+		if variables != "" {
+			variables = `,"variables":` + variables
+		}
+		body = strings.NewReader(`{"query":` + quoted(query) + variables + `}`)
 	} else {
 		address += "?query=" + url.QueryEscape(query)
+		if variables != "" {
+			address += "&variables=" + url.QueryEscape(variables)
+		}
 	}
 	r, err := http.NewRequestWithContext(s.t.Context(), method, address, body)
 	if err != nil {
