@@ -444,16 +444,13 @@ var (
 	uuids = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 )
 
-// withoutTimes takes from an answer the moments in it, and gives its UUIDs numbers in the order
-// in which they come: sessions and pseudonyms are other ones in each database.
+// withoutTimes takes from an answer the moments and the UUIDs in it, of which sessions and
+// pseudonyms have other ones in each database, and the order of its rows: one statement writes
+// many in the order of its plan.
 func withoutTimes(body string) string {
-	numbers := map[string]int{}
-	return uuids.ReplaceAllStringFunc(times.ReplaceAllString(body, "TIME"), func(id string) string {
-		if _, ok := numbers[id]; !ok {
-			numbers[id] = len(numbers)
-		}
-		return fmt.Sprintf("UUID-%d", numbers[id])
-	})
+	rows := strings.Split(uuids.ReplaceAllString(times.ReplaceAllString(body, "TIME"), "UUID"), "},{")
+	slices.Sort(rows)
+	return strings.Join(rows, "},{")
 }
 
 // told returns all that a client is told who asks in each way: by POST, by GET, again,
