@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -145,9 +146,11 @@ func manySignIns(n int) string {
 	return b.String()
 }
 
-// TestAliasesAreAttempts: a document with 1,000 sign-ins is refused by the default
-// limits and tries nothing. Where it is let through it counts as 1,000 attempts.
-func TestAliasesAreAttempts(t *testing.T) {
+// TestLimiterKeyIsNotTheCallers: a document with 1,000 sign-ins is refused by the default
+// limits and tries nothing. Where it is let through it counts as 1,000 attempts. By no other
+// method or form of request is anything tried; and what a client says of itself, or how it
+// writes the address, begins no new count.
+func TestLimiterKeyIsNotTheCallers(t *testing.T) {
 	t.Parallel()
 	const n = 1_000
 	counted := func(t *testing.T, db *pgxpool.Pool) int {
@@ -168,6 +171,55 @@ func TestAliasesAreAttempts(t *testing.T) {
 			a := decode(t, []byte(r.body))
 			if len(a.Errors) == 0 || a.Data != nil || counted(t, db) != before {
 				t.Errorf("%d sign-ins: %d %.300s, %d attempts counted", aliases, r.status, r.body, counted(t, db))
+			}
+		}
+	})
+	t.Run("by other ways", func(t *testing.T) {
+		t.Parallel()
+		db := demoDB(t)
+		s := asSite(t, graphOn(t, db))
+		before := counted(t, db)
+		one := manySignIns(1)
+		for name, r := range map[string]httpAnswer{
+			"GET":                 s.send(http.MethodGet, one),
+			"HEAD":                s.send(http.MethodHead, one),
+			"a list of documents": s.post(`[` + strings.Repeat(`{"query":`+quoted(one)+`},`, n-1) + `{"query":` + quoted(one) + `}]`),
+			"two documents":       s.post(strings.Repeat(`{"query":`+quoted(one)+`}`, 2)),
+			"a form":              s.post("query="+url.QueryEscape(one), "Content-Type", "application/x-www-form-urlencoded"),
+			"a multipart form":    s.post("--x\r\nContent-Disposition: form-data; name=\"operations\"\r\n\r\n"+`{"query":`+quoted(one)+`}`+"\r\n--x--", "Content-Type", "multipart/form-data; boundary=x"),
+			"text":                s.post(`{"query":`+quoted(one)+`}`, "Content-Type", "text/plain"),
+			"a socket":            s.send(http.MethodGet, one, "Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol", "graphql-transport-ws"),
+			"events":              s.send(http.MethodGet, one, "Accept", "text/event-stream"),
+		} {
+			if got := counted(t, db); r.status < 400 || got != before {
+				t.Errorf("%s: status %d, %d attempts: %.200s", name, r.status, got-before, r.body)
+			}
+		}
+	})
+	t.Run("by what the client says", func(t *testing.T) {
+		t.Parallel()
+		db := demoDB(t)
+		s := asSite(t, graphOn(t, db))
+		said := [][]string{
+			{"X-Forwarded-For", "198.51.100.%d"},
+			{"Forwarded", "for=198.51.100.%d"},
+			{"X-Real-Ip", "198.51.100.%d"},
+			{"User-Agent", "agent %d"},
+			{"Cookie", "session=guess%d"},
+			{"True-Client-Ip", "198.51.100.%d"},
+			{"X-Request-Id", "request-%d"},
+		}
+		addresses := []string{"member@example.org", "MEMBER@example.org", " member@example.org ", "Member@Example.ORG"}
+		for i := range 24 {
+			header := said[i%len(said)]
+			r := s.send(http.MethodPost, fmt.Sprintf(`mutation { signIn(input: {email: %q, password: "guess number %d"}) { userErrors { code } } }`, addresses[i%len(addresses)], i),
+				header[0], fmt.Sprintf(header[1], i))
+			want := "WRONG_CREDENTIALS"
+			if i >= 10 {
+				want = "TOO_MANY_ATTEMPTS"
+			}
+			if !strings.Contains(r.body, want) {
+				t.Errorf("attempt %d, with %s: %s, want %s", i+1, header[0], r.body, want)
 			}
 		}
 	})
