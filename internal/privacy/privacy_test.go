@@ -1,10 +1,16 @@
 package privacy_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -313,6 +319,39 @@ func everywhere(t *testing.T, db *pgxpool.Pool, text string) []string {
 	return found
 }
 
+// dumped returns what pg_dump writes of the database, in small letters; nothing, with a word in
+// the log, where there is no pg_dump that reads this server.
+func dumped(t *testing.T, db *pgxpool.Pool) string {
+	t.Helper()
+	at, err := exec.LookPath("pg_dump")
+	for _, pattern := range []string{"/usr/lib/postgresql/*/bin/pg_dump", "/opt/homebrew/opt/postgresql*/bin/pg_dump"} {
+		if found, _ := filepath.Glob(pattern); err != nil && len(found) > 0 {
+			at, err = found[len(found)-1], nil
+		}
+	}
+	if err != nil {
+		t.Log("NOT DUMPED: there is no pg_dump on this machine; the rows were looked through as text")
+		return ""
+	}
+	c := db.Config().ConnConfig
+	cmd := exec.CommandContext(t.Context(), at, "--inserts", "--host="+c.Host, "--port="+strconv.Itoa(int(c.Port)), "--username="+c.User, "--dbname="+c.Database)
+	cmd.Env = append(os.Environ(), "PGPASSWORD="+c.Password)
+	var wrong strings.Builder
+	cmd.Stderr = &wrong
+	out, err := cmd.Output()
+	if err != nil && strings.Contains(wrong.String(), "server version mismatch") {
+		t.Logf("NOT DUMPED: %s", wrong.String())
+		return ""
+	}
+	if err != nil {
+		t.Fatalf("pg_dump: %v\n%s", err, wrong.String())
+	}
+	if !bytes.Contains(out, []byte("INSERT INTO public.members")) || !bytes.Contains(out, []byte("INSERT INTO public.audit_entries")) {
+		t.Fatalf("the dump of %d bytes has not the members, or not the audit", len(out))
+	}
+	return strings.ToLower(string(out))
+}
+
 // own returns the rows of a person, as text.
 func own(t *testing.T, db *pgxpool.Pool, p person) map[string]string {
 	t.Helper()
@@ -342,6 +381,9 @@ func TestErasure(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	if dump := dumped(t, db); dump != "" && strings.Count(dump, "kanari") < 14 {
+		t.Fatalf("before, a dump has %d of the words", strings.Count(dump, "kanari"))
+	}
 	if found := everywhere(t, db, "kanari"); len(found) < 6 {
 		t.Fatalf("before, the words are only in %q", found)
 	}
@@ -357,6 +399,19 @@ func TestErasure(t *testing.T) {
 	do(t, db, `UPDATE erasures SET due_at = now() WHERE id = $1`, e.ID)
 	if err := s.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if dump := dumped(t, db); dump != "" {
+		for _, text := range []string{"kanari", ada.member.String(), ada.account.String()} {
+			if at := strings.Index(dump, text); at >= 0 {
+				t.Errorf("a dump of the database still has %q: …%s…", text, dump[max(0, at-200):min(len(dump), at+100)])
+			}
+		}
+		// What is not text is written in hexadecimal digits there.
+		for _, text := range []string{"kanari", "Kanari", "KANARI"} {
+			if digits := hex.EncodeToString([]byte(text)); strings.Contains(dump, digits) {
+				t.Errorf("a dump of the database still has %q as bytes", text)
+			}
+		}
 	}
 	for _, text := range []string{"kanari", ada.member.String(), ada.account.String()} {
 		if found := everywhere(t, db, text); len(found) > 0 {
