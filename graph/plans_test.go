@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -184,6 +185,58 @@ func TestQueryPlans(t *testing.T) {
 		}
 	}
 	t.Logf("%d statements; the large tables are %v", len(statements), large)
+}
+
+// TestPlansOfTherapists explains what stands in the functions that find therapists, which
+// the plan of a statement that calls them does not show, where everyone is one.
+func TestPlansOfTherapists(t *testing.T) {
+	t.Parallel()
+	db := pgtest.NewWith(t, "large", loadLarge)
+	for _, sql := range []string{
+		`INSERT INTO member_details (member_id, field, audience, value, latitude, longitude)
+		SELECT id, 'PRACTICE', 'PUBLIC', 'Town', 50 + random() * 8, -5 + random() * 6 FROM members
+		ON CONFLICT (member_id, field) DO UPDATE SET audience = 'PUBLIC', latitude = EXCLUDED.latitude, longitude = EXCLUDED.longitude`,
+		`INSERT INTO registrations (member_id, body, number, verified_on, valid_until)
+		SELECT id, 'HCPC', 'OT' || (100000 + row_number() OVER ()), CURRENT_DATE - 9, CURRENT_DATE + 9 FROM members
+		ON CONFLICT DO NOTHING`,
+		`INSERT INTO indemnity_insurances (member_id, insurer, policy_number, valid_from, valid_until)
+		SELECT id, 'Insurer', '1', CURRENT_DATE - 9, CURRENT_DATE + 9 FROM members
+		ON CONFLICT DO NOTHING`,
+		`INSERT INTO therapist_listings (member_id) SELECT id FROM members ON CONFLICT DO NOTHING`,
+		`ANALYZE`,
+	} {
+		mustExec(t, db, sql)
+	}
+	h := graphOn(t, db)
+	const query = `{ therapists(near: {latitude: 54, longitude: -2, withinKm: 25}, first: 5) { edges { node { distanceKm } } pageInfo { hasNextPage } } }`
+	if n := len(list(data(t, h, query, nil), "therapists", "edges")); n != 5 {
+		t.Fatalf("%d therapists are found", n)
+	}
+	conn, err := db.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	type function struct{ Name, Source, Arguments string }
+	functions, err := pg.All[function](t.Context(), conn.Conn(), `
+		SELECT f.proname AS name, f.prosrc AS source, array_to_string(f.proargnames[1:f.pronargs], ' ') AS arguments
+		FROM pg_proc f
+		WHERE f.proname IN ('therapist_reasons', 'therapists_between') AND f.pronamespace = 'public'::regnamespace`)
+	if err != nil || len(functions) != 2 {
+		t.Fatalf("%d functions, %v", len(functions), err)
+	}
+	for _, f := range functions {
+		sql := f.Source
+		for _, name := range strings.Fields(f.Arguments) {
+			sql = regexp.MustCompile(`\b`+name+`\b`).ReplaceAllString(sql, "@"+name)
+		}
+		sql = strings.ReplaceAll(sql, "@of_section", "@of_section::text")
+		for _, table := range scanned(t, conn.Conn(), sql) {
+			if slices.Contains([]string{"members", "member_details", "registrations", "indemnity_insurances", "therapist_listings", "section_memberships", "membership_periods"}, table) {
+				t.Errorf("%s reads the whole of %s\n%s", f.Name, table, explain(t, conn.Conn(), sql, "TEXT"))
+			}
+		}
+	}
 }
 
 // anOfficer is a member who serves on the committee of a unit.
