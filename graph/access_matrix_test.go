@@ -88,7 +88,7 @@ This page is written by a test: ` + "`go test ./graph -run TestAccessPage -updat
 
 Every field of every type, asked as each role of the demo body, as somebody whose application waits, and with a key of a partner that has every scope, on every
 way to it that is tried: "yes" if there was a value, "own" if there was one only
-below ` + "`viewer`" + `, which is about whoever asks. Nothing stands where there was none: the role may not see it.
+below ` + "`viewer`" + ` or ` + "`viewAs`" + `, which are about whoever asks. Nothing stands where there was none: the role may not see it.
 
 `)
 	db := demoDB(t)
@@ -249,7 +249,8 @@ func (w way) path() string {
 	return b.String()
 }
 
-func (w way) own() bool { return w.steps[0].Name == "viewer" }
+// own says whether a way leads to who asks.
+func (w way) own() bool { return w.steps[0].Name == "viewer" || w.steps[0].Name == "viewAs" }
 
 // keys are those of objects in JSON, which GraphQL writes without quotes.
 var keys = regexp.MustCompile(`"([A-Za-z]+)":`)
