@@ -29,7 +29,7 @@ import (
 // whole is a member of whom every field is given, with a value that nobody else has.
 const whole = `
 	UPDATE members SET
-		display_name = 'Zyx Quorvel', sort_name = 'Quorvel, Zyx', headline = 'Zyzzyva', grade = 'OVERSEAS', joined_on = '1999-09-09',
+		display_name = 'Zyx Quorvel', sort_name = 'Quorvel, Zyx', headline = 'Zyzzyva', grade = 'OVERSEAS',
 		region_id = (SELECT id FROM units WHERE slug = 'wales'),
 		listing_audience = 'PUBLIC', headline_audience = 'PUBLIC', bio_audience = 'PUBLIC', pronouns_audience = 'PUBLIC', grade_audience = 'PUBLIC',
 		region_audience = 'PUBLIC', sections_audience = 'PUBLIC', joined_on_audience = 'PUBLIC'
@@ -123,7 +123,7 @@ func TestHiddenFieldsAreNotFilteredSortedSearchedOrCounted(t *testing.T) {
 	}
 	before := answers()
 	mustExec(t, db, `
-		UPDATE members SET joined_on = '2025-05-05', headline = 'Aardvark', grade = 'ASSOCIATE', bio = 'Zyzzyva', pronouns = 'zyzzyva' WHERE key = 'gen-1-0';
+		UPDATE members SET joined_on = '1990-01-01', headline = 'Aardvark', grade = 'ASSOCIATE', bio = 'Zyzzyva', pronouns = 'zyzzyva' WHERE key = 'gen-1-0';
 		UPDATE member_details SET latitude = 60.4, value = 'Unst' WHERE field = 'PRACTICE' AND member_id = (SELECT id FROM members WHERE key = 'gen-1-0')`)
 	if diff := cmp.Diff(before, answers()); diff != "" {
 		t.Errorf("an order, a count, the search or a suggestion knows what is hidden (-before +after)\n%s", diff)
