@@ -209,6 +209,18 @@ func TestLimiterKeyIsNotTheCallers(t *testing.T) {
 			{"True-Client-Ip", "198.51.100.%d"},
 			{"X-Request-Id", "request-%d"},
 		}
+		// A network that has tried too often is refused for every address, whatever it says it is.
+		signIn := func(address string, header ...string) string {
+			return s.send(http.MethodPost, fmt.Sprintf(`mutation { signIn(input: {email: %q, password: "guess number 1"}) { userErrors { code } } }`, address), header...).body
+		}
+		signIn("first@example.org")
+		mustExec(t, db, `UPDATE sign_in_failures SET failures = 1000`)
+		for i, header := range said {
+			if body := signIn(fmt.Sprintf("other%d@example.org", i), header[0], fmt.Sprintf(header[1], i)); !strings.Contains(body, "TOO_MANY_ATTEMPTS") {
+				t.Errorf("another network by %s: %s", header[0], body)
+			}
+		}
+		mustExec(t, db, `DELETE FROM sign_in_failures`)
 		addresses := []string{"member@example.org", "MEMBER@example.org", " member@example.org ", "Member@Example.ORG"}
 		for i := range 24 {
 			header := said[i%len(said)]
