@@ -36,7 +36,7 @@ var unaudited = map[string]string{
 	"account_links":              "links that were mailed; end by themselves",
 	"account_totp":               "written at each sign-in; that an account has one is a column of accounts, which is audited",
 	"account_recovery_codes":     "the same",
-	"passkeys":                   "written at each sign-in; that one was added or removed shows in the epoch of the account, which is audited",
+	"passkey_uses":               "written at each sign-in; the passkey itself is audited",
 	"passkey_challenges":         "questions to authenticators; end by themselves",
 	"external_attempts":          "sign-ins that have begun; end by themselves",
 	"application_key_uses":       "when a key was last used",

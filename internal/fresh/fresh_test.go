@@ -270,6 +270,7 @@ var unwatched = map[string]string{
 	"account_recovery_codes":     "the same",
 	"passkeys":                   "the same",
 	"passkey_challenges":         "the same",
+	"passkey_uses":               "the same",
 	"external_identities":        "the same",
 	"external_attempts":          "the same",
 }

@@ -66,7 +66,7 @@ const passkeyColumns = `
 	p.account_id,
 	p.name,
 	p.created_at,
-	p.last_used_at`
+	u.last_used_at`
 
 // Asked is what an authenticator is asked: Options is JSON for the browser, and Token
 // says which question the answer is to.
@@ -78,6 +78,7 @@ func (s *Store) PasskeysOf(ctx context.Context, v viewer.Viewer, accounts []uuid
 	rows, err := pg.All[Passkey](ctx, s.DB, `
 		SELECT`+passkeyColumns+`
 		FROM passkeys p
+		LEFT JOIN passkey_uses u ON u.passkey_id = p.id
 		WHERE p.account_id = ANY(@ids) AND p.account_id = @own
 		ORDER BY p.created_at, p.id`,
 		pgx.StrictNamedArgs{"ids": accounts, "own": v.Account})
@@ -120,7 +121,11 @@ func (s *Store) holder(ctx context.Context, account uuid.UUID) (*holder, error) 
 	if err != nil {
 		return nil, err
 	}
-	stored, err := pg.Scalars[string](ctx, s.DB, `SELECT p.credential::text FROM passkeys p WHERE p.account_id = @id`, pgx.StrictNamedArgs{"id": account})
+	stored, err := pg.Scalars[string](ctx, s.DB, `
+		SELECT (p.credential || COALESCE(u.state, '{}'))::text
+		FROM passkeys p
+		LEFT JOIN passkey_uses u ON u.passkey_id = p.id
+		WHERE p.account_id = @id`, pgx.StrictNamedArgs{"id": account})
 	if err != nil {
 		return nil, err
 	}
@@ -316,9 +321,21 @@ func (s *Store) SignInByPasskey(ctx context.Context, token, answer string) (_ *S
 		return nil, err
 	}
 	_, err = pg.Scalar[uuid.UUID](ctx, s.DB, `
-		UPDATE passkeys SET credential = @text::jsonb, last_used_at = now()
-		WHERE credential_id = @credential AND account_id = @account
-		RETURNING id`,
+		WITH passkey AS (
+			SELECT p.id, p.account_id FROM passkeys p WHERE p.credential_id = @credential AND p.account_id = @account FOR KEY SHARE
+		), used AS (
+			SELECT @text::jsonb AS credential
+		)
+		INSERT INTO passkey_uses (passkey_id, account_id, state, last_used_at)
+		SELECT
+			p.id,
+			p.account_id,
+			jsonb_build_object('flags', used.credential -> 'flags', 'authenticator', used.credential -> 'authenticator'),
+			now()
+		FROM passkey p
+		CROSS JOIN used
+		ON CONFLICT (passkey_id) DO UPDATE SET state = EXCLUDED.state, last_used_at = EXCLUDED.last_used_at
+		RETURNING passkey_id`,
 		pgx.StrictNamedArgs{"text": string(text), "credential": used.ID, "account": who.ID})
 	if errors.Is(err, errs.NotFound) {
 		return nil, ErrPasskey // it was removed meanwhile

@@ -85,7 +85,7 @@ func (s *Store) JoinSection(ctx context.Context, v viewer.Viewer, in SectionChan
 				WHERE sm.member_id = @member AND sm.section_id = @section AND (sm.ends_on IS NULL OR sm.ends_on >= @on)
 			)`,
 			pgx.StrictNamedArgs{"member": member, "section": in.Section, "on": on})
-		if err == nil && joined.RowsAffected() == 0 {
+		if err == nil && joined.RowsAffected() == 0 || pg.Constraint(err) == "section_memberships_overlap_none" {
 			return errs.Invalidf("input.section", "the member belongs to the section already, on that day or later")
 		}
 		return err

@@ -180,17 +180,25 @@ func (s *resolver) peopleAndCommittees() {
 		slices.SortStableFunc(p.Sections, func(a, b *membership) int {
 			return cmp.Or(cmp.Compare(a.Section, b.Section), cmp.Compare(a.From, b.From))
 		})
-		open := map[Slug]bool{}
+		// Of the section that the memberships before are of.
+		var open bool
+		var until Date
 		for i, m := range p.Sections {
 			s.unit("section", "SPECIALIST_SECTION", m.Section, s.of(&m.Section))
 			s.period(m.From, m.To, s.of(&m.To))
-			if i > 0 && m.Section == p.Sections[i-1].Section && m.From == p.Sections[i-1].From {
+			if i == 0 || m.Section != p.Sections[i-1].Section {
+				open, until = m.To == "", m.To
+				continue
+			}
+			switch {
+			case m.From == p.Sections[i-1].From:
 				s.add(s.of(&m.From), "from: two memberships of %s begin on %s", m.Section, m.From)
-			}
-			if m.To == "" && open[m.Section] {
+			case open && m.To == "":
 				s.add(s.of(m), "sections: two memberships of %s are open; write when the first one ended", m.Section)
+			case open || until >= m.From:
+				s.add(s.of(&m.From), "from: a membership of %s begins on %s, when an earlier one has not ended", m.Section, m.From)
 			}
-			open[m.Section] = open[m.Section] || m.To == ""
+			open, until = open || m.To == "", max(until, m.To)
 		}
 	}
 	keys := map[Key]pos{}

@@ -147,6 +147,67 @@ func firstMigrations(t *testing.T, n int) fs.FS {
 	return files
 }
 
+// TestOverlapsAreMerged has memberships of a section that overlap, from before that
+// was refused: each island becomes one, and what only meets stays apart.
+func TestOverlapsAreMerged(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	dsn := pgtest.EmptyDSN(t)
+	pool, err := pg.Open(ctx, dsn, pg.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	names, err := fs.Glob(migrations.FS, "*_part_section_memberships.up.sql")
+	if err != nil || len(names) != 1 {
+		t.Fatal(names, err)
+	}
+	var version int
+	if _, err := fmt.Sscanf(names[0], "%d", &version); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := pg.MigrateUpFiles(ctx, dsn, firstMigrations(t, version-1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pool.Exec(ctx, `
+		INSERT INTO entries (id, key, kind, slug, title, access)
+		SELECT ('00000000-0000-4000-8000-00000000000' || n)::uuid, 's' || n, 'SPECIALIST_SECTION', 's' || n, 'S', 'PUBLIC' FROM generate_series(1, 2) n;
+		INSERT INTO units (id, kind, slug, aliases, name, short_name, position) SELECT e.id, 'SPECIALIST_SECTION', e.slug, '{}', e.slug, e.slug, 0 FROM entries e WHERE e.slug = 's1';
+		INSERT INTO units (id, kind, slug, aliases, name, short_name, position) SELECT e.id, 'SPECIALIST_SECTION', e.slug, '{}', e.slug, e.slug, 1 FROM entries e WHERE e.slug = 's2';
+		INSERT INTO members (id, key, display_name, sort_name, grade, joined_on)
+		VALUES ('00000000-0000-4000-8000-00000000000a', 'a', 'Ada', 'Ada', 'PROFESSIONAL', '2000-01-01'), ('00000000-0000-4000-8000-00000000000b', 'b', 'Bea', 'Bea', 'PROFESSIONAL', '2000-01-01');
+		INSERT INTO section_memberships (member_id, section_id, starts_on, ends_on)
+		SELECT m.id, u.id, p.a::date, p.b::date
+		FROM (VALUES
+			('a', 's1', '2001-01-01', '2009-12-31'), ('a', 's1', '2002-01-01', '2003-01-01'), ('a', 's1', '2005-01-01', '2011-01-01'),
+			('a', 's1', '2011-01-02', '2012-01-01'), ('a', 's1', '2012-01-01', '2013-01-01'), ('a', 's1', '2014-01-01', NULL), ('a', 's1', '2015-01-01', '2016-01-01'),
+			('a', 's2', '2001-01-01', '2002-01-01'), ('a', 's2', '2001-06-01', NULL), ('a', 's2', '2020-06-01', '2021-01-01'),
+			('b', 's1', '2001-01-01', '2002-01-01'), ('b', 's1', '2003-01-01', NULL)) p (member, section, a, b)
+		JOIN members m ON m.key = p.member
+		JOIN units u ON u.slug = p.section`); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := pg.Migrate(ctx, dsn); err != nil {
+		t.Fatal(err)
+	}
+	got, err := pg.Scalars[string](ctx, pool, `
+		SELECT concat_ws(' ', m.key, u.slug, sm.starts_on, sm.ends_on)
+		FROM section_memberships sm
+		JOIN members m ON m.id = sm.member_id
+		JOIN units u ON u.id = sm.section_id
+		ORDER BY 1`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"a s1 2001-01-01 2011-01-01", "a s1 2011-01-02 2013-01-01", "a s1 2014-01-01", "a s2 2001-01-01",
+		"b s1 2001-01-01 2002-01-01", "b s1 2003-01-01",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the memberships (-want +got)\n%s", diff)
+	}
+}
+
 func lines(s string) []string { return strings.Split(s, "\n") }
 
 // catalog describes everything in the database that a migration may make, one line each, except the table in which the

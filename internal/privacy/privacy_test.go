@@ -76,6 +76,8 @@ var rows = [][2]string{
 	{"account_recovery_codes", `INSERT INTO account_recovery_codes (code_sha256, account_id) VALUES (sha256('WORD'), 'ACCOUNT_ID')`},
 	{"passkeys", `INSERT INTO passkeys (id, account_id, credential_id, credential, name)
 		VALUES (gen_random_uuid(), 'ACCOUNT_ID', sha256('WORD'), '{}', 'WORD')`},
+	{"passkey_uses", `INSERT INTO passkey_uses (passkey_id, account_id, state, last_used_at)
+		SELECT id, account_id, '{"WORD": true}', now() FROM passkeys WHERE account_id = 'ACCOUNT_ID'`},
 	{"passkey_challenges", `INSERT INTO passkey_challenges (token_sha256, account_id, challenge, expires_at) VALUES (sha256('WORD'), 'ACCOUNT_ID', '{}', now())`},
 	{"external_identities", `INSERT INTO external_identities (issuer, subject, account_id) VALUES ('https://id.example.org', 'WORD', 'ACCOUNT_ID')`},
 	{"account_links", `INSERT INTO account_links (token_sha256, account_id, epoch, expires_at)
@@ -465,7 +467,7 @@ func TestErasure(t *testing.T) {
 	}
 	want := []string{
 		"therapist_listings 1",
-		"sessions 1", "account_links 1", "account_totp 1", "account_recovery_codes 1", "passkeys 1", "passkey_challenges 1",
+		"sessions 1", "account_links 1", "account_totp 1", "account_recovery_codes 1", "passkey_uses 1", "passkeys 1", "passkey_challenges 1",
 		"external_identities 1", "account_roles 1", "sign_in_failures 4",
 		"river.river_job 3", "membership_applications 1", "consents 1", "registrations 1", "indemnity_insurances 1",
 		"membership_stretches 5", "membership_suspensions 1", "membership_events 2", "section_memberships 1",

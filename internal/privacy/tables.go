@@ -61,6 +61,7 @@ var Tables = []Table{
 	{Name: "account_links", About: "links that were mailed to you and still work", Whose: byAccount, Hidden: []string{"token_sha256"}, Fate: erased},
 	{Name: "account_totp", About: "your authenticator", Whose: byAccount, Hidden: []string{"secret", "last_step"}, Fate: erased},
 	{Name: "account_recovery_codes", About: "your recovery codes that were not used", Whose: byAccount, Hidden: []string{"code_sha256"}, Fate: erased},
+	{Name: "passkey_uses", About: "when your passkeys were last used", Whose: byAccount, Hidden: []string{"state"}, Fate: erased},
 	{Name: "passkeys", About: "your passkeys", Whose: byAccount, Hidden: []string{"credential_id", "credential"}, Fate: erased},
 	{Name: "passkey_challenges", About: "what your authenticator was asked in the last minutes", Whose: byAccount, Hidden: []string{"token_sha256", "challenge"}, Fate: erased},
 	{Name: "external_identities", About: "whom other services know you as", Whose: byAccount, Fate: erased},

@@ -201,8 +201,8 @@ func (s *Store) RegionsByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUI
 	return pg.ByKey(regions, func(u *Region) uuid.UUID { return u.ID }), nil
 }
 
-// SectionMemberCounts returns how many people belonged to each section on a day;
-// nil is today. It is a published figure and counts everyone.
+// SectionMemberCounts returns how many members belonged to each section on a day; nil
+// is today. It is a published figure and counts everyone who was a member then.
 func (s *Store) SectionMemberCounts(ctx context.Context, sections []uuid.UUID, asOf *time.Time) (_ map[uuid.UUID]int, err error) {
 	defer errs.Wrap(&err, "unit.SectionMemberCounts(%d)", len(sections))
 	return s.counts(ctx, `
@@ -212,8 +212,8 @@ func (s *Store) SectionMemberCounts(ctx context.Context, sections []uuid.UUID, a
 		FROM section_member_counts(@ids, COALESCE(@as_of::date, CURRENT_DATE)) c`, sections, asOf)
 }
 
-// RegionMemberCounts returns how many people of each region had joined by a day;
-// nil is today. It is a published figure and counts everyone.
+// RegionMemberCounts returns how many people of each region, as it is today, were
+// members on a day; nil is today. It is a published figure and counts everyone.
 func (s *Store) RegionMemberCounts(ctx context.Context, regions []uuid.UUID, asOf *time.Time) (_ map[uuid.UUID]int, err error) {
 	defer errs.Wrap(&err, "unit.RegionMemberCounts(%d)", len(regions))
 	return s.counts(ctx, `

@@ -76,6 +76,66 @@ func day(s string) *time.Time {
 	return &d
 }
 
+// TestWhoIsCounted counts only those who are members on the day.
+func TestWhoIsCounted(t *testing.T) {
+	t.Parallel()
+	db := pgtest.NewWith(t, "sections", sections)
+	if _, err := db.Exec(t.Context(), `
+		INSERT INTO entries (id, key, kind, slug, title, access) VALUES ('00000000-0000-4000-8000-0000000000aa', 'r', 'REGION', 'r', 'R', 'PUBLIC');
+		INSERT INTO units (id, kind, slug, aliases, name, short_name, position, nation) VALUES ('00000000-0000-4000-8000-0000000000aa', 'REGION', 'r', '{}', 'R', 'R', 3, 'ENGLAND');
+		UPDATE members SET region_id = '00000000-0000-4000-8000-0000000000aa';
+		UPDATE membership_periods SET ends_on = '2024-12-31' WHERE member_id = '00000000-0000-4000-8000-00000000000a';
+		UPDATE membership_rules SET counts_as = 'RETIRED' WHERE grade = 'STUDENT';
+		INSERT INTO membership_suspensions (member_id, starts_on, ends_on, reason) VALUES ('00000000-0000-4000-8000-00000000000a', '2024-06-01', '2024-06-30', 'x');
+		UPDATE membership_periods SET ends_on = '2025-06-30', ended_how = 'RESIGNED' WHERE member_id = '00000000-0000-4000-8000-00000000000b'`); err != nil {
+		t.Fatal(err)
+	}
+	region := uuid.MustParse("00000000-0000-4000-8000-0000000000aa")
+	store := unit.Store{DB: asGraph(t, db)}
+	for _, tt := range []struct {
+		asOf string
+		want int
+		why  string
+	}{
+		{"1999-12-31", 0, "nobody has joined"},
+		{"2024-06-15", 2, "who is suspended, or retired and paying, is a member"},
+		{"2025-01-30", 2, "Ada's last day on which she can renew"},
+		{"2025-01-31", 1, "Ada has lapsed"},
+		{"2025-06-30", 1, "Bea's last day"},
+		{"2025-07-01", 0, "Bea has resigned"},
+	} {
+		counts, err := store.RegionMemberCounts(t.Context(), []uuid.UUID{region}, day(tt.asOf))
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := store.SectionMemberCounts(t.Context(), []uuid.UUID{successor}, day(tt.asOf))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if counts[region] != tt.want || tt.asOf > "2020" && in[successor] != tt.want {
+			t.Errorf("on %s %d of the region and %d of the section, want %d: %s", tt.asOf, counts[region], in[successor], tt.want, tt.why)
+		}
+	}
+	today, err := store.RegionMemberCounts(t.Context(), []uuid.UUID{region}, nil)
+	if err != nil || len(today) > 0 {
+		t.Errorf("today: %v (%v), want none", today, err)
+	}
+}
+
+// asGraph returns a pool on the database of another, as the role of the graph, whom
+// nobody told who asks.
+func asGraph(t *testing.T, db *pgxpool.Pool) *pgxpool.Pool {
+	t.Helper()
+	config := db.Config()
+	config.ConnConfig.RuntimeParams["role"] = pg.RoleGraph
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
 // TestMemberCounts counts on each side of the day on which a section was dissolved,
 // and on the day itself, when its members still belong to it.
 func TestMemberCounts(t *testing.T) {
@@ -141,14 +201,14 @@ func TestDissolvedSection(t *testing.T) {
 	}
 }
 
-// TestSectionIDsOf wants the sections of SectionsOf, of overlapping periods and
-// hidden sections too.
+// TestSectionIDsOf wants the sections of SectionsOf, of earlier periods and hidden
+// sections too.
 func TestSectionIDsOf(t *testing.T) {
 	t.Parallel()
 	db := pgtest.NewWith(t, "sections", sections)
 	if _, err := db.Exec(t.Context(), `
 		INSERT INTO section_memberships (member_id, section_id, starts_on, ends_on)
-		VALUES ($1, $2, DATE '2021-01-01', DATE '2999-12-31'), ($1, $3, DATE '2021-01-01', NULL)`, ada, successor, hidden); err != nil {
+		VALUES ($1, $2, DATE '2019-01-01', DATE '2020-05-31'), ($1, $3, DATE '2021-01-01', NULL)`, ada, successor, hidden); err != nil {
 		t.Fatal(err)
 	}
 	store := unit.Store{DB: pgtest.Acting(t, db)}
@@ -243,7 +303,7 @@ func TestConstraints(t *testing.T) {
 	for want, sql := range map[string]string{
 		"section_memberships_ends_after_start": `UPDATE section_memberships SET ends_on = starts_on`,
 		"terms_ends_after_start":               `UPDATE terms SET ends_on = starts_on - 1`,
-		"section_memberships_one_open":         `INSERT INTO section_memberships SELECT member_id, section_id, starts_on + 1, NULL FROM section_memberships WHERE ends_on IS NULL`,
+		"section_memberships_overlap_none":     `INSERT INTO section_memberships SELECT member_id, section_id, starts_on + 1, NULL FROM section_memberships WHERE ends_on IS NULL`,
 		"units_dissolved_after_established":    `UPDATE units SET dissolved_on = established_on WHERE slug = 'old'`,
 		"units_successor_of_dissolved":         `UPDATE units SET dissolved_on = NULL WHERE slug = 'old'`,
 		"units_nation_fits_kind":               `UPDATE units SET nation = 'WALES'`,
