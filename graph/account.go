@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/google/uuid"
 
 	"github.com/collegium/collegium/graph/gen"
 	"github.com/collegium/collegium/graph/union"
@@ -14,7 +16,9 @@ import (
 	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/privacy"
+	"github.com/collegium/collegium/internal/reads"
 	"github.com/collegium/collegium/internal/server"
+	"github.com/collegium/collegium/internal/unit"
 	"github.com/collegium/collegium/internal/viewer"
 )
 
@@ -65,31 +69,112 @@ func signedIn(ctx context.Context, s *identity.Signed) context.Context {
 
 // you returns who asks.
 func you(ctx context.Context) *union.Viewer {
-	v := &union.Viewer{Can: viewer.From(ctx).Can()}
+	asks := viewer.From(ctx)
+	v := &union.Viewer{Can: asks.Can()}
+	var units []uuid.UUID
 	if s, ok := ctx.Value(signedKey{}).(*identity.Signed); ok {
 		v.Account = &s.Account
+		units = s.Officer
+	}
+	if asks.Unit != uuid.Nil {
+		units = []uuid.UUID{asks.Unit}
+	}
+	if can := asks.CanInUnits(); len(can) > 0 {
+		for _, id := range units {
+			v.Units = append(v.Units, &union.UnitStanding{UnitID: id, Can: can})
+		}
 	}
 	v.Application, _ = ctx.Value(holderKey{}).(*identity.KeyHolder)
 	return v
 }
 
 // changes is what a mutation changes besides the database.
-type changes struct{ session *server.SessionCookie }
+type changes struct {
+	session *server.SessionCookie
+	// others are those whom its fields signed in, with what their payloads read.
+	others []*other
+	// now is who the field that runs has signed in; nil if it has nobody.
+	now atomic.Pointer[other]
+}
+
+// other is who a mutation signed in, as whom the payload is answered.
+type other struct {
+	ctx  context.Context
+	read *reads.Reads
+}
 
 type (
 	changesKey struct{}
 	clientKey  struct{}
 )
 
+// answering is the context of a mutation. Whom a field of it signs in asks what stands
+// in the payload of that field; the next field is asked by who sent the request.
+type answering struct {
+	context.Context
+	changes *changes
+}
+
+// Value returns what a context carries; of who asks, what that of the one who was
+// signed in carries.
+func (a *answering) Value(key any) any {
+	if o := a.changes.now.Load(); o != nil {
+		if v := o.ctx.Value(key); v != nil {
+			return v
+		}
+	}
+	return a.Context.Value(key)
+}
+
+// as has the rest of the field answered as an account that it signed in.
+func (c *changes) as(ctx context.Context, s *identity.Signed) context.Context {
+	o := &other{}
+	o.ctx = pg.WithActor(context.Background(), pg.Actor{Request: pg.ActorFrom(ctx).Request})
+	o.ctx, o.read = reads.With(signedIn(o.ctx, s))
+	c.others = append(c.others, o)
+	c.now.Store(o)
+	return o.ctx
+}
+
+// unitsOfStandings answers in which sections and regions somebody may do more.
+func (r *Resolver) unitsOfStandings(ctx context.Context, standings []*union.UnitStanding) ([]unit.Unit, error) {
+	kinds := []string{"SPECIALIST_SECTION", "REGION"}
+	var refs []entryRef
+	for _, s := range standings {
+		for _, kind := range kinds {
+			refs = append(refs, entryRef{kind, s.UnitID})
+		}
+	}
+	found, err := r.entries(ctx, refs)
+	if err != nil {
+		return nil, err
+	}
+	units := make([]unit.Unit, len(standings))
+	for i, s := range standings {
+		for _, kind := range kinds {
+			if u, ok := found[entryRef{kind, s.UnitID}].(unit.Unit); ok {
+				units[i] = u
+			}
+		}
+	}
+	return units, nil
+}
+
 // mutate answers a mutation: whoever asks afterwards sees what it wrote.
-func (h *Handler) mutate(ctx context.Context, p server.Params, run func(context.Context) server.Result) server.Result {
+func (h *Handler) mutate(ctx context.Context, p server.Params, op *operation, run func(context.Context) server.Result) server.Result {
 	a := pg.ActorFrom(ctx)
 	a.Request = p.RequestID
 	ctx = pg.WithActor(ctx, a)
 	c := &changes{}
-	ctx = context.WithValue(ctx, changesKey{}, c)
 	ctx = context.WithValue(ctx, clientKey{}, p.Client)
+	ctx = &answering{context.WithValue(ctx, changesKey{}, c), c}
 	r := run(ctx)
+	c.now.Store(nil)
+	for _, o := range c.others {
+		if h.accessLog != nil {
+			h.accessLog.Add(ctx, viewer.From(o.ctx), o.read, op.ofMembers)
+		}
+	}
 	r.Session = c.session
 	return r
 }
@@ -110,8 +195,12 @@ func (r *Resolver) signIn(ctx context.Context, session *identity.Session, err er
 		return nil, err
 	}
 	setSession(ctx, &server.SessionCookie{Token: session.Token, ExpiresAt: session.ExpiresAt})
+	as := signedIn(ctx, signed)
+	if changes, ok := ctx.Value(changesKey{}).(*changes); ok {
+		as = changes.as(ctx, signed)
+	}
 	return &gen.SignInPayload{
-		Viewer: you(signedIn(ctx, signed)), ExpiresAt: &session.ExpiresAt, UserErrors: []*union.UserError{},
+		Viewer: you(as), ExpiresAt: &session.ExpiresAt, UserErrors: []*union.UserError{},
 	}, nil
 }
 
@@ -177,6 +266,9 @@ func userErrors(err error) ([]*union.UserError, error) {
 // requires is the directive @requires: the field is answered only to who has the
 // permission.
 func requires(ctx context.Context, _ any, next graphql.Resolver, p viewer.Permission) (any, error) {
+	if changes, ok := ctx.Value(changesKey{}).(*changes); ok {
+		changes.now.Store(nil) // whom the field before has signed in
+	}
 	v := viewer.From(ctx)
 	switch {
 	case v.May(p):

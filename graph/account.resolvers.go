@@ -6,6 +6,7 @@ import (
 	"github.com/collegium/collegium/graph/gen"
 	"github.com/collegium/collegium/graph/union"
 	"github.com/collegium/collegium/internal/identity"
+	"github.com/collegium/collegium/internal/unit"
 	"github.com/collegium/collegium/internal/viewer"
 	"github.com/google/uuid"
 )
@@ -64,17 +65,26 @@ func (r *queryResolver) Viewer(ctx context.Context) (*union.Viewer, error) {
 	return you(ctx), nil
 }
 
+// Unit is the batch resolver for the unit field.
+func (r *unitStandingResolver) Unit(ctx context.Context, objs []*union.UnitStanding) ([]unit.Unit, error) {
+	return r.unitsOfStandings(ctx, objs)
+}
+
 // Account returns gen.AccountResolver implementation.
 func (r *Resolver) Account() gen.AccountResolver { return &accountResolver{r} }
 
 // Mutation returns gen.MutationResolver implementation.
 func (r *Resolver) Mutation() gen.MutationResolver { return &mutationResolver{r} }
 
+// UnitStanding returns gen.UnitStandingResolver implementation.
+func (r *Resolver) UnitStanding() gen.UnitStandingResolver { return &unitStandingResolver{r} }
+
 // Viewer returns gen.ViewerResolver implementation.
 func (r *Resolver) Viewer() gen.ViewerResolver { return &viewerResolver{r} }
 
 type (
-	accountResolver  struct{ *Resolver }
-	mutationResolver struct{ *Resolver }
-	viewerResolver   struct{ *Resolver }
+	accountResolver      struct{ *Resolver }
+	mutationResolver     struct{ *Resolver }
+	unitStandingResolver struct{ *Resolver }
+	viewerResolver       struct{ *Resolver }
 )

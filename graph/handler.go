@@ -203,7 +203,7 @@ func (h *Handler) Execute(ctx context.Context, p server.Params) server.Result {
 		if h.watcher != nil {
 			defer h.watcher.Wrote()
 		}
-		return h.mutate(ctx, p, run)
+		return h.mutate(ctx, p, known.operation(op.Name), run)
 	}
 	return run(ctx)
 }

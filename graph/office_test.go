@@ -3,6 +3,7 @@ package graph_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,8 +11,10 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/collegium/collegium/graph"
+	profile "github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/node"
 	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/server"
 )
 
 // asking returns how tests ask a graph, and what its mutations say of why they changed
@@ -288,6 +291,162 @@ func TestRules(t *testing.T) {
 	} {
 		if a := decode(t, h.Execute(signedIn(t, h, db, "membership"), params(`mutation { `+m+` { userErrors { code } } }`, nil)).Body); len(a.Errors) != 1 || a.Errors[0].Extensions["code"] != "FORBIDDEN" {
 			t.Errorf("%s by an officer: %+v", m, a)
+		}
+	}
+}
+
+// TestSignedInAtOnce signs in and reads, in the same mutation, what only who signed in
+// may: each payload is answered as to its own, and what follows as to who asked.
+func TestSignedInAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*graph.Config){"batched": func(*graph.Config) {}, "plain": plainGqlgen} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := demoDB(t)
+			h := graphOn(t, db, withJobs(t), change)
+			mustExec(t, db, `UPDATE members SET bio = 'Of nobody else.', bio_audience = 'NOBODY', listing_audience = 'NOBODY'
+				WHERE id IN (SELECT member_id FROM accounts WHERE email IN ('member@example.org', 'officer@example.org'))`)
+			signIn := func(alias, role string) string {
+				return alias + `: signIn(input: {email: "` + role + `@example.org", password: "` + demoPassword + `"}) {
+					viewer { can account { email } member { bio visibility { field } } record { number membership { status } registration { number } } consents { purpose } erasure { id } }
+					userErrors { code }
+				} `
+			}
+			a := decode(t, h.Execute(t.Context(), params(`mutation {
+				before: eraseMember(input: {}) { erasure { id } userErrors { code } }
+				`+signIn("member", "member")+signIn("officer", "officer")+signIn("nobody", "nobody")+`
+				after: eraseMember(input: {}) { erasure { id } userErrors { code } }
+			}`, nil)).Body)
+			var refused []string
+			for _, e := range a.Errors {
+				refused = append(refused, fmt.Sprint(e.Path, " ", e.Extensions["code"]))
+			}
+			// A field that may not be null makes all of it null.
+			if diff := cmp.Diff([]string{"[before] UNAUTHENTICATED"}, refused[:1]); diff != "" {
+				t.Errorf("refused (-want +got)\n%s", diff)
+			}
+			a = decode(t, h.Execute(t.Context(), params(`mutation { `+signIn("member", "member")+signIn("officer", "officer")+signIn("nobody", "nobody")+` }`, nil)).Body)
+			if len(a.Errors) > 0 {
+				t.Fatalf("%+v", a.Errors)
+			}
+			for _, role := range []string{"member", "officer"} {
+				v := at(a.Data, role, "viewer")
+				if at(v, "account", "email") != role+"@example.org" || at(v, "member", "bio") != "Of nobody else." || len(list(v, "member", "visibility")) == 0 ||
+					at(v, "record", "number") == nil || at(v, "record", "membership", "status") == nil || len(list(v, "consents")) == 0 {
+					t.Errorf("%s reads %v", role, v)
+				}
+			}
+			if at(a.Data, "nobody", "viewer") != nil || at(a.Data, "member", "viewer", "record", "number") == at(a.Data, "officer", "viewer", "record", "number") {
+				t.Errorf("the payloads are those of others: %v", a.Data)
+			}
+			a = decode(t, h.Execute(t.Context(), params(`mutation { `+signIn("member", "member")+` after: eraseMember(input: {}) { erasure { id } userErrors { code } } }`, nil)).Body)
+			if len(a.Errors) != 1 || fmt.Sprint(a.Errors[0].Path, a.Errors[0].Extensions["code"]) != "[after]UNAUTHENTICATED" {
+				t.Errorf("what follows is asked by %+v", a)
+			}
+			if n, err := pg.Scalar[int](t.Context(), db, `SELECT count(*) FROM erasures`); err != nil || n != 0 {
+				t.Errorf("%d erasures (%v)", n, err)
+			}
+		})
+	}
+}
+
+// TestStaffReadsAtSignInAreLogged: what is read in the payload of a sign-in stands in
+// the access log as any other read.
+func TestStaffReadsAtSignInAreLogged(t *testing.T) {
+	t.Parallel()
+	db := demoDB(t)
+	var log *profile.AccessLog
+	h := graphOn(t, db, withJobs(t), func(c *graph.Config) {
+		log = profile.NewAccessLog(db, c.Log)
+		c.AccessLog = log
+	})
+	mustExec(t, db, `UPDATE members SET bio = 'For the office.', bio_audience = 'STAFF', listing_audience = 'PUBLIC', region_audience = 'PUBLIC', region_id = (SELECT id FROM units WHERE slug = 'wales')`)
+	mustExec(t, db, `INSERT INTO account_roles (account_id, role) SELECT id, 'MEMBERSHIP_OFFICER' FROM accounts WHERE email = 'member@example.org'`)
+	mustExec(t, db, `DELETE FROM member_reads`)
+	a := decode(t, h.Execute(t.Context(), params(`mutation { signIn(input: {email: "member@example.org", password: "`+demoPassword+`"}) {
+		viewer { record { region { members(first: 5) { nodes { bio } } } } } userErrors { code } } }`, nil)).Body)
+	if len(a.Errors) > 0 || at(a.Data, "signIn", "viewer", "record", "region", "members", "nodes", 0, "bio") != "For the office." {
+		t.Fatalf("%+v", a)
+	}
+	if err := log.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	n, err := pg.Scalar[int](t.Context(), db, `SELECT count(DISTINCT member_id) FROM member_reads WHERE reader = 'MEMBERSHIP_OFFICER'`)
+	if err != nil || n < 4 {
+		t.Errorf("%d members were told (%v)", n, err)
+	}
+}
+
+// TestUnitsOfAnOfficer: who serves on a committee is told where, and what they may do
+// there; nobody else is told anything.
+func TestUnitsOfAnOfficer(t *testing.T) {
+	t.Parallel()
+	db := demoDB(t)
+	h := graphOn(t, db)
+	do := asking(t, h)
+	const query = `{ viewer { can units { can unit { __typename ... on SpecialistSection { slug } ... on Region { slug } } } } }`
+	want, err := pg.Scalars[string](t.Context(), db, `
+		SELECT DISTINCT u.slug
+		FROM accounts a
+		JOIN terms t ON t.member_id = a.member_id AND t.starts_on <= CURRENT_DATE AND (t.ends_on IS NULL OR t.ends_on >= CURRENT_DATE)
+		JOIN posts p ON p.id = t.post_id
+		JOIN committees c ON c.id = p.committee_id
+		JOIN units u ON u.id = c.unit_id
+		WHERE a.email = 'officer@example.org'
+		ORDER BY 1`)
+	if err != nil || len(want) == 0 {
+		t.Fatal(want, err)
+	}
+	a := do(signedIn(t, h, db, "officer"), query)
+	var got []string
+	for _, u := range list(a.Data, "viewer", "units") {
+		got = append(got, at(u, "unit", "slug").(string))
+		if diff := cmp.Diff([]any{"READ_COMMITTEE"}, at(u, "can")); diff != "" {
+			t.Errorf("in %v (-want +got)\n%s", at(u, "unit"), diff)
+		}
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" || strings.Contains(fmt.Sprint(at(a.Data, "viewer", "can")), "COMMITTEE") {
+		t.Errorf("an officer's units (-want +got)\n%s\n%v", diff, a.Data)
+	}
+	for _, role := range []string{"anonymous", "member", "editor"} {
+		if a := do(signedIn(t, h, db, role), query); len(list(a.Data, "viewer", "units")) != 0 {
+			t.Errorf("%s: %v", role, a.Data)
+		}
+	}
+	// Whose membership lapsed sees no more than anyone, whatever post they hold.
+	mustExec(t, db, `UPDATE membership_periods SET ends_on = CURRENT_DATE - 200, next_on = NULL WHERE member_id = (SELECT member_id FROM accounts WHERE email = 'officer@example.org') AND starts_on < CURRENT_DATE - 200`)
+	mustExec(t, db, `DELETE FROM membership_periods WHERE member_id = (SELECT member_id FROM accounts WHERE email = 'officer@example.org') AND starts_on >= CURRENT_DATE - 200`)
+	if a := do(signedIn(t, h, db, "officer"), query); len(list(a.Data, "viewer", "units")) != 0 {
+		t.Errorf("lapsed: %v", a.Data)
+	}
+}
+
+// TestNodesAreKept: that some kinds of things are private keeps nobody from keeping
+// the answer about a page or a section.
+func TestNodesAreKept(t *testing.T) {
+	t.Parallel()
+	db := demoDB(t)
+	h := graphOn(t, db, keeping(t, db, always))
+	ids := data(t, h, `{ page(path: "/about-us") { id } specialistSection(slug: "housing") { id } }`, nil)
+	for kind, query := range map[string]string{
+		"a page":         `{ node(id: "` + at(ids, "page", "id").(string) + `") { id ... on Page { title } } }`,
+		"a section":      `{ node(id: "` + at(ids, "specialistSection", "id").(string) + `") { __typename ... on SpecialistSection { name memberCount } } }`,
+		"several things": `{ nodes(ids: ["` + at(ids, "page", "id").(string) + `", "` + at(ids, "specialistSection", "id").(string) + `"]) { id } }`,
+	} {
+		var last server.Result
+		for range 2 {
+			if last = recallOrExecute(t.Context(), h, asSent(t, query, nil)); last.Public == nil || last.Errors > 0 {
+				t.Fatalf("%s is not public: %s", kind, last.Body)
+			}
+		}
+		if last.From != server.FromMemory {
+			t.Errorf("%s was not kept: %s", kind, last.Body)
+		}
+	}
+	for kind, selected := range map[string]string{"one's access": `... on Page { viewerAccess { canRead } }`, "a record": `... on MemberRecord { membership { status } }`} {
+		if r := recallOrExecute(t.Context(), h, asSent(t, `{ node(id: "`+at(ids, "page", "id").(string)+`") { `+selected+` } }`, nil)); r.Public != nil {
+			t.Errorf("%s is public: %s", kind, r.Body)
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/membership"
 	"github.com/collegium/collegium/internal/privacy"
+	"github.com/collegium/collegium/internal/unit"
 	"github.com/collegium/collegium/internal/viewer"
 	"github.com/vektah/gqlparser/v2/ast"
 )
@@ -83,6 +84,9 @@ type MutationResolver interface {
 	PublishConsentText(ctx context.Context, input privacy.Words) (*PublishConsentTextPayload, error)
 	SetErasureWait(ctx context.Context, input SetErasureWaitInput) (*SetErasureWaitPayload, error)
 	SetTherapistListing(ctx context.Context, input SetTherapistListingInput) (*SetTherapistListingPayload, error)
+}
+type UnitStandingResolver interface {
+	Unit(ctx context.Context, objs []*union.UnitStanding) ([]unit.Unit, error)
 }
 type ViewerResolver interface {
 	Member(ctx context.Context, objs []*union.Viewer) ([]*member.Member, error)
@@ -4804,6 +4808,75 @@ func fieldContext_SignOutPayload_userErrors(_ context.Context, ec *executionCont
 	return fc, nil
 }
 
+func _UnitStanding_unit(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *union.UnitStanding) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_UnitStanding_unit(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.resolveBatch_UnitStanding_unit(ctx, field, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v unit.Unit) graphql.Marshaler {
+			return marshalOUnit2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋunitᚐUnit(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_UnitStanding_unit(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UnitStanding", field, true, true, errors.New("field of type Unit does not have child fields"))
+}
+func (ec *executionContext) resolveBatch_UnitStanding_unit(ctx context.Context, field graphql.CollectedField, obj *union.UnitStanding) (any, error) {
+	resolver := ec.Resolvers.UnitStanding()
+	if batch, ok := graphql.BatchParentsFor[*union.UnitStanding](ctx, "UnitStanding"); ok {
+		result := batch.FieldResult(field, func() (any, error) {
+			return resolver.Unit(ctx, batch.Parents)
+		})
+		return graphql.ResolveBatchGroupResult[unit.Unit](
+			ctx,
+			batch.Index,
+			len(batch.Parents),
+			result,
+			"UnitStanding.unit",
+			batch.IndexMap,
+		)
+	}
+	results, err := resolver.Unit(ctx, []*union.UnitStanding{obj})
+	return graphql.ResolveBatchSingleResult[unit.Unit](
+		ctx,
+		results,
+		err,
+		"UnitStanding.unit",
+	)
+}
+
+func _UnitStanding_can(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *union.UnitStanding) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_UnitStanding_can(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Can, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []viewer.Permission) graphql.Marshaler {
+			return marshalNPermission2ᚕgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋviewerᚐPermissionᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_UnitStanding_can(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UnitStanding", field, false, false, errors.New("field of type Permission does not have child fields"))
+}
+
 func _UserError_code(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *union.UserError) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4958,6 +5031,38 @@ func _Viewer_can(ctx context.Context, ec *executionContext, field graphql.Collec
 }
 func fieldContext_Viewer_can(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Viewer", field, false, false, errors.New("field of type Permission does not have child fields"))
+}
+
+func _Viewer_units(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *union.Viewer) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Viewer_units(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Units, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*union.UnitStanding) graphql.Marshaler {
+			return marshalNUnitStanding2ᚕᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐUnitStandingᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Viewer_units(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Viewer",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_UnitStanding(ctx, ec, field)
+		},
+	}
+	return fc, nil
 }
 
 func _Viewer_member(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *union.Viewer) (ret graphql.Marshaler) {
@@ -6209,6 +6314,82 @@ func _SignOutPayload(ctx context.Context, ec *executionContext, sel ast.Selectio
 	return out
 }
 
+var unitStandingImplementors = []string{"UnitStanding"}
+
+func _UnitStanding(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *union.UnitStanding) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, unitStandingImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UnitStanding")
+		case "unit":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _UnitStanding_unit(ctx, ec, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "can":
+			out.Values[i] = _UnitStanding_can(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var userErrorImplementors = []string{"UserError"}
 
 func _UserError(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *union.UserError) graphql.Marshaler {
@@ -6281,6 +6462,11 @@ func _Viewer(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 			}
 		case "can":
 			out.Values[i] = _Viewer_can(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "units":
+			out.Values[i] = _Viewer_units(ctx, ec, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -6666,6 +6852,33 @@ func marshalNSignOutPayload2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋge
 		return graphql.Null
 	}
 	return _SignOutPayload(ctx, ec, sel, v)
+}
+
+func marshalNUnitStanding2ᚕᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐUnitStandingᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*union.UnitStanding) graphql.Marshaler {
+	ctx = graphql.WithBatchParents(ctx, "UnitStanding", v, nil)
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNUnitStanding2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐUnitStanding(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNUnitStanding2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐUnitStanding(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *union.UnitStanding) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _UnitStanding(ctx, ec, sel, v)
 }
 
 func marshalNUserError2ᚕᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐUserErrorᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*union.UserError) graphql.Marshaler {

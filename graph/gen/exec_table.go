@@ -152,6 +152,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	tTherapistEdge := table.Object("TherapistEdge")
 	tTherapistListing := table.Object("TherapistListing")
 	tTransferSectionMembersPayload := table.Object("TransferSectionMembersPayload")
+	tUnitStanding := table.Object("UnitStanding")
 	tUserError := table.Object("UserError")
 	tViewer := table.Object("Viewer")
 	tViewerAccess := table.Object("ViewerAccess")
@@ -511,12 +512,14 @@ func NewExecTable(cfg Config) *exec.Table {
 		return exec.AppendString(dst, string(v))
 	})
 	s158 := exec.List(s157, true, false)
-	s159 := exec.Pointer[identity.KeyHolder](tPartnerApplicationName, false)
-	s160 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
+	s159 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
 		return exec.AppendString(dst, string(v))
 	})
-	s161 := exec.List(s160, true, false)
-	s162 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
+	s160 := exec.List(s159, true, false)
+	s161 := exec.Pointer[identity.KeyHolder](tPartnerApplicationName, false)
+	s162 := exec.Pointer[union.UnitStanding](tUnitStanding, true)
+	s163 := exec.List(s162, true, false)
+	s164 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *unit.Term:
 			if v == nil {
@@ -604,27 +607,27 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_node_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_node_args(ctx, ec, raw)
 	}
-	s164 := exec.List(s162, true, false)
+	s166 := exec.List(s164, true, false)
 	args_field_Query_nodes_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_nodes_args(ctx, ec, raw)
 	}
-	s166 := exec.Pointer[union.RateLimit](tRateLimit, true)
-	s167 := exec.Pointer[union.Viewer](tViewer, true)
-	s168 := exec.Pointer[identity.Account](tAccount, true)
-	s169 := exec.List(s168, false, false)
+	s168 := exec.Pointer[union.RateLimit](tRateLimit, true)
+	s169 := exec.Pointer[union.Viewer](tViewer, true)
+	s170 := exec.Pointer[identity.Account](tAccount, true)
+	s171 := exec.List(s170, false, false)
 	args_field_Query_accounts_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_accounts_args(ctx, ec, raw)
 	}
 	args_field_Query_caseStudy_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudy_args(ctx, ec, raw)
 	}
-	s172 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
+	s174 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
 	args_field_Query_caseStudies_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudies_args(ctx, ec, raw)
 	}
-	s174 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
-	s175 := exec.List(s174, true, false)
-	s176 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
+	s176 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
+	s177 := exec.List(s176, true, false)
+	s178 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.RedirectRoute:
 			if v == nil {
@@ -655,7 +658,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_page_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_page_args(ctx, ec, raw)
 	}
-	s179 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
+	s181 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
 	args_field_Query_documents_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_documents_args(ctx, ec, raw)
 	}
@@ -668,107 +671,107 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_viewAs_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_viewAs_args(ctx, ec, raw)
 	}
-	s184 := exec.Pointer[membership.Rule](tMembershipRule, true)
-	s185 := exec.List(s184, false, false)
+	s186 := exec.Pointer[membership.Rule](tMembershipRule, true)
+	s187 := exec.List(s186, false, false)
 	args_field_Query_membershipRules_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_membershipRules_args(ctx, ec, raw)
 	}
-	s187 := exec.Pointer[membership.Applications](tMembershipApplicationConnection, false)
+	s189 := exec.Pointer[membership.Applications](tMembershipApplicationConnection, false)
 	args_field_Query_applications_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_applications_args(ctx, ec, raw)
 	}
-	s189 := exec.Pointer[membership.Records](tMemberRecordConnection, false)
+	s191 := exec.Pointer[membership.Records](tMemberRecordConnection, false)
 	args_field_Query_register_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_register_args(ctx, ec, raw)
 	}
 	args_field_Query_menu_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menu_args(ctx, ec, raw)
 	}
-	s192 := exec.Pointer[nav.Menu](tMenu, true)
-	s193 := exec.List(s192, true, false)
+	s194 := exec.Pointer[nav.Menu](tMenu, true)
+	s195 := exec.List(s194, true, false)
 	args_field_Query_menus_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menus_args(ctx, ec, raw)
 	}
-	s195 := exec.Pointer[nav.Context](tNavigationContext, true)
+	s197 := exec.Pointer[nav.Context](tNavigationContext, true)
 	args_field_Query_navigationContext_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_navigationContext_args(ctx, ec, raw)
 	}
-	s197 := exec.Pointer[content.Organisation](tOrganisation, true)
-	s198 := exec.List(s17, false, false)
-	s199 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
+	s199 := exec.Pointer[content.Organisation](tOrganisation, true)
+	s200 := exec.List(s17, false, false)
+	s201 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
 	args_field_Query_auditTrail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_auditTrail_args(ctx, ec, raw)
 	}
-	s201 := exec.Pointer[privacy.ConsentText](tConsentText, true)
-	s202 := exec.List(s201, true, false)
-	s203 := exec.Pointer[page.Connection[*privacy.Erasure]](tErasureConnection, false)
+	s203 := exec.Pointer[privacy.ConsentText](tConsentText, true)
+	s204 := exec.List(s203, true, false)
+	s205 := exec.Pointer[page.Connection[*privacy.Erasure]](tErasureConnection, false)
 	args_field_Query_erasures_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_erasures_args(ctx, ec, raw)
 	}
-	s205 := exec.Pointer[privacy.RetentionRule](tRetentionRule, true)
-	s206 := exec.List(s205, false, false)
-	s207 := exec.Pointer[privacy.Export](tDataExport, false)
-	s208 := exec.Pointer[privacy.Certificate](tErasureCertificate, false)
+	s207 := exec.Pointer[privacy.RetentionRule](tRetentionRule, true)
+	s208 := exec.List(s207, false, false)
+	s209 := exec.Pointer[privacy.Export](tDataExport, false)
+	s210 := exec.Pointer[privacy.Certificate](tErasureCertificate, false)
 	args_field_Query_erasureCertificate_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_erasureCertificate_args(ctx, ec, raw)
 	}
-	s210 := exec.Pointer[search.Connection](tSearchConnection, true)
+	s212 := exec.Pointer[search.Connection](tSearchConnection, true)
 	args_field_Query_search_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_search_args(ctx, ec, raw)
 	}
-	s212 := exec.Pointer[search.Suggestion](tSuggestion, true)
-	s213 := exec.List(s212, true, false)
+	s214 := exec.Pointer[search.Suggestion](tSuggestion, true)
+	s215 := exec.List(s214, true, false)
 	args_field_Query_suggest_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_suggest_args(ctx, ec, raw)
 	}
-	s215 := exec.Pointer[statistics.Statistics](tMemberStatistics, false)
+	s217 := exec.Pointer[statistics.Statistics](tMemberStatistics, false)
 	args_field_Query_memberStatistics_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_memberStatistics_args(ctx, ec, raw)
 	}
-	s217 := exec.Pointer[page.Connection[*therapist.Found]](tTherapistConnection, true)
+	s219 := exec.Pointer[page.Connection[*therapist.Found]](tTherapistConnection, true)
 	args_field_Query_therapists_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_therapists_args(ctx, ec, raw)
 	}
 	args_field_Query_specialistSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSection_args(ctx, ec, raw)
 	}
-	s220 := exec.List(s66, true, false)
+	s222 := exec.List(s66, true, false)
 	args_field_Query_specialistSections_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSections_args(ctx, ec, raw)
 	}
 	args_field_Query_region_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_region_args(ctx, ec, raw)
 	}
-	s223 := exec.Pointer[unit.Region](tRegion, true)
-	s224 := exec.List(s223, true, false)
+	s225 := exec.Pointer[unit.Region](tRegion, true)
+	s226 := exec.List(s225, true, false)
 	args_field_Query_regions_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_regions_args(ctx, ec, raw)
 	}
 	args_field_Query_committee_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_committee_args(ctx, ec, raw)
 	}
-	s227 := exec.Pointer[unit.Committee](tCommittee, true)
-	s228 := exec.List(s227, true, false)
-	s229 := exec.Pointer[JoinPayload](tJoinPayload, true)
+	s229 := exec.Pointer[unit.Committee](tCommittee, true)
+	s230 := exec.List(s229, true, false)
+	s231 := exec.Pointer[JoinPayload](tJoinPayload, true)
 	args_field_Mutation_join_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_join_args(ctx, ec, raw)
 	}
-	s231 := exec.Pointer[SignInPayload](tSignInPayload, true)
+	s233 := exec.Pointer[SignInPayload](tSignInPayload, true)
 	args_field_Mutation_setPassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setPassword_args(ctx, ec, raw)
 	}
 	args_field_Mutation_signIn_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signIn_args(ctx, ec, raw)
 	}
-	s234 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
-	s235 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
+	s236 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
+	s237 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
 	args_field_Mutation_requestPasswordReset_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_requestPasswordReset_args(ctx, ec, raw)
 	}
 	args_field_Mutation_changePassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_changePassword_args(ctx, ec, raw)
 	}
-	s238 := exec.Pointer[AccountPayload](tAccountPayload, true)
+	s240 := exec.Pointer[AccountPayload](tAccountPayload, true)
 	args_field_Mutation_grantRole_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_grantRole_args(ctx, ec, raw)
 	}
@@ -781,18 +784,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstateAccount_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstateAccount_args(ctx, ec, raw)
 	}
-	s243 := exec.Pointer[BeginTotpPayload](tBeginTotpPayload, true)
+	s245 := exec.Pointer[BeginTotpPayload](tBeginTotpPayload, true)
 	args_field_Mutation_beginTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_beginTotp_args(ctx, ec, raw)
 	}
-	s245 := exec.Pointer[ConfirmTotpPayload](tConfirmTotpPayload, true)
+	s247 := exec.Pointer[ConfirmTotpPayload](tConfirmTotpPayload, true)
 	args_field_Mutation_confirmTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_confirmTotp_args(ctx, ec, raw)
 	}
 	args_field_Mutation_disableTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_disableTotp_args(ctx, ec, raw)
 	}
-	s248 := exec.Pointer[ProfilePayload](tProfilePayload, true)
+	s250 := exec.Pointer[ProfilePayload](tProfilePayload, true)
 	args_field_Mutation_updateProfile_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_updateProfile_args(ctx, ec, raw)
 	}
@@ -805,7 +808,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_lockFieldAudience_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_lockFieldAudience_args(ctx, ec, raw)
 	}
-	s253 := exec.Pointer[ApplicationPayload](tApplicationPayload, true)
+	s255 := exec.Pointer[ApplicationPayload](tApplicationPayload, true)
 	args_field_Mutation_acceptApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_acceptApplication_args(ctx, ec, raw)
 	}
@@ -815,7 +818,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_applyForMembership_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_applyForMembership_args(ctx, ec, raw)
 	}
-	s257 := exec.Pointer[RecordPayload](tRecordPayload, true)
+	s259 := exec.Pointer[RecordPayload](tRecordPayload, true)
 	args_field_Mutation_renewMembership_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_renewMembership_args(ctx, ec, raw)
 	}
@@ -849,26 +852,26 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_leaveSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_leaveSection_args(ctx, ec, raw)
 	}
-	s269 := exec.Pointer[TransferSectionMembersPayload](tTransferSectionMembersPayload, true)
+	s271 := exec.Pointer[TransferSectionMembersPayload](tTransferSectionMembersPayload, true)
 	args_field_Mutation_transferSectionMembers_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_transferSectionMembers_args(ctx, ec, raw)
 	}
-	s271 := exec.Pointer[TermPayload](tTermPayload, true)
+	s273 := exec.Pointer[TermPayload](tTermPayload, true)
 	args_field_Mutation_appointToPost_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_appointToPost_args(ctx, ec, raw)
 	}
 	args_field_Mutation_endTerm_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_endTerm_args(ctx, ec, raw)
 	}
-	s274 := exec.Pointer[AddMembershipRulePayload](tAddMembershipRulePayload, true)
+	s276 := exec.Pointer[AddMembershipRulePayload](tAddMembershipRulePayload, true)
 	args_field_Mutation_addMembershipRule_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_addMembershipRule_args(ctx, ec, raw)
 	}
-	s276 := exec.Pointer[ScheduleElectionPayload](tScheduleElectionPayload, true)
+	s278 := exec.Pointer[ScheduleElectionPayload](tScheduleElectionPayload, true)
 	args_field_Mutation_scheduleElection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_scheduleElection_args(ctx, ec, raw)
 	}
-	s278 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
+	s280 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
 	args_field_Mutation_createPartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createPartnerApplication_args(ctx, ec, raw)
 	}
@@ -878,15 +881,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstatePartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstatePartnerApplication_args(ctx, ec, raw)
 	}
-	s282 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
+	s284 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
 	args_field_Mutation_createKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createKey_args(ctx, ec, raw)
 	}
-	s284 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
+	s286 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
 	args_field_Mutation_revokeKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_revokeKey_args(ctx, ec, raw)
 	}
-	s286 := exec.Pointer[PasskeyOptionsPayload](tPasskeyOptionsPayload, true)
+	s288 := exec.Pointer[PasskeyOptionsPayload](tPasskeyOptionsPayload, true)
 	args_field_Mutation_addPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_addPasskey_args(ctx, ec, raw)
 	}
@@ -896,14 +899,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_signInByPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signInByPasskey_args(ctx, ec, raw)
 	}
-	s290 := exec.Pointer[ConsentPayload](tConsentPayload, true)
+	s292 := exec.Pointer[ConsentPayload](tConsentPayload, true)
 	args_field_Mutation_giveConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_giveConsent_args(ctx, ec, raw)
 	}
 	args_field_Mutation_withdrawConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_withdrawConsent_args(ctx, ec, raw)
 	}
-	s293 := exec.Pointer[ErasurePayload](tErasurePayload, true)
+	s295 := exec.Pointer[ErasurePayload](tErasurePayload, true)
 	args_field_Mutation_eraseMember_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_eraseMember_args(ctx, ec, raw)
 	}
@@ -913,15 +916,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_executeErasure_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_executeErasure_args(ctx, ec, raw)
 	}
-	s297 := exec.Pointer[PublishConsentTextPayload](tPublishConsentTextPayload, true)
+	s299 := exec.Pointer[PublishConsentTextPayload](tPublishConsentTextPayload, true)
 	args_field_Mutation_publishConsentText_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_publishConsentText_args(ctx, ec, raw)
 	}
-	s299 := exec.Pointer[SetErasureWaitPayload](tSetErasureWaitPayload, true)
+	s301 := exec.Pointer[SetErasureWaitPayload](tSetErasureWaitPayload, true)
 	args_field_Mutation_setErasureWait_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setErasureWait_args(ctx, ec, raw)
 	}
-	s301 := exec.Pointer[SetTherapistListingPayload](tSetTherapistListingPayload, true)
+	s303 := exec.Pointer[SetTherapistListingPayload](tSetTherapistListingPayload, true)
 	args_field_Mutation_setTherapistListing_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setTherapistListing_args(ctx, ec, raw)
 	}
@@ -3119,6 +3122,12 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Plain(tTransferSectionMembersPayload, "userErrors", func(obj *TransferSectionMembersPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
 
+	// UnitStanding
+	exec.Edge(tUnitStanding, "unit", func(ctx context.Context, objs []*union.UnitStanding) ([]unit.Unit, error) {
+		return resolvers.UnitStanding().Unit(ctx, objs)
+	}, s20)
+	exec.Plain(tUnitStanding, "can", func(obj *union.UnitStanding) []viewer.Permission { return obj.Can }, s160, exec.NonNull)
+
 	// UserError
 	exec.Leaf(tUserError, "code", func(dst []byte, obj any) []byte {
 		v := obj.(*union.UserError).Code
@@ -3132,8 +3141,9 @@ func NewExecTable(cfg Config) *exec.Table {
 
 	// Viewer
 	exec.Plain(tViewer, "account", func(obj *union.Viewer) *identity.Account { return obj.Account }, s13)
-	exec.Plain(tViewer, "application", func(obj *union.Viewer) *identity.KeyHolder { return obj.Application }, s159)
-	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s161, exec.NonNull)
+	exec.Plain(tViewer, "application", func(obj *union.Viewer) *identity.KeyHolder { return obj.Application }, s161)
+	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s160, exec.NonNull)
+	exec.Plain(tViewer, "units", func(obj *union.Viewer) []*union.UnitStanding { return obj.Units }, s163, exec.NonNull)
 	exec.Edge(tViewer, "member", func(ctx context.Context, objs []*union.Viewer) ([]*member.Member, error) {
 		return resolvers.Viewer().Member(ctx, objs)
 	}, s32)
@@ -3210,18 +3220,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "node", func(ctx context.Context) (union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Node(ctx, fc.Args["id"].(string))
-	}, s162, exec.WithArgs(args_field_Query_node_args))
+	}, s164, exec.WithArgs(args_field_Query_node_args))
 	exec.Root(table, "Query", "nodes", func(ctx context.Context) ([]union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Nodes(ctx, fc.Args["ids"].([]string))
-	}, s164, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
+	}, s166, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
 	exec.Root(table, "Query", "rateLimit", func(ctx context.Context) (*union.RateLimit, error) {
 		return resolvers.Query().RateLimit(ctx)
-	}, s166, exec.NonNull)
+	}, s168, exec.NonNull)
 	exec.Root(table, "Query", "viewer", func(ctx context.Context) (*union.Viewer, error) {
 		return resolvers.Query().Viewer(ctx)
-	}, s167, exec.NonNull)
-	exec.Root(table, "Query", "accounts", nil, s169, exec.WithArgs(args_field_Query_accounts_args))
+	}, s169, exec.NonNull)
+	exec.Root(table, "Query", "accounts", nil, s171, exec.WithArgs(args_field_Query_accounts_args))
 	exec.Root(table, "Query", "caseStudy", func(ctx context.Context) (*career.CaseStudy, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudy(ctx, fc.Args["slug"].(string))
@@ -3229,14 +3239,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "caseStudies", func(ctx context.Context) (*career.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudies(ctx, fc.Args["filter"].(*career.Filter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s172, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
+	}, s174, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
 	exec.Root(table, "Query", "careerLevels", func(ctx context.Context) ([]*career.CareerLevel, error) {
 		return resolvers.Query().CareerLevels(ctx)
-	}, s175, exec.NonNull)
+	}, s177, exec.NonNull)
 	exec.Root(table, "Query", "route", func(ctx context.Context) (content.Route, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Route(ctx, fc.Args["path"].(string))
-	}, s176, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
+	}, s178, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
 	exec.Root(table, "Query", "page", func(ctx context.Context) (*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Page(ctx, fc.Args["path"].(string))
@@ -3244,7 +3254,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "documents", func(ctx context.Context) (*page.Connection[*content.Document], error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Documents(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s179, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
+	}, s181, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
 	exec.Root(table, "Query", "member", func(ctx context.Context) (*member.Member, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Member(ctx, fc.Args["id"].(string))
@@ -3254,9 +3264,9 @@ func NewExecTable(cfg Config) *exec.Table {
 		return resolvers.Query().Members(ctx, fc.Args["filter"].(*member.Filter), fc.Args["orderBy"].(*member.Order), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 	}, s136, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
 	exec.Root(table, "Query", "viewAs", nil, s32, exec.WithArgs(args_field_Query_viewAs_args))
-	exec.Root(table, "Query", "membershipRules", nil, s185, exec.WithArgs(args_field_Query_membershipRules_args))
-	exec.Root(table, "Query", "applications", nil, s187, exec.WithArgs(args_field_Query_applications_args))
-	exec.Root(table, "Query", "register", nil, s189, exec.WithArgs(args_field_Query_register_args))
+	exec.Root(table, "Query", "membershipRules", nil, s187, exec.WithArgs(args_field_Query_membershipRules_args))
+	exec.Root(table, "Query", "applications", nil, s189, exec.WithArgs(args_field_Query_applications_args))
+	exec.Root(table, "Query", "register", nil, s191, exec.WithArgs(args_field_Query_register_args))
 	exec.Root(table, "Query", "menu", func(ctx context.Context) (*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menu(ctx, fc.Args["handle"].(string))
@@ -3264,39 +3274,39 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "menus", func(ctx context.Context) ([]*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menus(ctx, fc.Args["handles"].([]string))
-	}, s193, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
+	}, s195, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
 	exec.Root(table, "Query", "navigationContext", func(ctx context.Context) (*nav.Context, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().NavigationContext(ctx, fc.Args["path"].(string), fc.Args["menu"].(string))
-	}, s195, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
+	}, s197, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
 	exec.Root(table, "Query", "organisation", func(ctx context.Context) (*content.Organisation, error) {
 		return resolvers.Query().Organisation(ctx)
-	}, s197, exec.NonNull)
-	exec.Root(table, "Query", "partnerApplications", nil, s198)
-	exec.Root(table, "Query", "auditTrail", nil, s199, exec.WithArgs(args_field_Query_auditTrail_args))
+	}, s199, exec.NonNull)
+	exec.Root(table, "Query", "partnerApplications", nil, s200)
+	exec.Root(table, "Query", "auditTrail", nil, s201, exec.WithArgs(args_field_Query_auditTrail_args))
 	exec.Root(table, "Query", "consentTexts", func(ctx context.Context) ([]*privacy.ConsentText, error) {
 		return resolvers.Query().ConsentTexts(ctx)
-	}, s202, exec.NonNull)
-	exec.Root(table, "Query", "erasures", nil, s203, exec.WithArgs(args_field_Query_erasures_args))
-	exec.Root(table, "Query", "retentionRules", nil, s206)
-	exec.Root(table, "Query", "exportMyData", nil, s207)
+	}, s204, exec.NonNull)
+	exec.Root(table, "Query", "erasures", nil, s205, exec.WithArgs(args_field_Query_erasures_args))
+	exec.Root(table, "Query", "retentionRules", nil, s208)
+	exec.Root(table, "Query", "exportMyData", nil, s209)
 	exec.Root(table, "Query", "erasureCertificate", func(ctx context.Context) (*privacy.Certificate, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().ErasureCertificate(ctx, fc.Args["id"].(string))
-	}, s208, exec.WithArgs(args_field_Query_erasureCertificate_args))
+	}, s210, exec.WithArgs(args_field_Query_erasureCertificate_args))
 	exec.Root(table, "Query", "search", func(ctx context.Context) (*search.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Search(ctx, fc.Args["query"].(string), fc.Args["kinds"].([]search.Kind), fc.Args["first"].(*int), fc.Args["after"].(*string))
-	}, s210, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
+	}, s212, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
 	exec.Root(table, "Query", "suggest", func(ctx context.Context) ([]*search.Suggestion, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Suggest(ctx, fc.Args["prefix"].(string), fc.Args["first"].(*int))
-	}, s213, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
-	exec.Root(table, "Query", "memberStatistics", nil, s215, exec.WithArgs(args_field_Query_memberStatistics_args))
+	}, s215, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
+	exec.Root(table, "Query", "memberStatistics", nil, s217, exec.WithArgs(args_field_Query_memberStatistics_args))
 	exec.Root(table, "Query", "therapists", func(ctx context.Context) (*page.Connection[*therapist.Found], error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Therapists(ctx, fc.Args["near"].(member.Near), fc.Args["section"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*string))
-	}, s217, exec.NonNull, exec.WithArgs(args_field_Query_therapists_args))
+	}, s219, exec.NonNull, exec.WithArgs(args_field_Query_therapists_args))
 	exec.Root(table, "Query", "specialistSection", func(ctx context.Context) (*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSection(ctx, fc.Args["slug"].(string))
@@ -3304,7 +3314,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "specialistSections", func(ctx context.Context) ([]*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSections(ctx, fc.Args["status"].(*unit.Status))
-	}, s220, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
+	}, s222, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
 	exec.Root(table, "Query", "region", func(ctx context.Context) (*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Region(ctx, fc.Args["slug"].(string))
@@ -3312,70 +3322,70 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "regions", func(ctx context.Context) ([]*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Regions(ctx, fc.Args["nation"].(*unit.Nation))
-	}, s224, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
+	}, s226, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
 	exec.Root(table, "Query", "committee", func(ctx context.Context) (*unit.Committee, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Committee(ctx, fc.Args["slug"].(string))
 	}, s129, exec.WithArgs(args_field_Query_committee_args))
 	exec.Root(table, "Query", "committees", func(ctx context.Context) ([]*unit.Committee, error) {
 		return resolvers.Query().Committees(ctx)
-	}, s228, exec.NonNull)
-	exec.Root(table, "Mutation", "join", nil, s229, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
-	exec.Root(table, "Mutation", "setPassword", nil, s231, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
-	exec.Root(table, "Mutation", "signIn", nil, s231, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
-	exec.Root(table, "Mutation", "signOut", nil, s234, exec.NonNull)
-	exec.Root(table, "Mutation", "signOutEverywhere", nil, s234, exec.NonNull)
-	exec.Root(table, "Mutation", "requestPasswordReset", nil, s235, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
-	exec.Root(table, "Mutation", "changePassword", nil, s231, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
-	exec.Root(table, "Mutation", "grantRole", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_grantRole_args))
-	exec.Root(table, "Mutation", "revokeRole", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeRole_args))
-	exec.Root(table, "Mutation", "suspendAccount", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendAccount_args))
-	exec.Root(table, "Mutation", "reinstateAccount", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateAccount_args))
-	exec.Root(table, "Mutation", "beginTotp", nil, s243, exec.NonNull, exec.WithArgs(args_field_Mutation_beginTotp_args))
-	exec.Root(table, "Mutation", "confirmTotp", nil, s245, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmTotp_args))
-	exec.Root(table, "Mutation", "disableTotp", nil, s231, exec.NonNull, exec.WithArgs(args_field_Mutation_disableTotp_args))
-	exec.Root(table, "Mutation", "updateProfile", nil, s248, exec.NonNull, exec.WithArgs(args_field_Mutation_updateProfile_args))
-	exec.Root(table, "Mutation", "setFieldAudience", nil, s248, exec.NonNull, exec.WithArgs(args_field_Mutation_setFieldAudience_args))
-	exec.Root(table, "Mutation", "setPhoto", nil, s248, exec.NonNull, exec.WithArgs(args_field_Mutation_setPhoto_args))
-	exec.Root(table, "Mutation", "removePhoto", nil, s248, exec.NonNull)
-	exec.Root(table, "Mutation", "lockFieldAudience", nil, s248, exec.NonNull, exec.WithArgs(args_field_Mutation_lockFieldAudience_args))
-	exec.Root(table, "Mutation", "acceptApplication", nil, s253, exec.NonNull, exec.WithArgs(args_field_Mutation_acceptApplication_args))
-	exec.Root(table, "Mutation", "declineApplication", nil, s253, exec.NonNull, exec.WithArgs(args_field_Mutation_declineApplication_args))
-	exec.Root(table, "Mutation", "applyForMembership", nil, s253, exec.NonNull, exec.WithArgs(args_field_Mutation_applyForMembership_args))
-	exec.Root(table, "Mutation", "withdrawApplication", nil, s253, exec.NonNull)
-	exec.Root(table, "Mutation", "renewMembership", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_renewMembership_args))
-	exec.Root(table, "Mutation", "resignMembership", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_resignMembership_args))
-	exec.Root(table, "Mutation", "changeGrade", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_changeGrade_args))
-	exec.Root(table, "Mutation", "suspendMembership", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendMembership_args))
-	exec.Root(table, "Mutation", "reinstateMembership", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateMembership_args))
-	exec.Root(table, "Mutation", "endMembership", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_endMembership_args))
-	exec.Root(table, "Mutation", "stateRegistration", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_stateRegistration_args))
-	exec.Root(table, "Mutation", "verifyRegistration", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_verifyRegistration_args))
-	exec.Root(table, "Mutation", "stateInsurance", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_stateInsurance_args))
-	exec.Root(table, "Mutation", "joinSection", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_joinSection_args))
-	exec.Root(table, "Mutation", "leaveSection", nil, s257, exec.NonNull, exec.WithArgs(args_field_Mutation_leaveSection_args))
-	exec.Root(table, "Mutation", "transferSectionMembers", nil, s269, exec.NonNull, exec.WithArgs(args_field_Mutation_transferSectionMembers_args))
-	exec.Root(table, "Mutation", "appointToPost", nil, s271, exec.NonNull, exec.WithArgs(args_field_Mutation_appointToPost_args))
-	exec.Root(table, "Mutation", "endTerm", nil, s271, exec.NonNull, exec.WithArgs(args_field_Mutation_endTerm_args))
-	exec.Root(table, "Mutation", "addMembershipRule", nil, s274, exec.NonNull, exec.WithArgs(args_field_Mutation_addMembershipRule_args))
-	exec.Root(table, "Mutation", "scheduleElection", nil, s276, exec.NonNull, exec.WithArgs(args_field_Mutation_scheduleElection_args))
-	exec.Root(table, "Mutation", "createPartnerApplication", nil, s278, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
-	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s278, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
-	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s278, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
-	exec.Root(table, "Mutation", "createKey", nil, s282, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
-	exec.Root(table, "Mutation", "revokeKey", nil, s284, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
-	exec.Root(table, "Mutation", "beginPasskey", nil, s286, exec.NonNull)
-	exec.Root(table, "Mutation", "addPasskey", nil, s231, exec.NonNull, exec.WithArgs(args_field_Mutation_addPasskey_args))
-	exec.Root(table, "Mutation", "removePasskey", nil, s231, exec.NonNull, exec.WithArgs(args_field_Mutation_removePasskey_args))
-	exec.Root(table, "Mutation", "beginPasskeySignIn", nil, s286, exec.NonNull)
-	exec.Root(table, "Mutation", "signInByPasskey", nil, s231, exec.NonNull, exec.WithArgs(args_field_Mutation_signInByPasskey_args))
-	exec.Root(table, "Mutation", "giveConsent", nil, s290, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
-	exec.Root(table, "Mutation", "withdrawConsent", nil, s290, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
-	exec.Root(table, "Mutation", "eraseMember", nil, s293, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
-	exec.Root(table, "Mutation", "cancelErasure", nil, s293, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
-	exec.Root(table, "Mutation", "executeErasure", nil, s293, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
-	exec.Root(table, "Mutation", "publishConsentText", nil, s297, exec.NonNull, exec.WithArgs(args_field_Mutation_publishConsentText_args))
-	exec.Root(table, "Mutation", "setErasureWait", nil, s299, exec.NonNull, exec.WithArgs(args_field_Mutation_setErasureWait_args))
-	exec.Root(table, "Mutation", "setTherapistListing", nil, s301, exec.NonNull, exec.WithArgs(args_field_Mutation_setTherapistListing_args))
+	}, s230, exec.NonNull)
+	exec.Root(table, "Mutation", "join", nil, s231, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
+	exec.Root(table, "Mutation", "setPassword", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
+	exec.Root(table, "Mutation", "signIn", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
+	exec.Root(table, "Mutation", "signOut", nil, s236, exec.NonNull)
+	exec.Root(table, "Mutation", "signOutEverywhere", nil, s236, exec.NonNull)
+	exec.Root(table, "Mutation", "requestPasswordReset", nil, s237, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
+	exec.Root(table, "Mutation", "changePassword", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
+	exec.Root(table, "Mutation", "grantRole", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_grantRole_args))
+	exec.Root(table, "Mutation", "revokeRole", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeRole_args))
+	exec.Root(table, "Mutation", "suspendAccount", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendAccount_args))
+	exec.Root(table, "Mutation", "reinstateAccount", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateAccount_args))
+	exec.Root(table, "Mutation", "beginTotp", nil, s245, exec.NonNull, exec.WithArgs(args_field_Mutation_beginTotp_args))
+	exec.Root(table, "Mutation", "confirmTotp", nil, s247, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmTotp_args))
+	exec.Root(table, "Mutation", "disableTotp", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_disableTotp_args))
+	exec.Root(table, "Mutation", "updateProfile", nil, s250, exec.NonNull, exec.WithArgs(args_field_Mutation_updateProfile_args))
+	exec.Root(table, "Mutation", "setFieldAudience", nil, s250, exec.NonNull, exec.WithArgs(args_field_Mutation_setFieldAudience_args))
+	exec.Root(table, "Mutation", "setPhoto", nil, s250, exec.NonNull, exec.WithArgs(args_field_Mutation_setPhoto_args))
+	exec.Root(table, "Mutation", "removePhoto", nil, s250, exec.NonNull)
+	exec.Root(table, "Mutation", "lockFieldAudience", nil, s250, exec.NonNull, exec.WithArgs(args_field_Mutation_lockFieldAudience_args))
+	exec.Root(table, "Mutation", "acceptApplication", nil, s255, exec.NonNull, exec.WithArgs(args_field_Mutation_acceptApplication_args))
+	exec.Root(table, "Mutation", "declineApplication", nil, s255, exec.NonNull, exec.WithArgs(args_field_Mutation_declineApplication_args))
+	exec.Root(table, "Mutation", "applyForMembership", nil, s255, exec.NonNull, exec.WithArgs(args_field_Mutation_applyForMembership_args))
+	exec.Root(table, "Mutation", "withdrawApplication", nil, s255, exec.NonNull)
+	exec.Root(table, "Mutation", "renewMembership", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_renewMembership_args))
+	exec.Root(table, "Mutation", "resignMembership", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_resignMembership_args))
+	exec.Root(table, "Mutation", "changeGrade", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_changeGrade_args))
+	exec.Root(table, "Mutation", "suspendMembership", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendMembership_args))
+	exec.Root(table, "Mutation", "reinstateMembership", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateMembership_args))
+	exec.Root(table, "Mutation", "endMembership", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_endMembership_args))
+	exec.Root(table, "Mutation", "stateRegistration", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_stateRegistration_args))
+	exec.Root(table, "Mutation", "verifyRegistration", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_verifyRegistration_args))
+	exec.Root(table, "Mutation", "stateInsurance", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_stateInsurance_args))
+	exec.Root(table, "Mutation", "joinSection", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_joinSection_args))
+	exec.Root(table, "Mutation", "leaveSection", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_leaveSection_args))
+	exec.Root(table, "Mutation", "transferSectionMembers", nil, s271, exec.NonNull, exec.WithArgs(args_field_Mutation_transferSectionMembers_args))
+	exec.Root(table, "Mutation", "appointToPost", nil, s273, exec.NonNull, exec.WithArgs(args_field_Mutation_appointToPost_args))
+	exec.Root(table, "Mutation", "endTerm", nil, s273, exec.NonNull, exec.WithArgs(args_field_Mutation_endTerm_args))
+	exec.Root(table, "Mutation", "addMembershipRule", nil, s276, exec.NonNull, exec.WithArgs(args_field_Mutation_addMembershipRule_args))
+	exec.Root(table, "Mutation", "scheduleElection", nil, s278, exec.NonNull, exec.WithArgs(args_field_Mutation_scheduleElection_args))
+	exec.Root(table, "Mutation", "createPartnerApplication", nil, s280, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
+	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s280, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
+	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s280, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
+	exec.Root(table, "Mutation", "createKey", nil, s284, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
+	exec.Root(table, "Mutation", "revokeKey", nil, s286, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
+	exec.Root(table, "Mutation", "beginPasskey", nil, s288, exec.NonNull)
+	exec.Root(table, "Mutation", "addPasskey", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_addPasskey_args))
+	exec.Root(table, "Mutation", "removePasskey", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_removePasskey_args))
+	exec.Root(table, "Mutation", "beginPasskeySignIn", nil, s288, exec.NonNull)
+	exec.Root(table, "Mutation", "signInByPasskey", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_signInByPasskey_args))
+	exec.Root(table, "Mutation", "giveConsent", nil, s292, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
+	exec.Root(table, "Mutation", "withdrawConsent", nil, s292, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
+	exec.Root(table, "Mutation", "eraseMember", nil, s295, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
+	exec.Root(table, "Mutation", "cancelErasure", nil, s295, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
+	exec.Root(table, "Mutation", "executeErasure", nil, s295, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
+	exec.Root(table, "Mutation", "publishConsentText", nil, s299, exec.NonNull, exec.WithArgs(args_field_Mutation_publishConsentText_args))
+	exec.Root(table, "Mutation", "setErasureWait", nil, s301, exec.NonNull, exec.WithArgs(args_field_Mutation_setErasureWait_args))
+	exec.Root(table, "Mutation", "setTherapistListing", nil, s303, exec.NonNull, exec.WithArgs(args_field_Mutation_setTherapistListing_args))
 	return table
 }

@@ -481,7 +481,7 @@ type SignInInput struct {
 
 // What became of signing in.
 type SignInPayload struct {
-	// Who is signed in now; null if signing in failed.
+	// Who is signed in now; null if signing in failed. It is answered as to them, also in what lies below.
 	Viewer *union.Viewer `json:"viewer,omitempty"`
 	// When the session ends by itself; null if signing in failed.
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`

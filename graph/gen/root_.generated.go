@@ -66,6 +66,7 @@ type ResolverRoot interface {
 	SpecialistSection() SpecialistSectionResolver
 	Term() TermResolver
 	Therapist() TherapistResolver
+	UnitStanding() UnitStandingResolver
 	Viewer() ViewerResolver
 }
 
@@ -1040,6 +1041,11 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	UnitStanding struct {
+		Can  func(childComplexity int) int
+		Unit func(childComplexity int) int
+	}
+
 	UserError struct {
 		Code    func(childComplexity int) int
 		Field   func(childComplexity int) int
@@ -1055,6 +1061,7 @@ type ComplexityRoot struct {
 		Member                func(childComplexity int) int
 		MembershipApplication func(childComplexity int) int
 		Record                func(childComplexity int) int
+		Units                 func(childComplexity int) int
 	}
 
 	ViewerAccess struct {
@@ -5371,6 +5378,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TransferSectionMembersPayload.UserErrors(childComplexity), true
 
+	case "UnitStanding.can":
+		if e.ComplexityRoot.UnitStanding.Can == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnitStanding.Can(childComplexity), true
+	case "UnitStanding.unit":
+		if e.ComplexityRoot.UnitStanding.Unit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UnitStanding.Unit(childComplexity), true
+
 	case "UserError.code":
 		if e.ComplexityRoot.UserError.Code == nil {
 			break
@@ -5438,6 +5458,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Viewer.Record(childComplexity), true
+	case "Viewer.units":
+		if e.ComplexityRoot.Viewer.Units == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Viewer.Units(childComplexity), true
 
 	case "ViewerAccess.canRead":
 		if e.ComplexityRoot.ViewerAccess.CanRead == nil {
@@ -5669,7 +5695,17 @@ type Viewer {
   account: Account
   "The application of a partner that asks with a key; null if none does."
   application: PartnerApplicationName
-  "What you may do, in no order."
+  "What you may do, in no order. What you may do in a section or region of yours only stands in units."
+  can: [Permission!]!
+  "The sections and regions in which you may do more than elsewhere: those on whose committees you serve today, or that to which your key is limited."
+  units: [UnitStanding!]! @listSize(assumedSize: 3)
+}
+
+"What you may do in one section or region."
+type UnitStanding @cacheControl(scope: PRIVATE) {
+  "The section or region; null if you may not know of it."
+  unit: Unit @cacheControl(scope: PRIVATE)
+  "What you may do there and not elsewhere, in no order."
   can: [Permission!]!
 }
 
@@ -5739,6 +5775,8 @@ enum Permission {
   READ_AUDIT
   "Change the rules of membership, the texts that members agree to, and how long an erasure waits."
   MANAGE_RULES
+  "See of the members of a section or region what they show to its committee. Who serves on it may, in that one."
+  READ_COMMITTEE
 }
 
 "What somebody who wants to become a member tells of themselves."
@@ -5793,7 +5831,7 @@ type JoinPayload {
 
 "What became of signing in."
 type SignInPayload {
-  "Who is signed in now; null if signing in failed."
+  "Who is signed in now; null if signing in failed. It is answered as to them, also in what lies below."
   viewer: Viewer
   "When the session ends by itself; null if signing in failed."
   expiresAt: DateTime
@@ -8451,8 +8489,8 @@ type SpecialistSection implements Node @cacheControl(scope: PUBLIC) {
   subPages("Only those for this purpose." kind: SubPageKind): [Page!]! @listSize(assumedSize: 6)
   "Its committee."
   committee: Committee
-  "How many people belonged to it on a day: a published figure that counts everyone, also those whom the directory does not list."
-  memberCount("The day; today if left out." asOf: Date): Int! @cacheControl(scope: PUBLIC) @cost(weight: 1)
+  "How many members belonged to it on a day: a published figure that counts everyone whose membership had begun and had neither ended nor lapsed, also those whom the directory does not list."
+  memberCount("The day; today if left out." asOf: Date): Int! @cacheControl(scope: PUBLIC) @cost(weight: 5)
   "The members who let you see that they belong to it today, by name."
   members("The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): MemberConnection! @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
 }
@@ -8479,8 +8517,8 @@ type Region implements Node @cacheControl(scope: PUBLIC) {
   subPages("Only those for this purpose." kind: SubPageKind): [Page!]! @listSize(assumedSize: 5)
   "Its committee."
   committee: Committee
-  "How many of its members had joined by a day: a published figure that counts everyone, also those whom the directory does not list."
-  memberCount("The day; today if left out." asOf: Date): Int! @cacheControl(scope: PUBLIC) @cost(weight: 1)
+  "How many of those who are of it today were members on a day: a published figure that counts everyone whose membership had begun and had neither ended nor lapsed, also those whom the directory does not list."
+  memberCount("The day; today if left out." asOf: Date): Int! @cacheControl(scope: PUBLIC) @cost(weight: 5)
   "The members who let you see that they belong to it, by name."
   members("The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): MemberConnection! @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
 }
@@ -10145,6 +10183,16 @@ func childFields_TransferSectionMembersPayload(ctx context.Context, ec *executio
 	return nil, fmt.Errorf("no field named %q was found under type TransferSectionMembersPayload", field.Name)
 }
 
+func childFields_UnitStanding(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "unit":
+		return fieldContext_UnitStanding_unit(ctx, ec, field)
+	case "can":
+		return fieldContext_UnitStanding_can(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UnitStanding", field.Name)
+}
+
 func childFields_UserError(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "code":
@@ -10165,6 +10213,8 @@ func childFields_Viewer(ctx context.Context, ec *executionContext, field graphql
 		return fieldContext_Viewer_application(ctx, ec, field)
 	case "can":
 		return fieldContext_Viewer_can(ctx, ec, field)
+	case "units":
+		return fieldContext_Viewer_units(ctx, ec, field)
 	case "member":
 		return fieldContext_Viewer_member(ctx, ec, field)
 	case "membershipApplication":

@@ -5,6 +5,8 @@ package union
 import (
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/node"
 	"github.com/collegium/collegium/internal/viewer"
@@ -37,6 +39,14 @@ type Viewer struct {
 	// Application is the partner's application that asks; nil if none does.
 	Application *identity.KeyHolder
 	Can         []viewer.Permission
+	// Units are those in which they may do more.
+	Units []*UnitStanding
+}
+
+// UnitStanding is what somebody may do in one section or region.
+type UnitStanding struct {
+	UnitID uuid.UUID
+	Can    []viewer.Permission
 }
 
 // UserError is why a mutation changed nothing.

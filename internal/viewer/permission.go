@@ -44,6 +44,7 @@ const (
 	ManageAccounts     Permission = "MANAGE_ACCOUNTS"
 	ReadAudit          Permission = "READ_AUDIT"
 	ManageRules        Permission = "MANAGE_RULES"
+	ReadCommittee      Permission = "READ_COMMITTEE"
 )
 
 // Rule says who has a permission.
@@ -54,6 +55,9 @@ type Rule struct {
 	// ByUnit says that a key that is limited to a section or region has it too: whatever
 	// is read by it is kept to the viewer's Unit. Without it such a key doesn't have it.
 	ByUnit bool
+	// OfUnits says that who has it has it in some sections or regions only: those on
+	// whose committees they serve.
+	OfUnits bool
 }
 
 // Rules is the one table of who may do what. The directive @requires of the schema,
@@ -72,13 +76,27 @@ var Rules = []Rule{
 	{Permission: ManageAccounts, Has: Administrator},
 	{Permission: ReadAudit, Has: Administrator},
 	{Permission: ManageRules, Has: Administrator},
+	{Permission: ReadCommittee, Has: SectionOfficer, OfUnits: true},
 }
 
-// Can returns what the viewer may do, in the order of the table.
+// Can returns what the viewer may do, in the order of the table, without what they
+// may do in some sections or regions only.
 func (v Viewer) Can() []Permission {
 	can := []Permission{}
 	for _, r := range Rules {
-		if v.has(r) {
+		if !r.OfUnits && v.has(r) {
+			can = append(can, r.Permission)
+		}
+	}
+	return can
+}
+
+// CanInUnits returns what the viewer may do in their sections and regions and not
+// elsewhere: those on whose committees they serve, or that of their key.
+func (v Viewer) CanInUnits() []Permission {
+	can := []Permission{}
+	for _, r := range Rules {
+		if (r.OfUnits && v.May(ReadDirectory) || r.ByUnit && v.Unit != Viewer{}.Unit) && v.has(r) {
 			can = append(can, r.Permission)
 		}
 	}
