@@ -2,7 +2,6 @@ package unit
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -97,8 +96,7 @@ func (s *Store) SectionsOf(ctx context.Context, v viewer.Viewer, members []uuid.
 		Section
 	}
 	rows, err := pg.All[row](ctx, s.DB, `
-		-- Periods of one membership may overlap.
-		SELECT DISTINCT ON (m.id, u.position)
+		SELECT
 			m.id AS member_id,`+sectionColumns+`
 		FROM `+sight.Shape.Table("sections")+` m
 		JOIN`+unitTables+` ON u.id = m.section_id
@@ -149,10 +147,7 @@ func (s *Store) SectionIDsOf(ctx context.Context, v viewer.Viewer, members []uui
 	}
 	byMember := make(map[uuid.UUID][]uuid.UUID, len(members))
 	for _, r := range rows {
-		// Periods of one membership may overlap.
-		if ids := byMember[r.MemberID]; !slices.Contains(ids, r.SectionID) {
-			byMember[r.MemberID] = append(ids, r.SectionID)
-		}
+		byMember[r.MemberID] = append(byMember[r.MemberID], r.SectionID)
 	}
 	return byMember, nil
 }
