@@ -172,6 +172,13 @@ func (r *mutationResolver) EndMembership(ctx context.Context, input gen.EndMembe
 	})
 }
 
+// RemovePhotoOfMember is the resolver for the removePhotoOfMember field.
+func (r *mutationResolver) RemovePhotoOfMember(ctx context.Context, input gen.RemovePhotoOfMemberInput) (*gen.RecordPayload, error) {
+	return r.keep(ctx, input.Member, func(v viewer.Viewer, m uuid.UUID) (uuid.UUID, error) {
+		return m, r.db.members.RemovePhotoOf(ctx, v, m)
+	})
+}
+
 // StateRegistration is the resolver for the stateRegistration field.
 func (r *mutationResolver) StateRegistration(ctx context.Context, input gen.StateRegistrationInput) (*gen.RecordPayload, error) {
 	return r.keepOwn(ctx, input.Member, func(v viewer.Viewer, m *uuid.UUID) (uuid.UUID, error) {

@@ -451,3 +451,41 @@ func TestNodesAreKept(t *testing.T) {
 		}
 	}
 }
+
+// TestTheOfficeReachesEveryone removes the photo of a member who is listed for nobody,
+// by the ID of the record: a member can't.
+func TestTheOfficeReachesEveryone(t *testing.T) {
+	t.Parallel()
+	db := demoDB(t)
+	h := graphOn(t, db, withJobs(t))
+	do := asking(t, h)
+	const own = `(SELECT member_id FROM accounts WHERE email = 'member@example.org')`
+	mustExec(t, db, `UPDATE members SET listing_audience = 'NOBODY' WHERE id = `+own)
+	mustExec(t, db, `INSERT INTO member_details (member_id, field, audience, value) VALUES (`+own+`, 'PHOTO', 'NOBODY', 'photos/x.jpg')
+		ON CONFLICT (member_id, field) DO UPDATE SET audience = 'NOBODY', value = 'photos/x.jpg'`)
+	mustExec(t, db, `INSERT INTO member_photos (member_id, id, jpeg, width, height) VALUES (`+own+`, gen_random_uuid(), '\xffd8', 1, 1) ON CONFLICT DO NOTHING`)
+	officer, member := signedIn(t, h, db, "membership"), signedIn(t, h, db, "member")
+	number := at(do(member, `{ viewer { record { number } } }`).Data, "viewer", "record", "number").(string)
+	found := do(officer, `{ register(filter: {text: "`+number+`"}) { nodes { id number member { id } } } }`)
+	record, _ := at(found.Data, "register", "nodes", 0, "id").(string)
+	if record == "" || at(found.Data, "register", "nodes", 0, "member") != nil {
+		t.Fatalf("the office finds %v", found.Data)
+	}
+	remove := `mutation { removePhotoOfMember(input: {member: "` + record + `"}) { record { number } userErrors { code field } } }`
+	if a := decode(t, h.Execute(member, params(remove, nil)).Body); len(a.Errors) != 1 || a.Errors[0].Extensions["code"] != "FORBIDDEN" {
+		t.Errorf("a member: %+v", a)
+	}
+	for range 2 {
+		if a := do(officer, remove); at(a.Data, "removePhotoOfMember", "record", "number") != number {
+			t.Errorf("the office: %v", a.Data)
+		}
+	}
+	n, err := pg.Scalar[int](t.Context(), db, `SELECT (SELECT count(*) FROM member_photos WHERE member_id = `+own+`)
+		+ (SELECT count(*) FROM member_details WHERE field = 'PHOTO' AND value IS NOT NULL AND member_id = `+own+`)`)
+	if err != nil || n != 0 {
+		t.Errorf("%d rows of the photo are left (%v)", n, err)
+	}
+	if got := wrong(do(officer, `mutation { removePhotoOfMember(input: {member: "`+node.ID("Member", uuid.New())+`"}) { userErrors { code field } } }`), "removePhotoOfMember"); got != "INVALID input member" {
+		t.Errorf("nobody: %s", got)
+	}
+}

@@ -347,6 +347,12 @@ type RemovePasskeyInput struct {
 	ID string `json:"id"`
 }
 
+// Whose photo is removed.
+type RemovePhotoOfMemberInput struct {
+	// The member.
+	Member string `json:"member"`
+}
+
 // Whose membership to renew.
 type RenewMembershipInput struct {
 	// The member; you if left out.

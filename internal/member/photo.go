@@ -73,6 +73,20 @@ func (s *Store) RemovePhoto(ctx context.Context, v viewer.Viewer) (_ *Member, er
 		)`, pgx.StrictNamedArgs{})
 }
 
+// RemovePhotoOf removes the photo of a member, if there is one, for who keeps the
+// register. Whether the member is listed makes no difference.
+func (s *Store) RemovePhotoOf(ctx context.Context, v viewer.Viewer, id uuid.UUID) (err error) {
+	defer errs.Wrap(&err, "member.RemovePhotoOf(%s)", id)
+	if !v.May(viewer.ManageRegister) {
+		return errs.Forbidden
+	}
+	found, err := pg.Scalar[bool](ctx, s.DB, `SELECT remove_photo_of(@id)`, pgx.StrictNamedArgs{"id": id})
+	if err == nil && !found {
+		return errs.Invalidf("input.member", "there is no such member")
+	}
+	return err
+}
+
 // PhotoFile is a photo as it is served.
 type PhotoFile struct {
 	JPEG, SHA256 []byte
