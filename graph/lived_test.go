@@ -122,8 +122,9 @@ func live(t *testing.T, db *pgxpool.Pool, pools map[string][]any) {
 	mustExec(t, db, `INSERT INTO application_key_uses (key_id, used_at) SELECT id, now() FROM application_keys`)
 
 	// An application was declined, and an account suspended.
-	mustExec(t, db, `INSERT INTO passkeys (id, account_id, credential_id, credential, name, last_used_at)
-		SELECT gen_random_uuid(), id, decode(md5(id::text), 'hex'), '{}', 'Telephone', now() FROM accounts`)
+	mustExec(t, db, `INSERT INTO passkeys (id, account_id, credential_id, credential, name)
+		SELECT gen_random_uuid(), id, decode(md5(id::text), 'hex'), '{}', 'Telephone' FROM accounts`)
+	mustExec(t, db, `INSERT INTO passkey_uses (passkey_id, account_id, state, last_used_at) SELECT id, account_id, '{}', now() FROM passkeys`)
 	mustExec(t, db, `INSERT INTO accounts (id, email, email_verified_at, suspended_at) VALUES ('01920000-0000-7000-8000-0000000000d1', 'twice@example.org', now(), now())`)
 	mustExec(t, db, `INSERT INTO membership_applications (id, account_id, display_name, grade) VALUES (gen_random_uuid(), '01920000-0000-7000-8000-0000000000d1', 'Asked Twice', 'STUDENT')`)
 	waiting := decode(t, h.Execute(as["membership"], params(`{ applications(status: SUBMITTED, last: 1) { nodes { id } } }`, nil)).Body).Data
