@@ -3163,6 +3163,36 @@ func unmarshalInputReinstateMembershipInput(ctx context.Context, ec *executionCo
 	return it, nil
 }
 
+func unmarshalInputRemovePhotoOfMemberInput(ctx context.Context, ec *executionContext, obj any) (RemovePhotoOfMemberInput, error) {
+	var it RemovePhotoOfMemberInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"member"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "member":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("member"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Member = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputRenewMembershipInput(ctx context.Context, ec *executionContext, obj any) (RenewMembershipInput, error) {
 	var it RenewMembershipInput
 	if obj == nil {
@@ -5303,6 +5333,11 @@ func marshalNRegulatoryBody2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋme
 
 func unmarshalNReinstateMembershipInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐReinstateMembershipInput(ctx context.Context, ec *executionContext, v any) (ReinstateMembershipInput, error) {
 	res, err := unmarshalInputReinstateMembershipInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalNRemovePhotoOfMemberInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐRemovePhotoOfMemberInput(ctx context.Context, ec *executionContext, v any) (RemovePhotoOfMemberInput, error) {
+	res, err := unmarshalInputRemovePhotoOfMemberInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 

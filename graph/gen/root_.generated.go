@@ -621,6 +621,7 @@ type ComplexityRoot struct {
 		ReinstatePartnerApplication func(childComplexity int, input SuspendPartnerApplicationInput) int
 		RemovePasskey               func(childComplexity int, input RemovePasskeyInput) int
 		RemovePhoto                 func(childComplexity int) int
+		RemovePhotoOfMember         func(childComplexity int, input RemovePhotoOfMemberInput) int
 		RenewMembership             func(childComplexity int, input RenewMembershipInput) int
 		RequestPasswordReset        func(childComplexity int, input RequestPasswordResetInput) int
 		ResignMembership            func(childComplexity int, input ResignMembershipInput) int
@@ -3435,6 +3436,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RemovePhoto(childComplexity), true
+	case "Mutation.removePhotoOfMember":
+		if e.ComplexityRoot.Mutation.RemovePhotoOfMember == nil {
+			break
+		}
+
+		args, err := field_Mutation_removePhotoOfMember_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RemovePhotoOfMember(childComplexity, args["input"].(RemovePhotoOfMemberInput)), true
 	case "Mutation.renewMembership":
 		if e.ComplexityRoot.Mutation.RenewMembership == nil {
 			break
@@ -5567,6 +5579,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputRegisterFilter,
 		unmarshalInputReinstateMembershipInput,
 		unmarshalInputRemovePasskeyInput,
+		unmarshalInputRemovePhotoOfMemberInput,
 		unmarshalInputRenewMembershipInput,
 		unmarshalInputRequestPasswordResetInput,
 		unmarshalInputResignMembershipInput,
@@ -6460,7 +6473,7 @@ type DocumentEdge {
 }
 `, BuiltIn: false},
 	{Name: "../member.graphqls", Input: `extend type Query {
-  "The member with this ID; null if there is none whom you may see."
+  "The member with this ID; null if there is none whom you may see. Whom the directory lists for nobody is null to the office too, which reaches everyone by register."
   member("An ID that the graph returned." id: ID!): Member @cacheControl(scope: PUBLIC)
   "The directory: the members who chose to be found by you. What a member keeps from you cannot be filtered by, sorted by or counted."
   members("Which ones; all if left out." filter: MemberFilter, "In which order; by name if left out." orderBy: MemberOrder, "The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): MemberConnection! @cacheControl(scope: PUBLIC) @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
@@ -6882,6 +6895,8 @@ extend type Mutation {
   reinstateMembership("Whose, from when." input: ReinstateMembershipInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
   "End a membership. From the day after on the member holds no post and belongs to no section."
   endMembership("Whose, why, from when." input: EndMembershipInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
+  "Remove the photo of a member, as one that should not be shown. They can choose another; to keep a photo from others, lock its audience. Without a photo it changes nothing."
+  removePhotoOfMember("Whose." input: RemovePhotoOfMemberInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
   "State a number with the regulator. It counts once staff has verified it."
   stateRegistration("Whose, and which number." input: StateRegistrationInput!): RecordPayload! @requires(permission: KEEP_RECORD) @cost(weight: 10)
   "Note that a number was found in the register of the regulator. CONFLICT if the member states another by now."
@@ -7182,6 +7197,12 @@ input SuspendMembershipInput {
   reason: String!
   "From which day on; today if left out."
   on: Date
+}
+
+"Whose photo is removed."
+input RemovePhotoOfMemberInput {
+  "The member."
+  member: ID!
 }
 
 "Whom to reinstate."
