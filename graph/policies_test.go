@@ -130,6 +130,7 @@ var tellsOfOthers = map[string]string{
 	"section_member_counts": "numbers, which are published",
 	"region_member_counts":  "the same",
 	"renewals_due":          "numbers, to who may read statistics",
+	"remove_photo_of":       "whether there is such a member, to who may change the register; others it refuses",
 	"name_of_reader":        "the name of a partner, to who was read of by it",
 	"prune_changes":         "nothing; it removes old notes",
 	"therapist_listings_of": "listings, to oneself and to who may read the register",
