@@ -408,10 +408,16 @@ var typeName = regexp.MustCompile(`"__typename":"([A-Za-z]+)"`)
 // the time.
 func unlimited(c *server.Config) { c.RatePoints = 0 }
 
-// waysToTypes ask for all fields of every type, by each shortest way.
+// waysToTypes ask for all fields of every type, by each shortest way, and of what is one's
+// own by one that begins with the viewer too: viewAs is as short, and shows less.
 func waysToTypes(schema *ast.Schema, pools map[string][]any) (all []string) {
-	for name, ways := range waysTo(schema, pools, 1) {
-		for _, w := range ways {
+	shortest := waysTo(schema, pools, 1)
+	for name, ways := range waysTo(schema, pools, 2) {
+		for i, w := range ways {
+			known := slices.ContainsFunc(shortest[name], func(s way) bool { return s.path() == w.path() })
+			if w.steps[0].Name != "viewer" && !known && i > 0 {
+				continue
+			}
 			if query, ok := w.query(schema, schema.Types[name], pools); ok {
 				all = append(all, query)
 			}
