@@ -78,7 +78,7 @@ func (l *list) byName(k page.Keyset) string {
 	}
 	if l.conditions == "" && l.near == "" {
 		return `
-		-- Periods of one membership may overlap.
+		-- Each member once.
 		SELECT DISTINCT ON (m.name_in_section COLLATE "und-x-icu", m.id)` + l.selected() + `
 		FROM ` + l.Table("sections") + ` m
 		WHERE m.section_id = ` + l.section + ` AND ` + today + ` AND ` + l.visible + ` AND ` + l.showsSections +
