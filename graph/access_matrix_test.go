@@ -46,6 +46,7 @@ var standings = []struct {
 // seen: every field of every type is asked as each role.
 func TestAccessPage(t *testing.T) {
 	t.Parallel()
+	inTurn(t)
 	var b strings.Builder
 	b.WriteString(`# Who may do what, and who sees what
 

@@ -147,6 +147,7 @@ func TestHiddenFieldsAreNotFilteredSortedSearchedOrCounted(t *testing.T) {
 // leads to one, as each role and with each kind of key.
 func TestAMemberReachedByAnyPathShowsTheSame(t *testing.T) {
 	t.Parallel()
+	inTurn(t)
 	schema := gen.NewExecutableSchema(gen.Config{}).Schema()
 	p := plant(t, nil)
 	mustExec(t, p.db, `UPDATE case_studies SET member_id = (SELECT id FROM members WHERE key = 'gen-1-7')`)

@@ -114,6 +114,7 @@ var wholeTables = []struct{ begins, ends, reason string }{
 // arguments: none reads the whole of a table with more than a thousand rows.
 func TestQueryPlans(t *testing.T) {
 	t.Parallel()
+	inTurn(t)
 	db := pgtest.NewWith(t, "large", loadLarge)
 	h := graphOn(t, db)
 	statements := map[string]string{} // and the first query that sends each
@@ -191,6 +192,7 @@ func TestQueryPlans(t *testing.T) {
 // the plan of a statement that calls them does not show, where everyone is one.
 func TestPlansOfTherapists(t *testing.T) {
 	t.Parallel()
+	inTurn(t)
 	db := pgtest.NewWith(t, "large", loadLarge)
 	for _, sql := range []string{
 		`INSERT INTO member_details (member_id, field, audience, value, latitude, longitude)
