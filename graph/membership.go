@@ -10,6 +10,8 @@ import (
 	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/membership"
 	"github.com/collegium/collegium/internal/node"
+	"github.com/collegium/collegium/internal/once"
+	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/unit"
 	"github.com/collegium/collegium/internal/viewer"
 )
@@ -53,12 +55,12 @@ func parseOptionalMember(opaque *string) (*uuid.UUID, error) {
 }
 
 // keep answers a mutation that changes the record of a member.
-func (r *Resolver) keep(ctx context.Context, opaque string, change func(viewer.Viewer, uuid.UUID) (uuid.UUID, error)) (*gen.RecordPayload, error) {
-	return r.keepOwn(ctx, &opaque, func(v viewer.Viewer, m *uuid.UUID) (uuid.UUID, error) { return change(v, *m) })
+func (r *Resolver) keep(ctx context.Context, opaque string, w once.Write, change func(*membership.Store, viewer.Viewer, uuid.UUID) (uuid.UUID, error)) (*gen.RecordPayload, error) {
+	return r.keepOwn(ctx, &opaque, w, func(s *membership.Store, v viewer.Viewer, m *uuid.UUID) (uuid.UUID, error) { return change(s, v, *m) })
 }
 
 // keepOwn is keep where the own record is meant if none is named.
-func (r *Resolver) keepOwn(ctx context.Context, opaque *string, change func(viewer.Viewer, *uuid.UUID) (uuid.UUID, error)) (*gen.RecordPayload, error) {
+func (r *Resolver) keepOwn(ctx context.Context, opaque *string, w once.Write, change func(*membership.Store, viewer.Viewer, *uuid.UUID) (uuid.UUID, error)) (*gen.RecordPayload, error) {
 	p := &gen.RecordPayload{UserErrors: []*union.UserError{}}
 	v := viewer.From(ctx)
 	err := func() error {
@@ -66,7 +68,9 @@ func (r *Resolver) keepOwn(ctx context.Context, opaque *string, change func(view
 		if err != nil {
 			return err
 		}
-		id, err := change(v, member)
+		id, _, err := once.Do(ctx, r.db.register.DB, w, func(db pg.Querier) (uuid.UUID, error) {
+			return change(r.registerOn(db), v, member)
+		})
 		if err != nil {
 			return err
 		}
@@ -100,7 +104,7 @@ func (r *Resolver) appoint(ctx context.Context, input gen.AppointToPostInput) (*
 	if err != nil {
 		return termPayload(nil, err)
 	}
-	return termPayload(r.db.units.Appoint(ctx, viewer.From(ctx), unit.Appointment{
+	return termPayload(r.madeTerm(ctx, writing(ctx, "appointToPost", input.IdempotencyKey, input), unit.Appointment{
 		Post: post, Member: member, StartsOn: input.StartsOn, EndsOn: input.EndsOn,
 	}))
 }
@@ -116,7 +120,11 @@ func (r *Resolver) transferSection(ctx context.Context, input gen.TransferSectio
 		if err != nil {
 			return nil, err
 		}
-		return r.db.register.TransferSection(ctx, viewer.From(ctx), membership.Transfer{From: from, To: to, On: input.On})
+		w := writing(ctx, "transferSectionMembers", input.IdempotencyKey, input)
+		moved, _, err := once.Do(ctx, r.db.register.DB, w, func(db pg.Querier) (*membership.Transferred, error) {
+			return r.registerOn(db).TransferSection(ctx, viewer.From(ctx), membership.Transfer{From: from, To: to, On: input.On})
+		})
+		return moved, err
 	}()
 	wrong, err := userErrors(err)
 	p := &gen.TransferSectionMembersPayload{UserErrors: wrong}

@@ -9,6 +9,7 @@ import (
 	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/membership"
 	"github.com/collegium/collegium/internal/node"
+	"github.com/collegium/collegium/internal/once"
 	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/unit"
 	"github.com/collegium/collegium/internal/viewer"
@@ -108,7 +109,9 @@ func (r *mutationResolver) AcceptApplication(ctx context.Context, input gen.Acce
 	if err != nil {
 		return applicationPayload(nil, err)
 	}
-	return applicationPayload(r.db.register.Accept(ctx, viewer.From(ctx), membership.Acceptance{Application: id, StartsOn: input.StartsOn}))
+	return applicationPayload(r.madeApplication(ctx, writing(ctx, "acceptApplication", input.IdempotencyKey, input), func(s *membership.Store, v viewer.Viewer) (*membership.Application, error) {
+		return s.Accept(ctx, v, membership.Acceptance{Application: id, StartsOn: input.StartsOn})
+	}))
 }
 
 // DeclineApplication is the resolver for the declineApplication field.
@@ -117,12 +120,16 @@ func (r *mutationResolver) DeclineApplication(ctx context.Context, input gen.Dec
 	if err != nil {
 		return applicationPayload(nil, err)
 	}
-	return applicationPayload(r.db.register.Decline(ctx, viewer.From(ctx), membership.Refusal{Application: id, Reason: input.Reason}))
+	return applicationPayload(r.madeApplication(ctx, writing(ctx, "declineApplication", input.IdempotencyKey, input), func(s *membership.Store, v viewer.Viewer) (*membership.Application, error) {
+		return s.Decline(ctx, v, membership.Refusal{Application: id, Reason: input.Reason})
+	}))
 }
 
 // ApplyForMembership is the resolver for the applyForMembership field.
-func (r *mutationResolver) ApplyForMembership(ctx context.Context, input membership.Applying) (*gen.ApplicationPayload, error) {
-	return applicationPayload(r.db.register.Apply(ctx, viewer.From(ctx), input))
+func (r *mutationResolver) ApplyForMembership(ctx context.Context, input gen.ApplyForMembershipInput) (*gen.ApplicationPayload, error) {
+	return applicationPayload(r.madeApplication(ctx, writing(ctx, "applyForMembership", input.IdempotencyKey, input), func(s *membership.Store, v viewer.Viewer) (*membership.Application, error) {
+		return s.Apply(ctx, v, membership.Applying{DisplayName: input.DisplayName, Grade: string(input.Grade)})
+	}))
 }
 
 // WithdrawApplication is the resolver for the withdrawApplication field.
@@ -132,71 +139,71 @@ func (r *mutationResolver) WithdrawApplication(ctx context.Context) (*gen.Applic
 
 // RenewMembership is the resolver for the renewMembership field.
 func (r *mutationResolver) RenewMembership(ctx context.Context, input gen.RenewMembershipInput) (*gen.RecordPayload, error) {
-	return r.keepOwn(ctx, input.Member, func(v viewer.Viewer, m *uuid.UUID) (uuid.UUID, error) {
-		return r.db.register.Renew(ctx, v, membership.Renewal{Member: m, IdempotencyKey: input.IdempotencyKey})
+	return r.keepOwn(ctx, input.Member, writing(ctx, "renewMembership", &input.IdempotencyKey, input), func(s *membership.Store, v viewer.Viewer, m *uuid.UUID) (uuid.UUID, error) {
+		return s.Renew(ctx, v, m)
 	})
 }
 
 // ResignMembership is the resolver for the resignMembership field.
 func (r *mutationResolver) ResignMembership(ctx context.Context, input gen.ResignMembershipInput) (*gen.RecordPayload, error) {
-	return r.keepOwn(ctx, nil, func(v viewer.Viewer, m *uuid.UUID) (uuid.UUID, error) {
-		return r.db.register.End(ctx, v, membership.Ending{Member: m, How: membership.Resigned, On: input.On})
+	return r.keepOwn(ctx, nil, writing(ctx, "resignMembership", input.IdempotencyKey, input), func(s *membership.Store, v viewer.Viewer, m *uuid.UUID) (uuid.UUID, error) {
+		return s.End(ctx, v, membership.Ending{Member: m, How: membership.Resigned, On: input.On})
 	})
 }
 
 // ChangeGrade is the resolver for the changeGrade field.
 func (r *mutationResolver) ChangeGrade(ctx context.Context, input gen.ChangeGradeInput) (*gen.RecordPayload, error) {
-	return r.keep(ctx, input.Member, func(v viewer.Viewer, m uuid.UUID) (uuid.UUID, error) {
-		return r.db.register.ChangeGrade(ctx, v, membership.GradeChange{Member: m, Grade: string(input.Grade), On: input.On})
+	return r.keep(ctx, input.Member, writing(ctx, "changeGrade", input.IdempotencyKey, input), func(s *membership.Store, v viewer.Viewer, m uuid.UUID) (uuid.UUID, error) {
+		return s.ChangeGrade(ctx, v, membership.GradeChange{Member: m, Grade: string(input.Grade), On: input.On})
 	})
 }
 
 // SuspendMembership is the resolver for the suspendMembership field.
 func (r *mutationResolver) SuspendMembership(ctx context.Context, input gen.SuspendMembershipInput) (*gen.RecordPayload, error) {
-	return r.keep(ctx, input.Member, func(v viewer.Viewer, m uuid.UUID) (uuid.UUID, error) {
-		return r.db.register.Suspend(ctx, v, membership.Suspension{Member: m, Reason: input.Reason, On: input.On})
+	return r.keep(ctx, input.Member, writing(ctx, "suspendMembership", input.IdempotencyKey, input), func(s *membership.Store, v viewer.Viewer, m uuid.UUID) (uuid.UUID, error) {
+		return s.Suspend(ctx, v, membership.Suspension{Member: m, Reason: input.Reason, On: input.On})
 	})
 }
 
 // ReinstateMembership is the resolver for the reinstateMembership field.
 func (r *mutationResolver) ReinstateMembership(ctx context.Context, input gen.ReinstateMembershipInput) (*gen.RecordPayload, error) {
-	return r.keep(ctx, input.Member, func(v viewer.Viewer, m uuid.UUID) (uuid.UUID, error) {
-		return r.db.register.Reinstate(ctx, v, membership.Reinstatement{Member: m, On: input.On})
+	return r.keep(ctx, input.Member, writing(ctx, "reinstateMembership", input.IdempotencyKey, input), func(s *membership.Store, v viewer.Viewer, m uuid.UUID) (uuid.UUID, error) {
+		return s.Reinstate(ctx, v, membership.Reinstatement{Member: m, On: input.On})
 	})
 }
 
 // EndMembership is the resolver for the endMembership field.
 func (r *mutationResolver) EndMembership(ctx context.Context, input gen.EndMembershipInput) (*gen.RecordPayload, error) {
-	return r.keep(ctx, input.Member, func(v viewer.Viewer, m uuid.UUID) (uuid.UUID, error) {
-		return r.db.register.End(ctx, v, membership.Ending{Member: &m, How: input.Reason, Note: input.Note, On: input.On})
+	return r.keep(ctx, input.Member, writing(ctx, "endMembership", input.IdempotencyKey, input), func(s *membership.Store, v viewer.Viewer, m uuid.UUID) (uuid.UUID, error) {
+		return s.End(ctx, v, membership.Ending{Member: &m, How: input.Reason, Note: input.Note, On: input.On})
 	})
 }
 
 // RemovePhotoOfMember is the resolver for the removePhotoOfMember field.
 func (r *mutationResolver) RemovePhotoOfMember(ctx context.Context, input gen.RemovePhotoOfMemberInput) (*gen.RecordPayload, error) {
-	return r.keep(ctx, input.Member, func(v viewer.Viewer, m uuid.UUID) (uuid.UUID, error) {
+	return r.keep(ctx, input.Member, once.Write{}, func(_ *membership.Store, v viewer.Viewer, m uuid.UUID) (uuid.UUID, error) {
 		return m, r.db.members.RemovePhotoOf(ctx, v, m)
 	})
 }
 
 // StateRegistration is the resolver for the stateRegistration field.
 func (r *mutationResolver) StateRegistration(ctx context.Context, input gen.StateRegistrationInput) (*gen.RecordPayload, error) {
-	return r.keepOwn(ctx, input.Member, func(v viewer.Viewer, m *uuid.UUID) (uuid.UUID, error) {
-		return r.db.register.StateRegistration(ctx, v, membership.StatedRegistration{Member: m, Number: input.Number})
+	return r.keepOwn(ctx, input.Member, once.Write{}, func(s *membership.Store, v viewer.Viewer, m *uuid.UUID) (uuid.UUID, error) {
+		return s.StateRegistration(ctx, v, membership.StatedRegistration{Member: m, Number: input.Number})
 	})
 }
 
 // VerifyRegistration is the resolver for the verifyRegistration field.
 func (r *mutationResolver) VerifyRegistration(ctx context.Context, input gen.VerifyRegistrationInput) (*gen.RecordPayload, error) {
-	return r.keep(ctx, input.Member, func(v viewer.Viewer, m uuid.UUID) (uuid.UUID, error) {
-		return r.db.register.VerifyRegistration(ctx, v, membership.Verification{Member: m, Number: input.Number, ValidUntil: input.ValidUntil})
+	return r.keep(ctx, input.Member, once.Write{}, func(s *membership.Store, v viewer.Viewer, m uuid.UUID) (uuid.UUID, error) {
+		return s.VerifyRegistration(ctx, v, membership.Verification{Member: m, Number: input.Number, ValidUntil: input.ValidUntil})
 	})
 }
 
 // StateInsurance is the resolver for the stateInsurance field.
 func (r *mutationResolver) StateInsurance(ctx context.Context, input gen.StateInsuranceInput) (*gen.RecordPayload, error) {
-	return r.keepOwn(ctx, input.Member, func(v viewer.Viewer, m *uuid.UUID) (uuid.UUID, error) {
-		return r.db.register.StateInsurance(ctx, v, membership.StatedInsurance{
+	return r.keepOwn(ctx, input.Member, once.Write{}, func(s *membership.Store, v viewer.Viewer, m *uuid.UUID) (uuid.UUID, error) {
+		return s.StateInsurance(ctx, v, membership.StatedInsurance{
 			Member: m, Insurer: input.Insurer, PolicyNumber: input.PolicyNumber, ValidFrom: input.ValidFrom, ValidUntil: input.ValidUntil,
 		})
 	})
@@ -204,23 +211,23 @@ func (r *mutationResolver) StateInsurance(ctx context.Context, input gen.StateIn
 
 // JoinSection is the resolver for the joinSection field.
 func (r *mutationResolver) JoinSection(ctx context.Context, input gen.JoinSectionInput) (*gen.RecordPayload, error) {
-	return r.keepOwn(ctx, input.Member, func(v viewer.Viewer, m *uuid.UUID) (uuid.UUID, error) {
+	return r.keepOwn(ctx, input.Member, writing(ctx, "joinSection", input.IdempotencyKey, input), func(s *membership.Store, v viewer.Viewer, m *uuid.UUID) (uuid.UUID, error) {
 		section, err := node.ParseOf("input.section", "SpecialistSection", input.Section)
 		if err != nil {
 			return section, err
 		}
-		return r.db.register.JoinSection(ctx, v, membership.SectionChange{Member: m, Section: section, On: input.On})
+		return s.JoinSection(ctx, v, membership.SectionChange{Member: m, Section: section, On: input.On})
 	})
 }
 
 // LeaveSection is the resolver for the leaveSection field.
 func (r *mutationResolver) LeaveSection(ctx context.Context, input gen.LeaveSectionInput) (*gen.RecordPayload, error) {
-	return r.keepOwn(ctx, input.Member, func(v viewer.Viewer, m *uuid.UUID) (uuid.UUID, error) {
+	return r.keepOwn(ctx, input.Member, writing(ctx, "leaveSection", input.IdempotencyKey, input), func(s *membership.Store, v viewer.Viewer, m *uuid.UUID) (uuid.UUID, error) {
 		section, err := node.ParseOf("input.section", "SpecialistSection", input.Section)
 		if err != nil {
 			return section, err
 		}
-		return r.db.register.LeaveSection(ctx, v, membership.SectionChange{Member: m, Section: section, On: input.On})
+		return s.LeaveSection(ctx, v, membership.SectionChange{Member: m, Section: section, On: input.On})
 	})
 }
 

@@ -6,7 +6,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/collegium/collegium/graph/gen"
-	"github.com/collegium/collegium/graph/union"
 	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/node"
 	"github.com/collegium/collegium/internal/unit"
@@ -64,12 +63,9 @@ func (r *Resolver) createKey(ctx context.Context, input gen.CreateKeyInput) (*ge
 		wrong, err := userErrors(err)
 		return &gen.CreateKeyPayload{UserErrors: wrong}, err
 	}
-	key, secret, err := r.accounts.CreateKey(ctx, viewer.From(ctx), n)
-	if err != nil {
-		wrong, err := userErrors(err)
-		return &gen.CreateKeyPayload{UserErrors: wrong}, err
-	}
-	return &gen.CreateKeyPayload{Key: key, Secret: &secret, UserErrors: []*union.UserError{}}, nil
+	key, secret, err := r.madeKey(ctx, writing(ctx, "createKey", input.IdempotencyKey, input), n)
+	wrong, err := userErrors(err)
+	return &gen.CreateKeyPayload{Key: key, Secret: secret, UserErrors: wrong}, err
 }
 
 // newKey reads what key is wanted.

@@ -24,7 +24,7 @@ func (r *applicationKeyResolver) Unit(ctx context.Context, objs []*identity.Key)
 
 // CreatePartnerApplication is the resolver for the createPartnerApplication field.
 func (r *mutationResolver) CreatePartnerApplication(ctx context.Context, input gen.CreatePartnerApplicationInput) (*gen.PartnerApplicationPayload, error) {
-	return partnerPayload(r.accounts.CreatePartnerApplication(ctx, viewer.From(ctx), identity.NewPartnerApplication{
+	return partnerPayload(r.madePartner(ctx, writing(ctx, "createPartnerApplication", input.IdempotencyKey, input), identity.NewPartnerApplication{
 		Name: input.Name, ContactEmail: input.ContactEmail,
 	}))
 }

@@ -69,7 +69,9 @@ func (r *mutationResolver) EraseMember(ctx context.Context, input gen.EraseMembe
 	if err != nil {
 		return erasure(nil, err)
 	}
-	return erasure(r.db.privacy.Request(ctx, viewer.From(ctx), member))
+	return erasure(r.madeErasure(ctx, writing(ctx, "eraseMember", input.IdempotencyKey, input), func(s *privacy.Store, v viewer.Viewer) (*privacy.Erasure, error) {
+		return s.Request(ctx, v, member)
+	}))
 }
 
 // CancelErasure is the resolver for the cancelErasure field.
@@ -78,7 +80,9 @@ func (r *mutationResolver) CancelErasure(ctx context.Context, input gen.ErasureI
 	if err != nil {
 		return erasure(nil, err)
 	}
-	return erasure(r.db.privacy.Cancel(ctx, viewer.From(ctx), id))
+	return erasure(r.madeErasure(ctx, writing(ctx, "cancelErasure", input.IdempotencyKey, input), func(s *privacy.Store, v viewer.Viewer) (*privacy.Erasure, error) {
+		return s.Cancel(ctx, v, id)
+	}))
 }
 
 // ExecuteErasure is the resolver for the executeErasure field.
@@ -87,7 +91,9 @@ func (r *mutationResolver) ExecuteErasure(ctx context.Context, input gen.Erasure
 	if err != nil {
 		return erasure(nil, err)
 	}
-	return erasure(r.db.privacy.ExecuteNow(ctx, id))
+	return erasure(r.madeErasure(ctx, writing(ctx, "executeErasure", input.IdempotencyKey, input), func(s *privacy.Store, _ viewer.Viewer) (*privacy.Erasure, error) {
+		return s.ExecuteNow(ctx, id)
+	}))
 }
 
 // PublishConsentText is the resolver for the publishConsentText field.

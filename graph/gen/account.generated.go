@@ -48,7 +48,7 @@ type MutationResolver interface {
 	LockFieldAudience(ctx context.Context, input LockFieldAudienceInput) (*ProfilePayload, error)
 	AcceptApplication(ctx context.Context, input AcceptApplicationInput) (*ApplicationPayload, error)
 	DeclineApplication(ctx context.Context, input DeclineApplicationInput) (*ApplicationPayload, error)
-	ApplyForMembership(ctx context.Context, input membership.Applying) (*ApplicationPayload, error)
+	ApplyForMembership(ctx context.Context, input ApplyForMembershipInput) (*ApplicationPayload, error)
 	WithdrawApplication(ctx context.Context) (*ApplicationPayload, error)
 	RenewMembership(ctx context.Context, input RenewMembershipInput) (*RecordPayload, error)
 	ResignMembership(ctx context.Context, input ResignMembershipInput) (*RecordPayload, error)
@@ -161,8 +161,8 @@ func field_Mutation_applyForMembership_args(ctx context.Context, ec *executionCo
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (membership.Applying, error) {
-			return unmarshalNApplyForMembershipInput2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐApplying(ctx, ec, v)
+		func(ctx context.Context, v any) (ApplyForMembershipInput, error) {
+			return unmarshalNApplyForMembershipInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐApplyForMembershipInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2394,7 +2394,7 @@ func _Mutation_applyForMembership(ctx context.Context, ec *executionContext, fie
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().ApplyForMembership(ctx, fc.Args["input"].(membership.Applying))
+			return ec.Resolvers.Mutation().ApplyForMembership(ctx, fc.Args["input"].(ApplyForMembershipInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next

@@ -2611,7 +2611,7 @@ func unmarshalInputAcceptApplicationInput(ctx context.Context, ec *executionCont
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"application", "startsOn"}
+	fieldsInOrder := [...]string{"application", "startsOn", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -2632,6 +2632,13 @@ func unmarshalInputAcceptApplicationInput(ctx context.Context, ec *executionCont
 				return it, err
 			}
 			it.StartsOn = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil
@@ -2709,8 +2716,8 @@ func unmarshalInputAddMembershipRuleInput(ctx context.Context, ec *executionCont
 	return it, nil
 }
 
-func unmarshalInputApplyForMembershipInput(ctx context.Context, ec *executionContext, obj any) (membership.Applying, error) {
-	var it membership.Applying
+func unmarshalInputApplyForMembershipInput(ctx context.Context, ec *executionContext, obj any) (ApplyForMembershipInput, error) {
+	var it ApplyForMembershipInput
 	if obj == nil {
 		return it, nil
 	}
@@ -2720,7 +2727,7 @@ func unmarshalInputApplyForMembershipInput(ctx context.Context, ec *executionCon
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"displayName", "grade"}
+	fieldsInOrder := [...]string{"displayName", "grade", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -2736,11 +2743,18 @@ func unmarshalInputApplyForMembershipInput(ctx context.Context, ec *executionCon
 			it.DisplayName = data
 		case "grade":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("grade"))
-			data, err := unmarshalNMemberGrade2string(ctx, ec, v)
+			data, err := unmarshalNMemberGrade2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmemberᚐGrade(ctx, ec, v)
 			if err != nil {
 				return it, err
 			}
 			it.Grade = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil
@@ -2757,7 +2771,7 @@ func unmarshalInputAppointToPostInput(ctx context.Context, ec *executionContext,
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"post", "member", "startsOn", "endsOn"}
+	fieldsInOrder := [...]string{"post", "member", "startsOn", "endsOn", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -2792,6 +2806,13 @@ func unmarshalInputAppointToPostInput(ctx context.Context, ec *executionContext,
 				return it, err
 			}
 			it.EndsOn = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil
@@ -2808,7 +2829,7 @@ func unmarshalInputChangeGradeInput(ctx context.Context, ec *executionContext, o
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"member", "grade", "on"}
+	fieldsInOrder := [...]string{"member", "grade", "on", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -2836,6 +2857,13 @@ func unmarshalInputChangeGradeInput(ctx context.Context, ec *executionContext, o
 				return it, err
 			}
 			it.On = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil
@@ -2852,7 +2880,7 @@ func unmarshalInputDeclineApplicationInput(ctx context.Context, ec *executionCon
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"application", "reason"}
+	fieldsInOrder := [...]string{"application", "reason", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -2873,6 +2901,13 @@ func unmarshalInputDeclineApplicationInput(ctx context.Context, ec *executionCon
 				return it, err
 			}
 			it.Reason = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil
@@ -2889,7 +2924,7 @@ func unmarshalInputEndMembershipInput(ctx context.Context, ec *executionContext,
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"member", "reason", "note", "on"}
+	fieldsInOrder := [...]string{"member", "reason", "note", "on", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -2924,6 +2959,13 @@ func unmarshalInputEndMembershipInput(ctx context.Context, ec *executionContext,
 				return it, err
 			}
 			it.On = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil
@@ -2977,7 +3019,7 @@ func unmarshalInputJoinSectionInput(ctx context.Context, ec *executionContext, o
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"member", "section", "on"}
+	fieldsInOrder := [...]string{"member", "section", "on", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -3005,6 +3047,13 @@ func unmarshalInputJoinSectionInput(ctx context.Context, ec *executionContext, o
 				return it, err
 			}
 			it.On = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil
@@ -3021,7 +3070,7 @@ func unmarshalInputLeaveSectionInput(ctx context.Context, ec *executionContext, 
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"member", "section", "on"}
+	fieldsInOrder := [...]string{"member", "section", "on", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -3049,6 +3098,13 @@ func unmarshalInputLeaveSectionInput(ctx context.Context, ec *executionContext, 
 				return it, err
 			}
 			it.On = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil
@@ -3137,7 +3193,7 @@ func unmarshalInputReinstateMembershipInput(ctx context.Context, ec *executionCo
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"member", "on"}
+	fieldsInOrder := [...]string{"member", "on", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -3158,6 +3214,13 @@ func unmarshalInputReinstateMembershipInput(ctx context.Context, ec *executionCo
 				return it, err
 			}
 			it.On = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil
@@ -3241,7 +3304,7 @@ func unmarshalInputResignMembershipInput(ctx context.Context, ec *executionConte
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"on"}
+	fieldsInOrder := [...]string{"on", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -3255,6 +3318,13 @@ func unmarshalInputResignMembershipInput(ctx context.Context, ec *executionConte
 				return it, err
 			}
 			it.On = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil
@@ -3424,7 +3494,7 @@ func unmarshalInputSuspendMembershipInput(ctx context.Context, ec *executionCont
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"member", "reason", "on"}
+	fieldsInOrder := [...]string{"member", "reason", "on", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -3452,6 +3522,13 @@ func unmarshalInputSuspendMembershipInput(ctx context.Context, ec *executionCont
 				return it, err
 			}
 			it.On = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil
@@ -3468,7 +3545,7 @@ func unmarshalInputTransferSectionMembersInput(ctx context.Context, ec *executio
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"from", "to", "on"}
+	fieldsInOrder := [...]string{"from", "to", "on", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -3496,6 +3573,13 @@ func unmarshalInputTransferSectionMembersInput(ctx context.Context, ec *executio
 				return it, err
 			}
 			it.On = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil
@@ -5057,7 +5141,7 @@ func marshalNApplicationStatus2githubᚗcomᚋcollegiumᚋcollegiumᚋinternal�
 	return res
 }
 
-func unmarshalNApplyForMembershipInput2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐApplying(ctx context.Context, ec *executionContext, v any) (membership.Applying, error) {
+func unmarshalNApplyForMembershipInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐApplyForMembershipInput(ctx context.Context, ec *executionContext, v any) (ApplyForMembershipInput, error) {
 	res, err := unmarshalInputApplyForMembershipInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }

@@ -21,6 +21,8 @@ type AcceptApplicationInput struct {
 	Application string `json:"application"`
 	// The first day of the membership, within a year; today if left out.
 	StartsOn *time.Time `json:"startsOn,omitempty"`
+	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
 // What became of an account.
@@ -57,6 +59,16 @@ type ApplicationPayload struct {
 	UserErrors []*union.UserError `json:"userErrors"`
 }
 
+// What you tell of yourself.
+type ApplyForMembershipInput struct {
+	// The name you go by, 1 to 200 characters.
+	DisplayName string `json:"displayName"`
+	// The grade of membership that you apply for.
+	Grade member.Grade `json:"grade"`
+	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
 // Who gets which seat.
 type AppointToPostInput struct {
 	// The post.
@@ -67,6 +79,8 @@ type AppointToPostInput struct {
 	StartsOn time.Time `json:"startsOn"`
 	// The last day; open if left out.
 	EndsOn *time.Time `json:"endsOn,omitempty"`
+	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
 // A secret for an authenticator.
@@ -87,6 +101,8 @@ type ChangeGradeInput struct {
 	Grade member.Grade `json:"grade"`
 	// From which day on: one of the present period that has come; today if left out.
 	On *time.Time `json:"on,omitempty"`
+	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
 // The old and the new password.
@@ -133,13 +149,15 @@ type CreateKeyInput struct {
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
 	// True if only trusted documents are to be answered to it.
 	TrustedDocumentsOnly bool `json:"trustedDocumentsOnly"`
+	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
 // A new key.
 type CreateKeyPayload struct {
 	// The key; null if none was made.
 	Key *identity.Key `json:"key,omitempty"`
-	// The secret, which can't be read again; null if no key was made.
+	// The secret, which can't be read again; null if no key was made, and if this answers an idempotencyKey again: then revoke the key whose secret was lost, and make another.
 	Secret *string `json:"secret,omitempty"`
 	// Why no key was made.
 	UserErrors []*union.UserError `json:"userErrors"`
@@ -151,6 +169,8 @@ type CreatePartnerApplicationInput struct {
 	Name string `json:"name"`
 	// Whom to write to about it.
 	ContactEmail string `json:"contactEmail"`
+	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
 // Which application to decline.
@@ -159,6 +179,8 @@ type DeclineApplicationInput struct {
 	Application string `json:"application"`
 	// What the applicant is told, 1 to 1000 characters.
 	Reason string `json:"reason"`
+	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
 // Whose membership ends.
@@ -171,6 +193,8 @@ type EndMembershipInput struct {
 	Note *string `json:"note,omitempty"`
 	// The last day; today if left out.
 	On *time.Time `json:"on,omitempty"`
+	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
 // When a term ends.
@@ -185,12 +209,16 @@ type EndTermInput struct {
 type EraseMemberInput struct {
 	// The member; you if left out.
 	Member *string `json:"member,omitempty"`
+	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
 // Which erasure.
 type ErasureInput struct {
 	// Its ID.
 	ID string `json:"id"`
+	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
 // What became of an erasure.
@@ -235,6 +263,8 @@ type JoinSectionInput struct {
 	Section string `json:"section"`
 	// The first day; today if left out. Only staff passes an earlier one.
 	On *time.Time `json:"on,omitempty"`
+	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
 // Which section to leave.
@@ -245,6 +275,8 @@ type LeaveSectionInput struct {
 	Section string `json:"section"`
 	// The last day; today if left out. Only staff passes an earlier one.
 	On *time.Time `json:"on,omitempty"`
+	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
 // Which field of whom is to be kept from wider audiences.
@@ -339,6 +371,8 @@ type ReinstateMembershipInput struct {
 	Member string `json:"member"`
 	// From which day on; today if left out.
 	On *time.Time `json:"on,omitempty"`
+	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
 // Which passkey.
@@ -357,7 +391,7 @@ type RemovePhotoOfMemberInput struct {
 type RenewMembershipInput struct {
 	// The member; you if left out.
 	Member *string `json:"member,omitempty"`
-	// Of your choice, 1 to 100 bytes: asked again with the same key nothing is renewed twice.
+	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is renewed twice and the first answer is given; with anything else in the input it is refused.
 	IdempotencyKey string `json:"idempotencyKey"`
 }
 
@@ -379,6 +413,8 @@ type RequestPasswordResetPayload struct {
 type ResignMembershipInput struct {
 	// The last day; today if left out.
 	On *time.Time `json:"on,omitempty"`
+	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
 // Which key.
@@ -539,6 +575,8 @@ type SuspendMembershipInput struct {
 	Reason string `json:"reason"`
 	// From which day on; today if left out.
 	On *time.Time `json:"on,omitempty"`
+	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
 // Which application of a partner.
@@ -563,6 +601,8 @@ type TransferSectionMembersInput struct {
 	To string `json:"to"`
 	// The last day in the old section.
 	On time.Time `json:"on"`
+	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
 // What became of moving members.

@@ -748,7 +748,7 @@ func unmarshalInputCreateKeyInput(ctx context.Context, ec *executionContext, obj
 		asMap["trustedDocumentsOnly"] = false
 	}
 
-	fieldsInOrder := [...]string{"application", "scopes", "unit", "expiresAt", "trustedDocumentsOnly"}
+	fieldsInOrder := [...]string{"application", "scopes", "unit", "expiresAt", "trustedDocumentsOnly", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -790,6 +790,13 @@ func unmarshalInputCreateKeyInput(ctx context.Context, ec *executionContext, obj
 				return it, err
 			}
 			it.TrustedDocumentsOnly = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil
@@ -806,7 +813,7 @@ func unmarshalInputCreatePartnerApplicationInput(ctx context.Context, ec *execut
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"name", "contactEmail"}
+	fieldsInOrder := [...]string{"name", "contactEmail", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -827,6 +834,13 @@ func unmarshalInputCreatePartnerApplicationInput(ctx context.Context, ec *execut
 				return it, err
 			}
 			it.ContactEmail = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		}
 	}
 	return it, nil

@@ -592,7 +592,7 @@ type ComplexityRoot struct {
 		AcceptApplication           func(childComplexity int, input AcceptApplicationInput) int
 		AddMembershipRule           func(childComplexity int, input membership.RuleChange) int
 		AddPasskey                  func(childComplexity int, input AddPasskeyInput) int
-		ApplyForMembership          func(childComplexity int, input membership.Applying) int
+		ApplyForMembership          func(childComplexity int, input ApplyForMembershipInput) int
 		AppointToPost               func(childComplexity int, input AppointToPostInput) int
 		BeginPasskey                func(childComplexity int) int
 		BeginPasskeySignIn          func(childComplexity int) int
@@ -3142,7 +3142,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.ApplyForMembership(childComplexity, args["input"].(membership.Applying)), true
+		return e.ComplexityRoot.Mutation.ApplyForMembership(childComplexity, args["input"].(ApplyForMembershipInput)), true
 	case "Mutation.appointToPost":
 		if e.ComplexityRoot.Mutation.AppointToPost == nil {
 			break
@@ -7129,6 +7129,8 @@ input ApplyForMembershipInput {
   displayName: String!
   "The grade of membership that you apply for."
   grade: MemberGrade!
+  "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
+  idempotencyKey: String
 }
 
 "What a grade of membership means from a day on. What is left out stays as it was before."
@@ -7155,6 +7157,8 @@ input AcceptApplicationInput {
   application: ID!
   "The first day of the membership, within a year; today if left out."
   startsOn: Date
+  "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
+  idempotencyKey: String
 }
 
 "Which application to decline."
@@ -7163,13 +7167,15 @@ input DeclineApplicationInput {
   application: ID!
   "What the applicant is told, 1 to 1000 characters."
   reason: String!
+  "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
+  idempotencyKey: String
 }
 
 "Whose membership to renew."
 input RenewMembershipInput {
   "The member; you if left out."
   member: ID
-  "Of your choice, 1 to 100 bytes: asked again with the same key nothing is renewed twice."
+  "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is renewed twice and the first answer is given; with anything else in the input it is refused."
   idempotencyKey: String!
 }
 
@@ -7177,6 +7183,8 @@ input RenewMembershipInput {
 input ResignMembershipInput {
   "The last day; today if left out."
   on: Date
+  "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
+  idempotencyKey: String
 }
 
 "Which grade somebody gets."
@@ -7187,6 +7195,8 @@ input ChangeGradeInput {
   grade: MemberGrade!
   "From which day on: one of the present period that has come; today if left out."
   on: Date
+  "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
+  idempotencyKey: String
 }
 
 "Whom to suspend."
@@ -7197,6 +7207,8 @@ input SuspendMembershipInput {
   reason: String!
   "From which day on; today if left out."
   on: Date
+  "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
+  idempotencyKey: String
 }
 
 "Whose photo is removed."
@@ -7211,6 +7223,8 @@ input ReinstateMembershipInput {
   member: ID!
   "From which day on; today if left out."
   on: Date
+  "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
+  idempotencyKey: String
 }
 
 "Whose membership ends."
@@ -7223,6 +7237,8 @@ input EndMembershipInput {
   note: String
   "The last day; today if left out."
   on: Date
+  "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
+  idempotencyKey: String
 }
 
 "Why a membership ends."
@@ -7277,6 +7293,8 @@ input JoinSectionInput {
   section: ID!
   "The first day; today if left out. Only staff passes an earlier one."
   on: Date
+  "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
+  idempotencyKey: String
 }
 
 "Which section to leave."
@@ -7287,6 +7305,8 @@ input LeaveSectionInput {
   section: ID!
   "The last day; today if left out. Only staff passes an earlier one."
   on: Date
+  "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
+  idempotencyKey: String
 }
 
 "Between which sections members move."
@@ -7297,6 +7317,8 @@ input TransferSectionMembersInput {
   to: ID!
   "The last day in the old section."
   on: Date!
+  "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
+  idempotencyKey: String
 }
 
 "Who gets which seat."
@@ -7309,6 +7331,8 @@ input AppointToPostInput {
   startsOn: Date!
   "The last day; open if left out."
   endsOn: Date
+  "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
+  idempotencyKey: String
 }
 
 "When a term ends."
@@ -7731,6 +7755,8 @@ input CreatePartnerApplicationInput {
   name: String!
   "Whom to write to about it."
   contactEmail: String!
+  "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
+  idempotencyKey: String
 }
 
 "Which application of a partner."
@@ -7751,6 +7777,8 @@ input CreateKeyInput {
   expiresAt: DateTime
   "True if only trusted documents are to be answered to it."
   trustedDocumentsOnly: Boolean! = false
+  "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
+  idempotencyKey: String
 }
 
 "Which key."
@@ -7771,7 +7799,7 @@ type PartnerApplicationPayload {
 type CreateKeyPayload {
   "The key; null if none was made."
   key: ApplicationKey
-  "The secret, which can't be read again; null if no key was made."
+  "The secret, which can't be read again; null if no key was made, and if this answers an idempotencyKey again: then revoke the key whose secret was lost, and make another."
   secret: String
   "Why no key was made."
   userErrors: [UserError!]!
@@ -7967,12 +7995,16 @@ type DataExport {
 input EraseMemberInput {
   "The member; you if left out."
   member: ID
+  "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
+  idempotencyKey: String
 }
 
 "Which erasure."
 input ErasureInput {
   "Its ID."
   id: ID!
+  "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
+  idempotencyKey: String
 }
 
 "What became of an erasure."

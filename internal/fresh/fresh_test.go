@@ -266,6 +266,7 @@ var unwatched = map[string]string{
 	"erasures":                   "answers about erasures are never kept",
 	"erasure_parts":              "the same",
 	"former_members":             "says which records have no name, which nobody asks",
+	"idempotency_keys":           "read by writes only",
 	"account_totp":               "answers to who is signed in are never kept",
 	"account_recovery_codes":     "the same",
 	"passkeys":                   "the same",

@@ -2,8 +2,6 @@ package membership
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"strings"
 	"time"
@@ -78,45 +76,16 @@ func (s *Store) change(ctx context.Context, member uuid.UUID, f func(tx pgx.Tx, 
 	})
 }
 
-// Renewal asks for another period. Member is nil for the viewer's own.
-type Renewal struct {
-	Member *uuid.UUID
-	// IdempotencyKey makes it happen once, however often it is asked for.
-	IdempotencyKey string
-}
-
 // Renew adds a period: after the last one, or from today if that has lapsed. A
-// member may renew in the days that the rules give for it; staff at any time. Asked
-// again with the same key it changes nothing.
-func (s *Store) Renew(ctx context.Context, v viewer.Viewer, in Renewal) (_ uuid.UUID, err error) {
+// member, nil for the viewer, may renew in the days that the rules give for it; staff at
+// any time.
+func (s *Store) Renew(ctx context.Context, v viewer.Viewer, of *uuid.UUID) (_ uuid.UUID, err error) {
 	defer errs.Wrap(&err, "membership.Renew")
-	member, err := whom(v, in.Member)
+	member, err := whom(v, of)
 	if err != nil {
 		return member, err
 	}
-	if n := len(in.IdempotencyKey); n < 1 || n > 100 || !utf8.ValidString(in.IdempotencyKey) || strings.ContainsRune(in.IdempotencyKey, 0) {
-		return member, errs.Invalidf("input.idempotencyKey", "a key has 1 to 100 bytes; this one has %d", n)
-	}
-	body, err := json.Marshal([]string{"renew", member.String()})
-	if err != nil {
-		return member, err
-	}
-	input := sha256.Sum256(body)
 	return member, s.change(ctx, member, func(tx pgx.Tx, l *last) error {
-		before, err := pg.Scalars[[]byte](ctx, tx, `
-			SELECT ev.input_sha256
-			FROM membership_events ev
-			WHERE ev.account_id = @account AND ev.idempotency_key = @key`,
-			pgx.StrictNamedArgs{"account": v.Account, "key": in.IdempotencyKey})
-		if err != nil {
-			return err
-		}
-		if len(before) > 0 {
-			if string(before[0]) != string(input[:]) {
-				return errs.Invalidf("input.idempotencyKey", "the key was used for another renewal")
-			}
-			return nil
-		}
 		if err := renewable(l, v.May(viewer.ManageRegister)); err != nil {
 			return err
 		}
@@ -124,7 +93,7 @@ func (s *Store) Renew(ctx context.Context, v viewer.Viewer, in Renewal) (_ uuid.
 		if l.EndedHow == nil && !l.GraceEndsOn.Before(l.Today) {
 			starts, kind = l.EndsOn.AddDate(0, 0, 1), RenewedEvent
 		}
-		_, err = tx.Exec(ctx, `
+		_, err := tx.Exec(ctx, `
 			WITH period AS (
 				INSERT INTO membership_periods (member_id, grade, starts_on, ends_on)
 				SELECT @member, r.grade, @starts, (@starts::date + make_interval(months => r.period_months))::date - 1
@@ -132,16 +101,10 @@ func (s *Store) Renew(ctx context.Context, v viewer.Viewer, in Renewal) (_ uuid.
 				WHERE r.grade = @grade AND r.since <= CURRENT_DATE AND (r.until IS NULL OR r.until > CURRENT_DATE)
 				RETURNING *
 			)
-			INSERT INTO membership_events (member_id, kind, happened_on, grade, ends_on, account_id, idempotency_key, input_sha256)
-			SELECT p.member_id, @kind, p.starts_on, p.grade, p.ends_on, @account, @key, @input
+			INSERT INTO membership_events (member_id, kind, happened_on, grade, ends_on)
+			SELECT p.member_id, @kind, p.starts_on, p.grade, p.ends_on
 			FROM period p`,
-			pgx.StrictNamedArgs{
-				"member": member, "grade": l.Grade, "starts": starts, "kind": kind,
-				"account": v.Account, "key": in.IdempotencyKey, "input": input[:],
-			})
-		if pg.Constraint(err) == "membership_events_key_once" {
-			return errs.Conflict
-		}
+			pgx.StrictNamedArgs{"member": member, "grade": l.Grade, "starts": starts, "kind": kind})
 		return err
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -146,7 +145,7 @@ func TestStatusFollowsFromHistory(t *testing.T) {
 			switch rapid.IntRange(0, 4).Draw(rt, "change") {
 			case 0:
 				m := ada
-				_, err = s.Renew(t.Context(), office, membership.Renewal{Member: &m, IdempotencyKey: uuid.NewString()})
+				_, err = s.Renew(t.Context(), office, &m)
 			case 1:
 				_, err = s.ChangeGrade(t.Context(), office, membership.GradeChange{
 					Member: ada, Grade: rapid.SampledFrom([]string{"STUDENT", "PROFESSIONAL", "ASSOCIATE"}).Draw(rt, "grade"), On: on(),
@@ -228,12 +227,12 @@ func TestRenew(t *testing.T) {
 				t.Fatal(err)
 			}
 			run(t, tx, `UPDATE membership_periods SET ends_on = `+tt.ends)
-			in, v := membership.Renewal{IdempotencyKey: "k"}, self(ada)
+			of, v := (*uuid.UUID)(nil), self(ada)
 			if who == "staff" {
 				m := ada
-				in.Member, v = &m, office
+				of, v = &m, office
 			}
-			_, err = (&membership.Store{DB: tx}).Renew(t.Context(), v, in)
+			_, err = (&membership.Store{DB: tx}).Renew(t.Context(), v, of)
 			got := "refused"
 			if err == nil {
 				got, err = pg.Scalar[string](t.Context(), tx, `
@@ -249,33 +248,6 @@ func TestRenew(t *testing.T) {
 			}
 			_ = tx.Rollback(t.Context())
 		}
-	}
-}
-
-// TestRenewOnce asks for the same renewal many times at once: it happens once.
-func TestRenewOnce(t *testing.T) {
-	t.Parallel()
-	db := pgtest.New(t)
-	run(t, db, enrol+anOffice+`UPDATE membership_periods SET ends_on = CURRENT_DATE`)
-	s := membership.Store{DB: db}
-	m := ada
-	var wg sync.WaitGroup
-	failed := make([]error, 8)
-	for i := range failed {
-		wg.Go(func() {
-			_, failed[i] = s.Renew(t.Context(), office, membership.Renewal{Member: &m, IdempotencyKey: "k"})
-		})
-	}
-	wg.Wait()
-	if err := errors.Join(failed...); err != nil {
-		t.Error(err)
-	}
-	if n, err := pg.Scalar[int](t.Context(), db, `SELECT count(*) FROM membership_periods WHERE member_id = $1`, ada); err != nil || n != 2 {
-		t.Errorf("%d periods, want 2 (%v)", n, err)
-	}
-	other := bea
-	if _, err := s.Renew(t.Context(), office, membership.Renewal{Member: &other, IdempotencyKey: "k"}); err == nil {
-		t.Error("the key was taken for another renewal")
 	}
 }
 

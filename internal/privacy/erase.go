@@ -10,6 +10,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/collegium/collegium/internal/errs"
+	"github.com/collegium/collegium/internal/once"
 	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/viewer"
@@ -74,6 +75,18 @@ func (s *Store) open(ctx context.Context, q pg.Querier, p Person) (*Erasure, err
 		FROM erasures e
 		WHERE (e.member_id = @member OR e.account_id = @account) AND e.executed_at IS NULL AND e.cancelled_at IS NULL`,
 		pgx.StrictNamedArgs{"member": p.MemberID, "account": p.AccountID})
+}
+
+// ErasuresByID returns requests to erase the viewer, and to who keeps the register those
+// to erase anybody, however they stand.
+func (s *Store) ErasuresByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUID) (_ map[uuid.UUID]*Erasure, err error) {
+	defer errs.Wrap(&err, "privacy.ErasuresByID(%d)", len(ids))
+	found, err := pg.All[Erasure](ctx, s.Own, `
+		SELECT`+erasureColumns+`
+		FROM erasures e
+		WHERE e.id = ANY(@ids) AND (@staff OR e.account_id = @account OR e.member_id = @member)`,
+		pgx.StrictNamedArgs{"ids": ids, "staff": v.May(viewer.ManageRegister), "account": v.Account, "member": v.MemberID})
+	return pg.ByKey(found, func(e *Erasure) uuid.UUID { return e.ID }), err
 }
 
 // Open returns the request that waits to erase the viewer; errs.NotFound if there is
@@ -279,8 +292,8 @@ func (s *Store) Certificate(ctx context.Context, id uuid.UUID) (_ *Certificate, 
 }
 
 // Sweep executes the requests whose wait is over, and removes the nameless records
-// that were kept long enough and no post was held by. An erasure that fails doesn't
-// hold up the others.
+// that were kept long enough and no post was held by, and idempotency keys whose time is
+// over. An erasure that fails doesn't hold up the others.
 func (s *Store) Sweep(ctx context.Context) (err error) {
 	defer errs.Wrap(&err, "privacy.Sweep")
 	due, err := pg.Scalars[uuid.UUID](ctx, s.Own, `
@@ -301,6 +314,9 @@ func (s *Store) Sweep(ctx context.Context) (err error) {
 		DELETE FROM members m
 		USING former_members f
 		WHERE f.member_id = m.id AND f.kept_until <= CURRENT_DATE AND NOT EXISTS (SELECT FROM terms t WHERE t.member_id = m.id)`); err != nil {
+		failed = append(failed, err)
+	}
+	if err := once.Purge(ctx, s.Own); err != nil {
 		failed = append(failed, err)
 	}
 	return errors.Join(failed...)

@@ -65,13 +65,15 @@ var rows = [][2]string{
 	{"indemnity_insurances", `INSERT INTO indemnity_insurances (member_id, insurer, policy_number, valid_from, valid_until)
 		VALUES ('MEMBER_ID', 'WORD', 'WORD', '2020-01-01', '2021-01-01')`},
 	{"membership_suspensions", `INSERT INTO membership_suspensions (member_id, starts_on, ends_on, reason) VALUES ('MEMBER_ID', '2020-01-01', '2020-02-01', 'WORD')`},
-	{"membership_events", `INSERT INTO membership_events (member_id, kind, happened_on, reason, account_id) VALUES ('MEMBER_ID', 'SUSPENDED', '2020-01-01', 'WORD', 'ACCOUNT_ID')`},
+	{"membership_events", `INSERT INTO membership_events (member_id, kind, happened_on, reason) VALUES ('MEMBER_ID', 'SUSPENDED', '2020-01-01', 'WORD')`},
 	{"membership_periods", `UPDATE membership_periods SET ends_on = '2020-06-30', ended_how = 'RESIGNED' WHERE member_id = 'MEMBER_ID';
 		INSERT INTO membership_periods (member_id, grade, starts_on, governs_on) VALUES ('MEMBER_ID', 'STUDENT', '2020-09-01', '2020-09-01')`},
 	{"membership_stretches", ``}, // triggers wrote them
 	{"account_roles", `INSERT INTO account_roles (account_id, role) VALUES ('ACCOUNT_ID', 'EDITOR')`},
 	{"sessions", `INSERT INTO sessions (id, token_sha256, account_id, epoch, expires_at)
 		VALUES (gen_random_uuid(), sha256('WORD'), 'ACCOUNT_ID', 1, now() + interval '1 day')`},
+	{"idempotency_keys", `INSERT INTO idempotency_keys (account_id, key_sha256, input_sha256, answer, expires_at)
+		VALUES ('ACCOUNT_ID', sha256('k'), sha256('i'), to_jsonb('MEMBER_ID'::uuid), now() + interval '1 day')`},
 	{"account_totp", `INSERT INTO account_totp (account_id, secret) VALUES ('ACCOUNT_ID', 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567')`},
 	{"account_recovery_codes", `INSERT INTO account_recovery_codes (code_sha256, account_id) VALUES (sha256('WORD'), 'ACCOUNT_ID')`},
 	{"passkeys", `INSERT INTO passkeys (id, account_id, credential_id, credential, name)
@@ -468,7 +470,7 @@ func TestErasure(t *testing.T) {
 	want := []string{
 		"therapist_listings 1",
 		"sessions 1", "account_links 1", "account_totp 1", "account_recovery_codes 1", "passkey_uses 1", "passkeys 1", "passkey_challenges 1",
-		"external_identities 1", "account_roles 1", "sign_in_failures 4",
+		"external_identities 1", "account_roles 1", "idempotency_keys 1", "sign_in_failures 4",
 		"river.river_job 3", "membership_applications 1", "consents 1", "registrations 1", "indemnity_insurances 1",
 		"membership_stretches 5", "membership_suspensions 1", "membership_events 2", "section_memberships 1",
 		"member_details 4", "member_photos 1", "member_reads 1", "member_locks 1",

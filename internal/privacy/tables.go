@@ -67,6 +67,12 @@ var Tables = []Table{
 	{Name: "external_identities", About: "whom other services know you as", Whose: byAccount, Fate: erased},
 	{Name: "account_roles", About: "your roles", Whose: byAccount, Fate: erased},
 	{
+		Name: "idempotency_keys", About: "the writes of the last days that you asked for with a key, so that none happens twice",
+		Whose: byAccount, Only: []string{"created_at", "expires_at"},
+		// What others did with the record names it in their answers.
+		Fate: Fate{SQL: []string{`DELETE FROM idempotency_keys t WHERE t.account_id IS DISTINCT FROM @account AND t.answer = to_jsonb(@member::uuid)`, `DELETE FROM {table} WHERE {whose}`}},
+	},
+	{
 		Name: "sign_in_failures", About: "how often it was tried in vain to sign in, join or reset with your address, or to prove your password while signed in",
 		Whose: `t.key IN (
 			SELECT sha256(convert_to(p.prefix || a.email_folded, 'UTF8'))
@@ -101,7 +107,6 @@ var Tables = []Table{
 	{Name: "membership_suspensions", About: "when your membership was suspended, and why", Whose: byMember, Fate: erased},
 	{
 		Name: "membership_events", About: "what happened to your membership", Whose: byMember,
-		Hidden: []string{"account_id", "idempotency_key", "input_sha256"},
 		// The record without a name says when in its periods.
 		Fate: Fate{SQL: []string{`DELETE FROM membership_events t WHERE t.member_id = @former`, `DELETE FROM {table} WHERE {whose}`}},
 	},
