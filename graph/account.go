@@ -242,6 +242,7 @@ func userErrors(err error) ([]*union.UserError, error) {
 		{identity.ErrLinkEnded, "LINK_ENDED"},
 		{identity.ErrTOTPRequired, "TOTP_REQUIRED"},
 		{identity.ErrTOTPWrong, "TOTP_WRONG"},
+		{identity.ErrNoSecretKey, "NOT_CONFIGURED"},
 		{identity.ErrLastAdministrator, "LAST_ADMINISTRATOR"},
 		{identity.ErrPasskey, "PASSKEY"},
 		{identity.ErrExternal, "EXTERNAL"},

@@ -58,6 +58,12 @@ func (c *serveCmd) openOffice(ctx context.Context, db *database, public *url.URL
 		}
 	}
 	o := &office{sender: sender, accounts: accountsOf(db.pool)}
+	if o.accounts.Seal, err = c.seal(db); err != nil {
+		return nil, err
+	}
+	if err := sealSecrets(ctx, o.accounts, log); err != nil {
+		return nil, err
+	}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &identity.MailWorker{Store: o.accounts, Sender: sender, Page: page, Body: bodyName(db.pool)})
 	river.AddWorker(workers, &membership.MailWorker{DB: db.pool, Sender: sender, Body: bodyName(db.pool)})

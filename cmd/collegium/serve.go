@@ -40,13 +40,14 @@ type serveCmd struct {
 	DemoMembers int    `default:"2000" placeholder:"N" help:"How many fictional members the demo body has; ${default} unless set."`
 	NoMigrate   bool   `help:"Leave the database schema alone, and fail if it is not up to date."`
 
-	PublicURL        string `from:"COLLEGIUM_PUBLIC_URL" placeholder:"URL" help:"Address under which people reach this server, as https://graph.example.org (COLLEGIUM_PUBLIC_URL); http://localhost with its port, or the place where it listens, unless set. With https:// the session cookie is kept to HTTPS."`
-	Mail             string `from:"COLLEGIUM_MAIL" placeholder:"URL|DIR" help:"Where mail goes: smtp://user:password@host:587, smtps://host:465, or a folder into which messages are written instead (COLLEGIUM_MAIL); the folder mail beside the data unless set."`
-	MailFrom         string `from:"COLLEGIUM_MAIL_FROM" default:"collegium@localhost.localdomain" placeholder:"ADDRESS" help:"Address from which mail is sent (COLLEGIUM_MAIL_FROM)."`
-	OIDCIssuer       string `name:"oidc-issuer" from:"COLLEGIUM_OIDC_ISSUER" placeholder:"URL" help:"OpenID Connect provider by which people sign in too, at /auth/oidc/start (COLLEGIUM_OIDC_ISSUER); its callback is /auth/oidc/callback."`
-	OIDCClientID     string `name:"oidc-client-id" from:"COLLEGIUM_OIDC_CLIENT_ID" placeholder:"ID" help:"What it knows this server by (COLLEGIUM_OIDC_CLIENT_ID)."`
-	OIDCClientSecret string `name:"oidc-client-secret" from:"COLLEGIUM_OIDC_CLIENT_SECRET" placeholder:"SECRET" help:"The secret of that client; better set by the environment (COLLEGIUM_OIDC_CLIENT_SECRET)."`
-	MailPage         string `from:"COLLEGIUM_MAIL_PAGE" placeholder:"URL" help:"Page to which the links in mails lead; it calls setPassword with what stands behind #token= (COLLEGIUM_MAIL_PAGE). The page /account of this server unless set."`
+	PublicURL        string   `from:"COLLEGIUM_PUBLIC_URL" placeholder:"URL" help:"Address under which people reach this server, as https://graph.example.org (COLLEGIUM_PUBLIC_URL); http://localhost with its port, or the place where it listens, unless set. With https:// the session cookie is kept to HTTPS."`
+	Mail             string   `from:"COLLEGIUM_MAIL" placeholder:"URL|DIR" help:"Where mail goes: smtp://user:password@host:587, smtps://host:465, or a folder into which messages are written instead (COLLEGIUM_MAIL); the folder mail beside the data unless set."`
+	MailFrom         string   `from:"COLLEGIUM_MAIL_FROM" default:"collegium@localhost.localdomain" placeholder:"ADDRESS" help:"Address from which mail is sent (COLLEGIUM_MAIL_FROM)."`
+	OIDCIssuer       string   `name:"oidc-issuer" from:"COLLEGIUM_OIDC_ISSUER" placeholder:"URL" help:"OpenID Connect provider by which people sign in too, at /auth/oidc/start (COLLEGIUM_OIDC_ISSUER); its callback is /auth/oidc/callback."`
+	OIDCClientID     string   `name:"oidc-client-id" from:"COLLEGIUM_OIDC_CLIENT_ID" placeholder:"ID" help:"What it knows this server by (COLLEGIUM_OIDC_CLIENT_ID)."`
+	OIDCClientSecret string   `name:"oidc-client-secret" from:"COLLEGIUM_OIDC_CLIENT_SECRET" placeholder:"SECRET" help:"The secret of that client; better set by the environment (COLLEGIUM_OIDC_CLIENT_SECRET)."`
+	SecretKey        []string `from:"COLLEGIUM_SECRET_KEY" placeholder:"BASE64" help:"Key of 32 random bytes in base64 that seals the secrets of authenticators in the database; better set by the environment (COLLEGIUM_SECRET_KEY). Of several, separated by commas, the first seals and all open. A private PostgreSQL has one in its folder unless set; without one nobody sets up an authenticator."`
+	MailPage         string   `from:"COLLEGIUM_MAIL_PAGE" placeholder:"URL" help:"Page to which the links in mails lead; it calls setPassword with what stands behind #token= (COLLEGIUM_MAIL_PAGE). The page /account of this server unless set."`
 
 	CorsOrigins     []string       `from:"COLLEGIUM_CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins whose pages may call the graph, as https://www.example.org; * for all (COLLEGIUM_CORS_ORIGINS)."`
 	CorsCredentials bool           `help:"Let pages of those origins send cookies."`
@@ -341,6 +342,7 @@ func (c *serveCmd) announce(log *slog.Logger, db *database, listener net.Listene
 		"database", from,
 		"public_url", public.String(),
 		"mail", office.sender.String(),
+		"secret_keys", office.accounts.Seal.Keys(),
 		"cors_origins", c.CorsOrigins,
 		"trusted_proxies", c.TrustedProxies,
 		"rate_points", c.RatePoints,

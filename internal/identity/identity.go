@@ -22,6 +22,8 @@ type Store struct {
 	Jobs *pg.Queue
 	// Passkeys is for which site passkeys are; nil: there are none.
 	Passkeys *Passkeys
+	// Seal keeps the secrets of authenticators; nil: there are no new ones.
+	Seal *Seal
 	// Now is the clock by which codes are checked; nil: that of the machine.
 	Now func() time.Time
 }

@@ -41,7 +41,7 @@ func open(t *testing.T) *body {
 	if b.sender, err = mail.NewSender("office@example.org", t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
-	b.Store = &identity.Store{DB: b.db, Passwords: passwords}
+	b.Store = &identity.Store{DB: b.db, Passwords: passwords, Seal: sealBy(t, 7)}
 	workers := river.NewWorkers()
 	page, _ := url.Parse("https://www.example.org/welcome")
 	river.AddWorker(workers, &identity.MailWorker{

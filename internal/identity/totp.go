@@ -44,9 +44,13 @@ type TOTP struct{ Secret, URI string }
 
 // BeginTOTP makes a secret for who knows the password. Codes are asked for once
 // ConfirmTOTP was given one. issuer is what authenticators call the service.
-// errs.Conflict if the account has a second factor already.
+// errs.Conflict if the account has a second factor already, ErrNoSecretKey if there is
+// nothing to seal the secret by.
 func (s *Store) BeginTOTP(ctx context.Context, account uuid.UUID, password, issuer string) (_ *TOTP, err error) {
 	defer errs.Wrap(&err, "identity.BeginTOTP")
+	if s.Seal == nil {
+		return nil, ErrNoSecretKey
+	}
 	email, err := s.prove(ctx, account, password)
 	if err != nil {
 		return nil, err
@@ -54,13 +58,17 @@ func (s *Store) BeginTOTP(ctx context.Context, account uuid.UUID, password, issu
 	var b [20]byte // 160 bits, as long as the hash (RFC 4226, section 4)
 	_, _ = rand.Read(b[:])
 	secret := base32NoPad.EncodeToString(b[:])
+	sealed, err := s.Seal.seal(account, b[:])
+	if err != nil {
+		return nil, err
+	}
 	_, err = pg.Scalar[uuid.UUID](ctx, s.DB, `
-		INSERT INTO account_totp AS t (account_id, secret)
-		VALUES (@account, @secret)
-		ON CONFLICT (account_id) DO UPDATE SET secret = excluded.secret, last_step = 0, created_at = now()
+		INSERT INTO account_totp AS t (account_id, sealed)
+		VALUES (@account, @sealed)
+		ON CONFLICT (account_id) DO UPDATE SET secret = NULL, sealed = excluded.sealed, last_step = 0, created_at = now()
 		WHERE t.confirmed_at IS NULL
 		RETURNING account_id`,
-		pgx.StrictNamedArgs{"account": account, "secret": secret})
+		pgx.StrictNamedArgs{"account": account, "sealed": sealed})
 	if errors.Is(err, errs.NotFound) {
 		return nil, errs.Conflict
 	}
@@ -175,12 +183,14 @@ func (s *Store) useCode(ctx context.Context, account uuid.UUID, code string) err
 // The secret is confirmed, or is yet to be.
 func (s *Store) step(ctx context.Context, q pg.Querier, account uuid.UUID, code string, confirmed bool) (int64, error) {
 	type row struct {
-		Secret   string
+		storedTOTP
 		LastStep int64
 	}
 	totp, err := pg.One[row](ctx, q, `
 		SELECT
+			t.account_id,
 			t.secret,
+			t.sealed,
 			t.last_step
 		FROM account_totp t
 		WHERE t.account_id = @account AND (t.confirmed_at IS NOT NULL) = @confirmed`,
@@ -191,9 +201,13 @@ func (s *Store) step(ctx context.Context, q pg.Querier, account uuid.UUID, code 
 	if err != nil {
 		return 0, err
 	}
+	secret, err := totp.secret(s.Seal)
+	if err != nil {
+		return 0, err
+	}
 	now := s.now().Unix() / totpStep
 	for step := now - totpSkew; step <= now+totpSkew; step++ {
-		if step > totp.LastStep && hotp.Validate(plainCode(code), uint64(step), totp.Secret) {
+		if step > totp.LastStep && hotp.Validate(plainCode(code), uint64(step), secret) {
 			return step, nil
 		}
 	}

@@ -59,7 +59,7 @@ var Tables = []Table{
 	{Name: "therapist_listings", About: "that you are willing to be found as a therapist", Whose: byMember, Fate: erased},
 	{Name: "sessions", About: "where you are signed in", Whose: byAccount, Hidden: []string{"token_sha256"}, Fate: erased},
 	{Name: "account_links", About: "links that were mailed to you and still work", Whose: byAccount, Hidden: []string{"token_sha256"}, Fate: erased},
-	{Name: "account_totp", About: "your authenticator", Whose: byAccount, Hidden: []string{"secret", "last_step"}, Fate: erased},
+	{Name: "account_totp", About: "your authenticator", Whose: byAccount, Hidden: []string{"secret", "sealed", "last_step"}, Fate: erased},
 	{Name: "account_recovery_codes", About: "your recovery codes that were not used", Whose: byAccount, Hidden: []string{"code_sha256"}, Fate: erased},
 	{Name: "passkey_uses", About: "when your passkeys were last used", Whose: byAccount, Hidden: []string{"state"}, Fate: erased},
 	{Name: "passkeys", About: "your passkeys", Whose: byAccount, Hidden: []string{"credential_id", "credential"}, Fate: erased},
