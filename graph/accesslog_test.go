@@ -201,6 +201,8 @@ func TestAccessLogOfTheRegister(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Asked for before the account was a member's.
+	mustExec(t, db, `INSERT INTO erasures (account_id, by_staff, due_at) VALUES ('`+account.String()+`', false, now() + interval '9 days')`)
 	application, err := pg.Scalar[uuid.UUID](t.Context(), db, `SELECT id FROM membership_applications WHERE display_name = 'Canary'`)
 	if err != nil {
 		t.Fatal(err)
@@ -239,17 +241,24 @@ func TestAccessLogOfTheRegister(t *testing.T) {
 		query string
 		want  []entry
 	}{
-		"by themselves":    {own, fmt.Sprintf(`{ node(id: %q) { ... on MemberRecord { %s } } viewAs(audience: STAFF) { membership { status } } }`, record, everything), nil},
-		"by a member":      {other, fmt.Sprintf(`{ node(id: %q) { ... on MemberRecord { %s } } member(id: %q) { membership { status } consents { purpose } therapistListing { eligible } } }`, record, everything, member), nil},
-		"in the register":  {office, `{ register(filter: {text: "gen-1-0"}) { nodes { ` + everything + ` } } }`, []entry{{"MEMBERSHIP_OFFICER", "", all}}},
-		"who, and no more": {office, `{ register(filter: {text: "gen-1-0"}) { edges { cursor } } }`, []entry{{"MEMBERSHIP_OFFICER", "", "ENTRY"}}},
-		"by a filter":      {office, `{ register(first: 100, filter: {text: "gen-1-0", grade: ` + gradeOf(t, db, id) + `}) { nodes { id } } }`, []entry{{"MEMBERSHIP_OFFICER", "", "ENTRY MEMBERSHIP"}}},
-		"by node":          {office, fmt.Sprintf(`{ node(id: %q) { ... on MemberRecord { insurance { valid } } } }`, record), []entry{{"MEMBERSHIP_OFFICER", "", "ENTRY INSURANCE"}}},
-		"by the directory": {office, fmt.Sprintf(`{ member(id: %q) { membership { statusAsOf(on: "2026-01-01") } } }`, member), []entry{{"MEMBERSHIP_OFFICER", "", "MEMBERSHIP"}}},
-		"the application":  {office, fmt.Sprintf(`{ node(id: %q) { ... on MembershipApplication { email } } }`, node.ID("MembershipApplication", application)), []entry{{"MEMBERSHIP_OFFICER", "", "APPLICATION"}}},
-		"applications":     {office, `{ applications { nodes { displayName record { number } } } }`, []entry{{"MEMBERSHIP_OFFICER", "", "ENTRY APPLICATION"}}},
-		"the account":      {admin, fmt.Sprintf(`{ node(id: %q) { ... on Account { email } } }`, node.ID("Account", account)), []entry{{"ADMINISTRATOR", "", "ACCOUNT"}}},
-		"accounts":         {admin, `{ accounts(search: "gen-1-0") { email } }`, []entry{{"ADMINISTRATOR", "", "ACCOUNT"}}},
+		"by themselves":      {own, fmt.Sprintf(`{ node(id: %q) { ... on MemberRecord { %s } } viewAs(audience: STAFF) { membership { status } } }`, record, everything), nil},
+		"by a member":        {other, fmt.Sprintf(`{ node(id: %q) { ... on MemberRecord { %s } } member(id: %q) { membership { status } consents { purpose } therapistListing { eligible } } }`, record, everything, member), nil},
+		"in the register":    {office, `{ register(filter: {text: "gen-1-0"}) { nodes { ` + everything + ` } } }`, []entry{{"MEMBERSHIP_OFFICER", "", all}}},
+		"who, and no more":   {office, `{ register(filter: {text: "gen-1-0"}) { edges { cursor } } }`, []entry{{"MEMBERSHIP_OFFICER", "", "ENTRY"}}},
+		"by a filter":        {office, `{ register(first: 100, filter: {text: "gen-1-0", grade: ` + gradeOf(t, db, id) + `}) { nodes { id } } }`, []entry{{"MEMBERSHIP_OFFICER", "", "ENTRY MEMBERSHIP"}}},
+		"by node":            {office, fmt.Sprintf(`{ node(id: %q) { ... on MemberRecord { insurance { valid } } } }`, record), []entry{{"MEMBERSHIP_OFFICER", "", "ENTRY INSURANCE"}}},
+		"by the directory":   {office, fmt.Sprintf(`{ member(id: %q) { membership { statusAsOf(on: "2026-01-01") } } }`, member), []entry{{"MEMBERSHIP_OFFICER", "", "MEMBERSHIP"}}},
+		"the application":    {office, fmt.Sprintf(`{ node(id: %q) { ... on MembershipApplication { email } } }`, node.ID("MembershipApplication", application)), []entry{{"MEMBERSHIP_OFFICER", "", "APPLICATION"}}},
+		"applications":       {office, `{ applications { nodes { displayName record { number } } } }`, []entry{{"MEMBERSHIP_OFFICER", "", "ENTRY APPLICATION"}}},
+		"the account":        {admin, fmt.Sprintf(`{ node(id: %q) { ... on Account { email } } }`, node.ID("Account", account)), []entry{{"ADMINISTRATOR", "", "ACCOUNT"}}},
+		"accounts":           {admin, `{ accounts(search: "gen-1-0") { email } }`, []entry{{"ADMINISTRATOR", "", "ACCOUNT"}}},
+		"erasures that wait": {office, `{ erasures { nodes { dueAt } } }`, []entry{{"MEMBERSHIP_OFFICER", "", "ERASURE"}}},
+		"an erasure of whom": {office, `{ erasures { nodes { record { number } account { email } } } }`, []entry{{"MEMBERSHIP_OFFICER", "", "ENTRY ERASURE"}}},
+		"an erasure asked for again": {
+			office, fmt.Sprintf(`mutation { eraseMember(input: {member: %q}) { erasure { dueAt } userErrors { message } } }`, record),
+			[]entry{{"MEMBERSHIP_OFFICER", "", "ERASURE"}},
+		},
+		"the own erasure": {own, `{ viewer { erasure { dueAt } } }`, nil},
 		"a mutation": {
 			office, fmt.Sprintf(`mutation { stateRegistration(input: {member: %q, number: "OT90002"}) { record { registration { number } } userErrors { message } } }`, record),
 			[]entry{{"MEMBERSHIP_OFFICER", "", "ENTRY REGISTRATION"}},

@@ -202,6 +202,9 @@ func TestSecondFactorInTheGraph(t *testing.T) {
 	if len(codes) != 10 || at(confirmed, "confirmTotp", "viewer", "account", "hasTotp") != true {
 		t.Fatalf("%+v", confirmed)
 	}
+	if in, err := pg.Scalar[bool](t.Context(), db, `SELECT bool_or(position($1 IN t::text) > 0) FROM account_totp t`, secret); err != nil || in {
+		t.Errorf("the secret stands in the database in clear: %t, %v", in, err)
+	}
 	cookie = ""
 	for _, tt := range []struct {
 		code string
@@ -220,5 +223,13 @@ func TestSecondFactorInTheGraph(t *testing.T) {
 	off := ask(`mutation { disableTotp(input: {currentPassword: "` + demoPassword + `"}) { viewer { account { hasTotp } } userErrors { code } } }`)
 	if at(off, "disableTotp", "viewer", "account", "hasTotp") != false || signIn("") != false {
 		t.Errorf("%+v", off)
+	}
+
+	// Without a key to seal the secret by, the answer says what the operator sets.
+	bare := graphOn(t, db, func(c *graph.Config) { c.Accounts.Seal = nil })
+	a := decode(t, bare.Execute(signedIn(t, bare, db, "member"), params(`mutation { beginTotp(input: {currentPassword: "`+demoPassword+`"}) { secret userErrors { code message } } }`, nil)).Body)
+	if message, _ := at(a.Data, "beginTotp", "userErrors", 0, "message").(string); wrong(a, "beginTotp") != "NOT_CONFIGURED" || at(a.Data, "beginTotp", "secret") != nil ||
+		!strings.Contains(message, "COLLEGIUM_SECRET_KEY") {
+		t.Errorf("without a key: %+v", a)
 	}
 }

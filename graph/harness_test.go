@@ -91,7 +91,11 @@ func graphOn(t testing.TB, db *pgxpool.Pool, change ...func(*graph.Config)) *gra
 	t.Helper()
 	c := graph.DefaultConfig()
 	c.Log = slog.New(slog.DiscardHandler)
-	c.Accounts = &identity.Store{DB: pg.Acting{Pool: db}, Passwords: passwords}
+	seal, err := identity.NewSeal(make([]byte, identity.SecretKeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Accounts = &identity.Store{DB: pg.Acting{Pool: db}, Passwords: passwords, Seal: seal}
 	for _, f := range change {
 		f(&c)
 	}

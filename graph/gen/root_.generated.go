@@ -5910,6 +5910,8 @@ enum UserErrorCode {
   TOTP_REQUIRED
   "The password is right, and the code is wrong or was used already."
   TOTP_WRONG
+  "The server lacks a setting that it needs for this; the message says which."
+  NOT_CONFIGURED
   "The passkey was not taken: it is unknown, or its answer is not to the question."
   PASSKEY
   "The sign-in by another service came to nothing."
@@ -6799,6 +6801,8 @@ enum RegisterField {
   THERAPIST_LISTING
   "Your account: its address, roles, and whether a second factor is on."
   ACCOUNT
+  "That it was asked for to erase you."
+  ERASURE
 }
 
 "As what somebody reads."

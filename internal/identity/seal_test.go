@@ -29,14 +29,25 @@ func sealBy(t *testing.T, keys ...byte) *identity.Seal {
 	return s
 }
 
-// stored returns all that the database holds of authenticators, in small letters.
+// stored returns every row of every table, as a dump has them, in small letters.
 func stored(t *testing.T, b *body) string {
 	t.Helper()
-	text, err := pg.Scalar[string](t.Context(), b.db, `SELECT lower(COALESCE(string_agg(t::text, ' '), '')) FROM account_totp t`)
+	tables, err := pg.Scalars[string](t.Context(), b.db, `
+		SELECT c.oid::regclass::text
+		FROM pg_class c
+		WHERE c.relkind IN ('r', 'p', 'm') AND c.relnamespace IN ('public'::regnamespace, 'river'::regnamespace)`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return text
+	var all strings.Builder
+	for _, table := range tables {
+		rows, err := pg.Scalar[string](t.Context(), b.db, `SELECT lower(COALESCE(string_agg(t::text, ' '), '')) FROM `+table+` t`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.WriteString(rows)
+	}
+	return all.String()
 }
 
 // TestTOTPSecretsAreSealed looks for the secret in the database as people write it, and as
@@ -50,11 +61,11 @@ func TestTOTPSecretsAreSealed(t *testing.T) {
 	}
 	row := stored(t, b)
 	if !strings.Contains(row, s.AccountID.String()) {
-		t.Fatalf("there is no row of the account in %s", row)
+		t.Fatal("there is no row of the account")
 	}
 	for _, form := range []string{secret, hex.EncodeToString(raw), hex.EncodeToString([]byte(secret)), base64.StdEncoding.EncodeToString(raw)} {
 		if strings.Contains(row, strings.ToLower(form)) {
-			t.Errorf("the database holds the secret as %s: %s", form, row)
+			t.Errorf("the database holds the secret as %s", form)
 		}
 	}
 

@@ -13,6 +13,7 @@ import (
 	"github.com/collegium/collegium/internal/once"
 	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/reads"
 	"github.com/collegium/collegium/internal/viewer"
 )
 
@@ -23,7 +24,7 @@ const erasureColumns = `
 	e.due_at,
 	e.cancelled_at,
 	e.executed_at,
-	e.member_id,
+	COALESCE(e.member_id, (SELECT a.member_id FROM accounts a WHERE a.id = e.account_id)) AS member_id,
 	e.account_id`
 
 // Request asks that somebody is erased: a member with their account, who must be the
@@ -65,7 +66,16 @@ func (s *Store) Request(ctx context.Context, v viewer.Viewer, member *uuid.UUID)
 		}
 		return err
 	})
-	return e, err
+	return noted(ctx, v, e, err)
+}
+
+// noted returns an erasure, of which whom it is about is told that the viewer read it.
+func noted(ctx context.Context, v viewer.Viewer, e *Erasure, err error) (*Erasure, error) {
+	if err != nil {
+		return nil, err
+	}
+	reads.Note(ctx, v, []*Erasure{e}, (*Erasure).of, reads.Erasure)
+	return e, nil
 }
 
 // open returns the request that waits to erase somebody.
@@ -86,6 +96,7 @@ func (s *Store) ErasuresByID(ctx context.Context, v viewer.Viewer, ids []uuid.UU
 		FROM erasures e
 		WHERE e.id = ANY(@ids) AND (@staff OR e.account_id = @account OR e.member_id = @member)`,
 		pgx.StrictNamedArgs{"ids": ids, "staff": v.May(viewer.ManageRegister), "account": v.Account, "member": v.MemberID})
+	reads.Note(ctx, v, found, (*Erasure).of, reads.Erasure)
 	return pg.ByKey(found, func(e *Erasure) uuid.UUID { return e.ID }), err
 }
 
@@ -139,6 +150,7 @@ func (s *Store) Waiting(ctx context.Context, v viewer.Viewer, args page.Args) (_
 	found := page.New(k, rows, func(e *Erasure) []string {
 		return []string{e.DueAt.UTC().Format(time.RFC3339Nano), e.ID.String()}
 	})
+	reads.Note(ctx, v, found.Nodes(), (*Erasure).of, reads.Erasure)
 	return &found, nil
 }
 
@@ -171,7 +183,7 @@ func (s *Store) Cancel(ctx context.Context, v viewer.Viewer, id uuid.UUID) (e *E
 			pgx.StrictNamedArgs{"id": id})
 		return err
 	})
-	return e, err
+	return noted(ctx, v, e, err)
 }
 
 // Execute erases whom a request is about, in one transaction: everywhere or nowhere.

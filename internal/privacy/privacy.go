@@ -100,6 +100,9 @@ type ErasureEdge = page.Edge[*Erasure]
 // NodeID returns the opaque ID in the graph, which is that of the certificate too.
 func (e *Erasure) NodeID() string { return node.ID("Erasure", e.ID) }
 
+// of is which member it is about, nil if it is about none.
+func (e *Erasure) of() *uuid.UUID { return e.MemberID }
+
 // Status returns how the erasure stands.
 func (e *Erasure) Status() ErasureStatus {
 	switch {

@@ -27,10 +27,11 @@ const (
 	Consents    Fact = "CONSENTS"
 	Listing     Fact = "THERAPIST_LISTING"
 	Account     Fact = "ACCOUNT"
+	Erasure     Fact = "ERASURE"
 )
 
 // Facts are all facts.
-var Facts = []Fact{Entry, Membership, History, Registered, Insured, Sections, Application, Consents, Listing, Account}
+var Facts = []Fact{Entry, Membership, History, Registered, Insured, Sections, Application, Consents, Listing, Account, Erasure}
 
 // Set is a set of what can be read of a member: the lower bits are fields of the profile,
 // as internal/member numbers them, and the upper ones facts.
