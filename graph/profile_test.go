@@ -2,7 +2,10 @@ package graph_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -174,5 +177,109 @@ func TestProfile(t *testing.T) {
 	askAs(t, h, asOffice(), lock, map[string]any{"input": map[string]any{"member": me["id"], "field": "EMAIL", "audience": "PUBLIC"}})
 	if got := set("EMAIL", "PUBLIC"); len(list(got, "setFieldAudience", "userErrors")) > 0 {
 		t.Errorf("the lock has not ended: %v", got)
+	}
+}
+
+// TestOnlyMembersAreListed: whoever has shown what to whom, others find who is a member today,
+// and the office finds the rest too.
+func TestOnlyMembersAreListed(t *testing.T) {
+	t.Parallel()
+	db := demoDB(t)
+	h := graphOn(t, db)
+	do := asking(t, h)
+	type person struct{ ID, RegionID, SectionID uuid.UUID }
+	p, err := pg.One[person](t.Context(), db, `
+		WITH someone AS (
+			UPDATE members SET listing_audience = 'PUBLIC', region_audience = 'PUBLIC', sections_audience = 'PUBLIC', grade_audience = 'PUBLIC', joined_on_audience = 'PUBLIC'
+			WHERE id = (SELECT member_id FROM accounts WHERE email = 'member@example.org')
+			RETURNING id, region_id
+		)
+		SELECT s.id, s.region_id, sm.section_id
+		FROM someone s
+		JOIN section_memberships sm ON sm.member_id = s.id AND sm.ends_on IS NULL
+		LIMIT 1`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustExec(t, db, `DELETE FROM membership_periods WHERE next_on IS NOT NULL AND member_id = '`+p.ID.String()+`'`)
+	mustExec(t, db, `UPDATE membership_periods SET starts_on = CURRENT_DATE - 1000, ends_on = NULL WHERE member_id = '`+p.ID.String()+`'`)
+	id := node.ID("Member", p.ID)
+	query := fmt.Sprintf(`{
+		member(id: %[1]q) { id }
+		members { totalCount }
+		byGrade: members(orderBy: JOINED_ON_DESC) { totalCount }
+		region: node(id: %[2]q) { ... on Region { members { totalCount } } }
+		section: node(id: %[3]q) { ... on SpecialistSection { members { totalCount } } }
+	}`, id, node.ID("Region", p.RegionID), node.ID("SpecialistSection", p.SectionID))
+	// found is whether somebody finds the member, in each list alike.
+	type counts [4]float64
+	ask := func(ctx context.Context) (found bool, n counts) {
+		t.Helper()
+		a := do(ctx, query)
+		for i, path := range [][]any{{"members"}, {"byGrade"}, {"region", "members"}, {"section", "members"}} {
+			total, ok := at(a.Data, append(path, "totalCount")...).(float64)
+			if !ok {
+				t.Fatalf("%v: %v", path, a)
+			}
+			n[i] = total
+		}
+		return at(a.Data, "member") != nil, n
+	}
+	me := signedIn(t, h, db, "member")
+	others := map[string]context.Context{"anonymous": t.Context()}
+	for _, role := range []string{"officer", "editor", "membership", "administrator"} {
+		others[role] = signedIn(t, h, db, role)
+	}
+	before := map[string]counts{}
+	for role, ctx := range others {
+		found, n := ask(ctx)
+		if !found {
+			t.Fatalf("%s does not find a member who shows it to everyone", role)
+		}
+		before[role] = n
+	}
+	for _, tt := range []struct {
+		status, periods string
+		listed          bool
+	}{
+		{"CURRENT", `UPDATE membership_periods SET ends_on = CURRENT_DATE, ended_how = NULL WHERE member_id = $1 AND next_on IS NULL`, true},
+		{"GRACE", `UPDATE membership_periods SET ends_on = CURRENT_DATE - 1 WHERE member_id = $1 AND next_on IS NULL`, true},
+		{"LAPSED", `UPDATE membership_periods SET ends_on = CURRENT_DATE - 400 WHERE member_id = $1 AND next_on IS NULL`, false},
+		{"RESIGNED", `UPDATE membership_periods SET ends_on = CURRENT_DATE - 1, ended_how = 'RESIGNED' WHERE member_id = $1 AND next_on IS NULL`, false},
+		{"CURRENT", `INSERT INTO membership_periods (member_id, grade, starts_on, governs_on) SELECT member_id, grade, CURRENT_DATE, CURRENT_DATE FROM membership_periods WHERE member_id = $1 AND next_on IS NULL`, true},
+		{"SUSPENDED", `INSERT INTO membership_suspensions (member_id, starts_on, reason) VALUES ($1, CURRENT_DATE, 'x')`, true},
+	} {
+		mustExec(t, db, `DELETE FROM membership_suspensions WHERE member_id = '`+p.ID.String()+`'`)
+		mustExec(t, db, strings.Replace(tt.periods, `$1`, `'`+p.ID.String()+`'`, 1))
+		// Who resigns leaves the sections.
+		mustExec(t, db, `UPDATE section_memberships SET ends_on = NULL WHERE member_id = '`+p.ID.String()+`' AND section_id = '`+p.SectionID.String()+`'`)
+		own := do(me, `{ viewer { record { membership { status } } } viewAs(audience: MEMBERS) { id } office: viewAs(audience: STAFF) { id } }`)
+		if got := at(own.Data, "viewer", "record", "membership", "status"); got != tt.status {
+			t.Fatalf("%s: the status is %v", tt.status, got)
+		}
+		if got := at(own.Data, "viewAs") != nil; got != tt.listed {
+			t.Errorf("%s: the member sees that members find them: %t", tt.status, got)
+		}
+		if at(own.Data, "office") == nil {
+			t.Errorf("%s: the member sees that the office does not find them", tt.status)
+		}
+		v := do(me, fmt.Sprintf(`{ member(id: %q) { id visibility { field reason } } }`, id))
+		reason, _ := at(v.Data, "member", "visibility", 0, "reason").(string)
+		if strings.Contains(reason, "not a member today") == tt.listed {
+			t.Errorf("%s: %q", tt.status, reason)
+		}
+		for role, ctx := range others {
+			want := before[role]
+			listed := tt.listed || role == "membership" || role == "administrator"
+			if !listed {
+				for i := range want {
+					want[i]--
+				}
+			}
+			found, n := ask(ctx)
+			if found != listed || n != want {
+				t.Errorf("%s: %s finds the member: %t, in lists of %v; want %t, %v", tt.status, role, found, n, listed, want)
+			}
+		}
 	}
 }

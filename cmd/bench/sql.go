@@ -37,7 +37,7 @@ const (
 							(SELECT r.name FROM units r JOIN entries e ON e.id = r.id
 							 WHERE r.id = m.region_id AND m.region_audience = 'PUBLIC' AND ` + visibleEntry + `) AS region
 						FROM members m
-						WHERE m.listing_audience = 'PUBLIC'
+						WHERE m.listing_audience = 'PUBLIC' AND m.member_on @> CURRENT_DATE
 							AND m.sections_audience = 'PUBLIC'
 							AND EXISTS (SELECT 1 FROM section_memberships sm WHERE sm.member_id = m.id AND sm.section_id = u.id AND ` + today + `)
 						ORDER BY ` + byName + `
@@ -71,7 +71,7 @@ const (
 						m.display_name,
 						m.sections_audience
 					FROM members m
-					WHERE m.region_id = u.id AND m.listing_audience = 'PUBLIC' AND m.region_audience = 'PUBLIC'
+					WHERE m.region_id = u.id AND m.listing_audience = 'PUBLIC' AND m.member_on @> CURRENT_DATE AND m.region_audience = 'PUBLIC'
 					ORDER BY ` + byName + `
 					LIMIT 10
 				) m
@@ -92,7 +92,7 @@ const (
 				'joinedOn', CASE WHEN m.joined_on_audience = 'PUBLIC' THEN m.joined_on END
 			)
 			FROM members m
-			WHERE m.id = $1::uuid AND m.listing_audience = 'PUBLIC'
+			WHERE m.id = $1::uuid AND m.listing_audience = 'PUBLIC' AND m.member_on @> CURRENT_DATE
 		))`
 
 	caseStudiesSQL = `
@@ -105,7 +105,7 @@ const (
 					'displayName', m.display_name,
 					'grade', CASE WHEN m.grade_audience = 'PUBLIC' THEN m.grade END)
 				FROM members m
-				WHERE m.id = c.member_id AND m.listing_audience = 'PUBLIC'
+				WHERE m.id = c.member_id AND m.listing_audience = 'PUBLIC' AND m.member_on @> CURRENT_DATE
 			),
 			'region', (
 				SELECT json_build_object('name', u.name, 'nation', u.nation)
@@ -148,7 +148,7 @@ const (
 					FROM (
 						SELECT m.*
 						FROM members m
-						WHERE m.listing_audience = 'PUBLIC'
+						WHERE m.listing_audience = 'PUBLIC' AND m.member_on @> CURRENT_DATE
 							AND m.sections_audience = 'PUBLIC'
 							AND EXISTS (SELECT 1 FROM section_memberships sm WHERE sm.member_id = m.id AND sm.section_id = s.id AND ` + today + `)
 						ORDER BY ` + byName + `
@@ -179,7 +179,7 @@ const (
 				FROM (
 					SELECT m.*
 					FROM members m
-					WHERE m.region_id = u.id AND m.listing_audience = 'PUBLIC' AND m.region_audience = 'PUBLIC'
+					WHERE m.region_id = u.id AND m.listing_audience = 'PUBLIC' AND m.member_on @> CURRENT_DATE AND m.region_audience = 'PUBLIC'
 					ORDER BY ` + byName + `
 					LIMIT 5
 				) m
@@ -198,7 +198,7 @@ const (
 					'sections', ` + sectionsOfMember + `
 						'grade', CASE WHEN m.grade_audience = 'PUBLIC' THEN m.grade END` + sectionsOfMemberEnd + `)
 				FROM members m
-				WHERE m.id = c.member_id AND m.listing_audience = 'PUBLIC'
+				WHERE m.id = c.member_id AND m.listing_audience = 'PUBLIC' AND m.member_on @> CURRENT_DATE
 			)
 		) ORDER BY c.ladder, c.position, c.id), '[]')))
 		FROM (` + firstCaseStudies + `) c`

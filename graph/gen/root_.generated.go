@@ -6475,9 +6475,9 @@ type DocumentEdge {
 }
 `, BuiltIn: false},
 	{Name: "../member.graphqls", Input: `extend type Query {
-  "The member with this ID; null if there is none whom you may see. Whom the directory lists for nobody is null to the office too, which reaches everyone by register."
+  "The member with this ID; null if there is none whom you may see, as who is not a member today; see members. Whom the directory lists for nobody is null to the office too, which reaches everyone by register."
   member("An ID that the graph returned." id: ID!): Member @cacheControl(scope: PUBLIC)
-  "The directory: the members who chose to be found by you. What a member keeps from you cannot be filtered by, sorted by or counted."
+  "The directory: the members of today who chose to be found by you; the office finds those too whose membership has ended or not begun. What a member keeps from you cannot be filtered by, sorted by or counted."
   members("Which ones; all if left out." filter: MemberFilter, "In which order; by name if left out." orderBy: MemberOrder, "The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): MemberConnection! @cacheControl(scope: PUBLIC) @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
   "Your own record as somebody of an audience sees it, of whom nothing else is known; null if they would not find it."
   viewAs("Whose eyes." audience: Audience!): Member @cacheControl(scope: PRIVATE) @requires(permission: EDIT_OWN_PROFILE)

@@ -426,9 +426,11 @@ func (s *Store) VisibilityOf(ctx context.Context, v viewer.Viewer, members []*Me
 		Audience   viewer.Audience
 		LockedTo   *viewer.Audience
 		LockReason *string
+		IsMember   bool
 	}
 	rows, err := pg.All[row](ctx, s.DB, `
 		SELECT
+			m.is_member,
 			f.field,
 			COALESCE(d.audience, f.audience, 'NOBODY') AS audience,
 			l.audience AS locked_to,
@@ -457,6 +459,9 @@ func (s *Store) VisibilityOf(ctx context.Context, v viewer.Viewer, members []*Me
 	for _, f := range Fields {
 		if r := byField[f]; r != nil {
 			shown := &Visibility{Field: f, Audience: r.Audience, LockedTo: r.LockedTo, Reason: reasons[r.Audience]}
+			if !r.IsMember && r.Audience != viewer.ForOffice && r.Audience != viewer.ForNobody {
+				shown.Reason = "The membership office sees it. Others find you again when you are a member: you are not a member today."
+			}
 			if r.LockedTo != nil {
 				shown.Reason += " The office keeps it from wider audiences: " + *r.LockReason
 			}
@@ -481,17 +486,19 @@ var reasons = map[viewer.Audience]string{
 }
 
 // ViewAs returns the own record of the member who asks as somebody of an audience sees
-// it, who is nothing else; errs.NotFound if they would not find it.
+// it, who is nothing else; errs.NotFound if they would not find it. Who is not a member
+// today is found by the office alone.
 func (s *Store) ViewAs(ctx context.Context, v viewer.Viewer, a viewer.Audience) (_ *Member, err error) {
 	defer errs.Wrap(&err, "member.ViewAs(%s)", a)
 	sight := viewer.As(a)
-	args := pgx.StrictNamedArgs{"id": v.MemberID}
+	args := pgx.StrictNamedArgs{"id": v.MemberID, "office": a == viewer.ForOffice}
 	sight.Bind(args)
 	t := textsFor(sight)
 	m, err := pg.One[Member](ctx, s.DB, `
 		SELECT`+t.columns+`
 		FROM `+t.Table("")+` m
-		WHERE m.id = @id AND `+t.visible, args)
+		JOIN members_own own ON own.id = m.id
+		WHERE m.id = @id AND (own.is_member OR @office) AND `+t.visible, args)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package search_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"pgregory.net/rapid"
 
@@ -88,6 +90,14 @@ func TestSearchSpellingIsCurrent(t *testing.T) {
 			t.Errorf("after %s: did you mean %q, want %q", test.write, got, test.want)
 		}
 	}
+}
+
+// deadlockOfRows is whether two statements each waited for a row that the other wrote, and
+// neither was writing the index: one that writes several rows of an entry, in the order in
+// which they lie, can meet one that deletes the entry.
+func deadlockOfRows(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == "40P01" && !strings.Contains(e.Where, "search_")
 }
 
 // index is what the index holds, in words.
@@ -239,7 +249,7 @@ func TestIndexIsWhatARebuildMakes(t *testing.T) {
 }
 
 // TestIndexUnderConcurrentWrites: writers that meet at the same entries lose nothing, and the index makes none of them
-// fail. Each transaction is one statement: with more, writers can deadlock without any index.
+// fail. Each transaction is one statement: with more, writers often deadlock without any index.
 func TestIndexUnderConcurrentWrites(t *testing.T) {
 	t.Parallel()
 	db := pgtest.NewWith(t, "levels", levels)
@@ -250,7 +260,7 @@ func TestIndexUnderConcurrentWrites(t *testing.T) {
 			w := writer{pick: rand.New(rand.NewPCG(uint64(seed), 7)).IntN}
 			for range 150 {
 				// Of two that add to the same place, or one that deletes what another adds to, one may be refused.
-				if err := w.write(ctx, db, w.pick(3)); err != nil && pg.Constraint(err) == "" {
+				if err := w.write(ctx, db, w.pick(3)); err != nil && pg.Constraint(err) == "" && !deadlockOfRows(err) {
 					t.Errorf("writer %d: %v", seed, err)
 				}
 			}

@@ -125,6 +125,19 @@ func asMade(t *testing.T, db *pgxpool.Pool, after string) {
 	if strings.Join(kept, "\n") != strings.Join(made, "\n") {
 		t.Fatalf("after %s\nkept:\n%s\nmade anew:\n%s", after, strings.Join(kept, "\n"), strings.Join(made, "\n"))
 	}
+	wrong, err := pg.Scalars[string](t.Context(), db, `
+		SELECT m.id || ': ' || m.member_on::text || ', not ' || d.days::text
+		FROM members m
+		CROSS JOIN LATERAL (
+			SELECT COALESCE(range_agg(daterange(s.since, s.until)), '{}') AS days
+			FROM membership_stretches s
+			JOIN membership_strata st ON st.id = s.stratum
+			WHERE s.member_id = m.id AND st.member
+		) d
+		WHERE m.member_on <> d.days`)
+	if err != nil || len(wrong) > 0 {
+		t.Fatalf("after %s: on which days who is a member: %s, %v", after, strings.Join(wrong, "; "), err)
+	}
 }
 
 // asAsked wants the stretches of each day to say of each member what is found by asking
