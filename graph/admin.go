@@ -2,11 +2,13 @@ package graph
 
 import (
 	"context"
+	"errors"
 
 	"github.com/google/uuid"
 
 	"github.com/collegium/collegium/graph/gen"
 	"github.com/collegium/collegium/graph/union"
+	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/node"
 	"github.com/collegium/collegium/internal/viewer"
@@ -25,11 +27,14 @@ func onAccount(opaque string, do func(uuid.UUID) (*identity.Account, error)) (*g
 
 // beginTOTP answers a mutation with a secret for an authenticator.
 func (r *Resolver) beginTOTP(ctx context.Context, password string) (*gen.BeginTotpPayload, error) {
-	issuer, err := r.content(ctx).Organisation(ctx)
-	if err != nil {
+	issuer := "Collegium" // as long as there is no content
+	switch body, err := r.content(ctx).Organisation(ctx); {
+	case err == nil:
+		issuer = body.Name
+	case !errors.Is(err, errs.NotFound):
 		return nil, err
 	}
-	totp, err := r.accounts.BeginTOTP(ctx, viewer.From(ctx).Account, password, issuer.Name)
+	totp, err := r.accounts.BeginTOTP(ctx, viewer.From(ctx).Account, password, issuer)
 	if err != nil {
 		wrong, err := userErrors(err)
 		return &gen.BeginTotpPayload{UserErrors: wrong}, err

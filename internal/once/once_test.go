@@ -140,7 +140,10 @@ func TestDoAtOnce(t *testing.T) {
 	for i := range answers {
 		wg.Go(func() {
 			id, again, err := once.Do(t.Context(), db, once.Write{Account: ada, Key: &keys[i%2], Name: "make"}, func(db pg.Querier) (uuid.UUID, error) {
-				// As strong a lock as a write can take on its own account.
+				// As strong a lock as a write can take on its own account, when others have begun.
+				if _, err := db.Exec(t.Context(), `SELECT pg_sleep(0.05)`); err != nil {
+					return uuid.Nil, err
+				}
 				if _, err := db.Exec(t.Context(), `SELECT FROM accounts WHERE id = $1 FOR UPDATE`, ada); err != nil {
 					return uuid.Nil, err
 				}
