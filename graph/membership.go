@@ -134,6 +134,19 @@ func (r *Resolver) transferSection(ctx context.Context, input gen.TransferSectio
 	return p, err
 }
 
+// withdrawElection answers withdrawElection.
+func (r *Resolver) withdrawElection(ctx context.Context, input gen.WithdrawElectionInput) (*gen.WithdrawElectionPayload, error) {
+	election, err := func() (*unit.Election, error) {
+		committee, err := node.ParseOf("input.committee", "Committee", input.Committee)
+		if err != nil {
+			return nil, err
+		}
+		return r.db.units.WithdrawElection(ctx, viewer.From(ctx), unit.ElectionOn{Committee: committee, OpensOn: input.OpensOn})
+	}()
+	wrong, err := userErrors(err)
+	return &gen.WithdrawElectionPayload{Election: election, UserErrors: wrong}, err
+}
+
 // scheduleElection answers scheduleElection.
 func (r *Resolver) scheduleElection(ctx context.Context, input gen.ScheduleElectionInput) (*gen.ScheduleElectionPayload, error) {
 	election, err := func() (*unit.Election, error) {

@@ -257,6 +257,20 @@ func (r *mutationResolver) AddMembershipRule(ctx context.Context, input membersh
 	return &gen.AddMembershipRulePayload{MembershipRule: rule, UserErrors: wrong}, err
 }
 
+// WithdrawTerm is the resolver for the withdrawTerm field.
+func (r *mutationResolver) WithdrawTerm(ctx context.Context, input gen.WithdrawTermInput) (*gen.TermPayload, error) {
+	id, err := node.ParseOf("input.term", "Term", input.Term)
+	if err != nil {
+		return termPayload(nil, err)
+	}
+	return termPayload(r.db.units.WithdrawTerm(ctx, viewer.From(ctx), id))
+}
+
+// WithdrawElection is the resolver for the withdrawElection field.
+func (r *mutationResolver) WithdrawElection(ctx context.Context, input gen.WithdrawElectionInput) (*gen.WithdrawElectionPayload, error) {
+	return r.withdrawElection(ctx, input)
+}
+
 // ScheduleElection is the resolver for the scheduleElection field.
 func (r *mutationResolver) ScheduleElection(ctx context.Context, input gen.ScheduleElectionInput) (*gen.ScheduleElectionPayload, error) {
 	return r.scheduleElection(ctx, input)

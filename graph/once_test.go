@@ -52,6 +52,8 @@ var harmlessTwice = map[string]string{
 	"verifyRegistration":          "notes the same again, unless another number was stated since",
 	"stateInsurance":              "takes the place of the one that begins on the same day",
 	"endTerm":                     "sets the last day that it says",
+	"withdrawTerm":                "it is gone",
+	"withdrawElection":            "it is gone",
 	"addMembershipRule":           "takes the place of the rule of the same day",
 	"scheduleElection":            "takes the place of the election of the same day",
 	"giveConsent":                 "agreeing again changes nothing",
@@ -185,7 +187,11 @@ func TestOnceForEachKey(t *testing.T) {
 	sent(admin, "renewMembership", who, record, "membership_periods", 1)
 	sent(admin, "endMembership", who+`, reason: REMOVED`, record, "membership_events", 1)
 	sent(member, "resignMembership", ``, record, "membership_events", 1)
-	moved := sent(admin, "transferSectionMembers", `from: "`+housing+`", to: "`+work+`", on: "2026-01-01"`, `members joined`, "section_memberships WHERE starts_on > '9999-01-01'", 0)
+	today, err := pg.Scalar[string](t.Context(), db, `SELECT CURRENT_DATE::text`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := sent(admin, "transferSectionMembers", `from: "`+housing+`", to: "`+work+`", on: "`+today+`"`, `members joined`, "section_memberships WHERE starts_on > '9999-01-01'", 0)
 	if n, _ := at(moved.Data, "transferSectionMembers", "members").(float64); n < 1 {
 		t.Errorf("nobody was moved: %v", moved.Data)
 	}

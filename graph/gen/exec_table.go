@@ -157,6 +157,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	tViewer := table.Object("Viewer")
 	tViewerAccess := table.Object("ViewerAccess")
 	tWebinarBlock := table.Object("WebinarBlock", "Block")
+	tWithdrawElectionPayload := table.Object("WithdrawElectionPayload")
 
 	// How values are walked and written, and how arguments are coerced.
 	s0 := exec.Pointer[page.Edge[*member.Read]](tAccessLogEdge, true)
@@ -870,11 +871,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_addMembershipRule_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_addMembershipRule_args(ctx, ec, raw)
 	}
-	s279 := exec.Pointer[ScheduleElectionPayload](tScheduleElectionPayload, true)
+	args_field_Mutation_withdrawTerm_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_withdrawTerm_args(ctx, ec, raw)
+	}
+	s280 := exec.Pointer[WithdrawElectionPayload](tWithdrawElectionPayload, true)
+	args_field_Mutation_withdrawElection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_withdrawElection_args(ctx, ec, raw)
+	}
+	s282 := exec.Pointer[ScheduleElectionPayload](tScheduleElectionPayload, true)
 	args_field_Mutation_scheduleElection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_scheduleElection_args(ctx, ec, raw)
 	}
-	s281 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
+	s284 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
 	args_field_Mutation_createPartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createPartnerApplication_args(ctx, ec, raw)
 	}
@@ -884,15 +892,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstatePartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstatePartnerApplication_args(ctx, ec, raw)
 	}
-	s285 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
+	s288 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
 	args_field_Mutation_createKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createKey_args(ctx, ec, raw)
 	}
-	s287 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
+	s290 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
 	args_field_Mutation_revokeKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_revokeKey_args(ctx, ec, raw)
 	}
-	s289 := exec.Pointer[PasskeyOptionsPayload](tPasskeyOptionsPayload, true)
+	s292 := exec.Pointer[PasskeyOptionsPayload](tPasskeyOptionsPayload, true)
 	args_field_Mutation_addPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_addPasskey_args(ctx, ec, raw)
 	}
@@ -902,14 +910,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_signInByPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signInByPasskey_args(ctx, ec, raw)
 	}
-	s293 := exec.Pointer[ConsentPayload](tConsentPayload, true)
+	s296 := exec.Pointer[ConsentPayload](tConsentPayload, true)
 	args_field_Mutation_giveConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_giveConsent_args(ctx, ec, raw)
 	}
 	args_field_Mutation_withdrawConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_withdrawConsent_args(ctx, ec, raw)
 	}
-	s296 := exec.Pointer[ErasurePayload](tErasurePayload, true)
+	s299 := exec.Pointer[ErasurePayload](tErasurePayload, true)
 	args_field_Mutation_eraseMember_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_eraseMember_args(ctx, ec, raw)
 	}
@@ -919,15 +927,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_executeErasure_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_executeErasure_args(ctx, ec, raw)
 	}
-	s300 := exec.Pointer[PublishConsentTextPayload](tPublishConsentTextPayload, true)
+	s303 := exec.Pointer[PublishConsentTextPayload](tPublishConsentTextPayload, true)
 	args_field_Mutation_publishConsentText_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_publishConsentText_args(ctx, ec, raw)
 	}
-	s302 := exec.Pointer[SetErasureWaitPayload](tSetErasureWaitPayload, true)
+	s305 := exec.Pointer[SetErasureWaitPayload](tSetErasureWaitPayload, true)
 	args_field_Mutation_setErasureWait_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setErasureWait_args(ctx, ec, raw)
 	}
-	s304 := exec.Pointer[SetTherapistListingPayload](tSetTherapistListingPayload, true)
+	s307 := exec.Pointer[SetTherapistListingPayload](tSetTherapistListingPayload, true)
 	args_field_Mutation_setTherapistListing_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setTherapistListing_args(ctx, ec, raw)
 	}
@@ -3219,6 +3227,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		return exec.AppendString(dst, *v)
 	})
 
+	// WithdrawElectionPayload
+	exec.Plain(tWithdrawElectionPayload, "election", func(obj *WithdrawElectionPayload) *unit.Election { return obj.Election }, s137)
+	exec.Plain(tWithdrawElectionPayload, "userErrors", func(obj *WithdrawElectionPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+
 	// The roots.
 	exec.Root(table, "Query", "node", func(ctx context.Context) (union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
@@ -3372,24 +3384,26 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Mutation", "appointToPost", nil, s274, exec.NonNull, exec.WithArgs(args_field_Mutation_appointToPost_args))
 	exec.Root(table, "Mutation", "endTerm", nil, s274, exec.NonNull, exec.WithArgs(args_field_Mutation_endTerm_args))
 	exec.Root(table, "Mutation", "addMembershipRule", nil, s277, exec.NonNull, exec.WithArgs(args_field_Mutation_addMembershipRule_args))
-	exec.Root(table, "Mutation", "scheduleElection", nil, s279, exec.NonNull, exec.WithArgs(args_field_Mutation_scheduleElection_args))
-	exec.Root(table, "Mutation", "createPartnerApplication", nil, s281, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
-	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s281, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
-	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s281, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
-	exec.Root(table, "Mutation", "createKey", nil, s285, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
-	exec.Root(table, "Mutation", "revokeKey", nil, s287, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
-	exec.Root(table, "Mutation", "beginPasskey", nil, s289, exec.NonNull)
+	exec.Root(table, "Mutation", "withdrawTerm", nil, s274, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawTerm_args))
+	exec.Root(table, "Mutation", "withdrawElection", nil, s280, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawElection_args))
+	exec.Root(table, "Mutation", "scheduleElection", nil, s282, exec.NonNull, exec.WithArgs(args_field_Mutation_scheduleElection_args))
+	exec.Root(table, "Mutation", "createPartnerApplication", nil, s284, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
+	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s284, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
+	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s284, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
+	exec.Root(table, "Mutation", "createKey", nil, s288, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
+	exec.Root(table, "Mutation", "revokeKey", nil, s290, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
+	exec.Root(table, "Mutation", "beginPasskey", nil, s292, exec.NonNull)
 	exec.Root(table, "Mutation", "addPasskey", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_addPasskey_args))
 	exec.Root(table, "Mutation", "removePasskey", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_removePasskey_args))
-	exec.Root(table, "Mutation", "beginPasskeySignIn", nil, s289, exec.NonNull)
+	exec.Root(table, "Mutation", "beginPasskeySignIn", nil, s292, exec.NonNull)
 	exec.Root(table, "Mutation", "signInByPasskey", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_signInByPasskey_args))
-	exec.Root(table, "Mutation", "giveConsent", nil, s293, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
-	exec.Root(table, "Mutation", "withdrawConsent", nil, s293, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
-	exec.Root(table, "Mutation", "eraseMember", nil, s296, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
-	exec.Root(table, "Mutation", "cancelErasure", nil, s296, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
-	exec.Root(table, "Mutation", "executeErasure", nil, s296, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
-	exec.Root(table, "Mutation", "publishConsentText", nil, s300, exec.NonNull, exec.WithArgs(args_field_Mutation_publishConsentText_args))
-	exec.Root(table, "Mutation", "setErasureWait", nil, s302, exec.NonNull, exec.WithArgs(args_field_Mutation_setErasureWait_args))
-	exec.Root(table, "Mutation", "setTherapistListing", nil, s304, exec.NonNull, exec.WithArgs(args_field_Mutation_setTherapistListing_args))
+	exec.Root(table, "Mutation", "giveConsent", nil, s296, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
+	exec.Root(table, "Mutation", "withdrawConsent", nil, s296, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
+	exec.Root(table, "Mutation", "eraseMember", nil, s299, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
+	exec.Root(table, "Mutation", "cancelErasure", nil, s299, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
+	exec.Root(table, "Mutation", "executeErasure", nil, s299, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
+	exec.Root(table, "Mutation", "publishConsentText", nil, s303, exec.NonNull, exec.WithArgs(args_field_Mutation_publishConsentText_args))
+	exec.Root(table, "Mutation", "setErasureWait", nil, s305, exec.NonNull, exec.WithArgs(args_field_Mutation_setErasureWait_args))
+	exec.Root(table, "Mutation", "setTherapistListing", nil, s307, exec.NonNull, exec.WithArgs(args_field_Mutation_setTherapistListing_args))
 	return table
 }

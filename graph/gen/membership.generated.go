@@ -2596,6 +2596,70 @@ func fieldContext_TransferSectionMembersPayload_userErrors(_ context.Context, ec
 	return fc, nil
 }
 
+func _WithdrawElectionPayload_election(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *WithdrawElectionPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_WithdrawElectionPayload_election(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Election, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *unit.Election) graphql.Marshaler {
+			return marshalOElection2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋunitᚐElection(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_WithdrawElectionPayload_election(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "WithdrawElectionPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Election(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
+func _WithdrawElectionPayload_userErrors(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *WithdrawElectionPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_WithdrawElectionPayload_userErrors(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*union.UserError) graphql.Marshaler {
+			return marshalNUserError2ᚕᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐUserErrorᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_WithdrawElectionPayload_userErrors(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "WithdrawElectionPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_UserError(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 // endregion **************************** field.gotpl *****************************
 
 // region    **************************** input.gotpl *****************************
@@ -3624,6 +3688,73 @@ func unmarshalInputVerifyRegistrationInput(ctx context.Context, ec *executionCon
 				return it, err
 			}
 			it.ValidUntil = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputWithdrawElectionInput(ctx context.Context, ec *executionContext, obj any) (WithdrawElectionInput, error) {
+	var it WithdrawElectionInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"committee", "opensOn"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "committee":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("committee"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Committee = data
+		case "opensOn":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("opensOn"))
+			data, err := unmarshalNDate2timeᚐTime(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.OpensOn = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputWithdrawTermInput(ctx context.Context, ec *executionContext, obj any) (WithdrawTermInput, error) {
+	var it WithdrawTermInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"term"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "term":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("term"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Term = data
 		}
 	}
 	return it, nil
@@ -5090,6 +5221,49 @@ func _TransferSectionMembersPayload(ctx context.Context, ec *executionContext, s
 	return out
 }
 
+var withdrawElectionPayloadImplementors = []string{"WithdrawElectionPayload"}
+
+func _WithdrawElectionPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, obj *WithdrawElectionPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, withdrawElectionPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("WithdrawElectionPayload")
+		case "election":
+			out.Values[i] = _WithdrawElectionPayload_election(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = _WithdrawElectionPayload_userErrors(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 // endregion **************************** object.gotpl ****************************
 
 // region    ***************************** type.gotpl *****************************
@@ -5519,6 +5693,26 @@ func marshalNTransferSectionMembersPayload2ᚖgithubᚗcomᚋcollegiumᚋcollegi
 
 func unmarshalNVerifyRegistrationInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐVerifyRegistrationInput(ctx context.Context, ec *executionContext, v any) (VerifyRegistrationInput, error) {
 	res, err := unmarshalInputVerifyRegistrationInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalNWithdrawElectionInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐWithdrawElectionInput(ctx context.Context, ec *executionContext, v any) (WithdrawElectionInput, error) {
+	res, err := unmarshalInputWithdrawElectionInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func marshalNWithdrawElectionPayload2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐWithdrawElectionPayload(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *WithdrawElectionPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _WithdrawElectionPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNWithdrawTermInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐWithdrawTermInput(ctx context.Context, ec *executionContext, v any) (WithdrawTermInput, error) {
+	res, err := unmarshalInputWithdrawTermInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 

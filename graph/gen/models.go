@@ -75,7 +75,7 @@ type AppointToPostInput struct {
 	Post string `json:"post"`
 	// The member, whose membership is current.
 	Member string `json:"member"`
-	// The first day.
+	// The first day. On an earlier one than today they were a member.
 	StartsOn time.Time `json:"startsOn"`
 	// The last day; open if left out.
 	EndsOn *time.Time `json:"endsOn,omitempty"`
@@ -261,7 +261,7 @@ type JoinSectionInput struct {
 	Member *string `json:"member,omitempty"`
 	// The section.
 	Section string `json:"section"`
-	// The first day; today if left out. Only staff passes an earlier one.
+	// The first day; today if left out. Only staff passes an earlier one, on which they were a member.
 	On *time.Time `json:"on,omitempty"`
 	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
@@ -369,7 +369,7 @@ type RecordPayload struct {
 type ReinstateMembershipInput struct {
 	// The member.
 	Member string `json:"member"`
-	// From which day on; today if left out.
+	// From which day on, within a year; today if left out, or the first day of a suspension that has not begun. From its first day on it never was; an earlier day is refused.
 	On *time.Time `json:"on,omitempty"`
 	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
@@ -549,7 +549,7 @@ type StateInsuranceInput struct {
 	PolicyNumber string `json:"policyNumber"`
 	// The first day.
 	ValidFrom time.Time `json:"validFrom"`
-	// The last day.
+	// The last day, at most ten years from today.
 	ValidUntil time.Time `json:"validUntil"`
 }
 
@@ -571,9 +571,9 @@ type SuspendAccountInput struct {
 type SuspendMembershipInput struct {
 	// The member.
 	Member string `json:"member"`
-	// What they are told, 1 to 1000 characters.
+	// What they are told, 1 to 1000 characters: by mail, if they have an account, and in their record.
 	Reason string `json:"reason"`
-	// From which day on; today if left out.
+	// From which day on: one of the membership, within a year; today if left out.
 	On *time.Time `json:"on,omitempty"`
 	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
@@ -587,7 +587,7 @@ type SuspendPartnerApplicationInput struct {
 
 // What became of a term.
 type TermPayload struct {
-	// The term; null if nothing was changed.
+	// The term, as it was if it was withdrawn; null if nothing was changed.
 	Term *unit.Term `json:"term,omitempty"`
 	// Why not.
 	UserErrors []*union.UserError `json:"userErrors"`
@@ -599,7 +599,7 @@ type TransferSectionMembersInput struct {
 	From string `json:"from"`
 	// The section that they come to.
 	To string `json:"to"`
-	// The last day in the old section.
+	// The last day in the old section: today or a later one, or the day on which it was dissolved.
 	On time.Time `json:"on"`
 	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
@@ -621,7 +621,7 @@ type VerifyRegistrationInput struct {
 	Member string `json:"member"`
 	// The number that was looked up.
 	Number string `json:"number"`
-	// The last day of the registration.
+	// The last day of the registration, at most ten years from today.
 	ValidUntil time.Time `json:"validUntil"`
 }
 
@@ -629,4 +629,26 @@ type VerifyRegistrationInput struct {
 type WithdrawConsentInput struct {
 	// A purpose of consentTexts.
 	Purpose string `json:"purpose"`
+}
+
+// Which election is withdrawn.
+type WithdrawElectionInput struct {
+	// The committee.
+	Committee string `json:"committee"`
+	// The first day of voting.
+	OpensOn time.Time `json:"opensOn"`
+}
+
+// What became of an election that was withdrawn.
+type WithdrawElectionPayload struct {
+	// The election as it was; null if nothing was changed.
+	Election *unit.Election `json:"election,omitempty"`
+	// Why not.
+	UserErrors []*union.UserError `json:"userErrors"`
+}
+
+// Which term is withdrawn.
+type WithdrawTermInput struct {
+	// The term.
+	Term string `json:"term"`
 }

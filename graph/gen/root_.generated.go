@@ -647,6 +647,8 @@ type ComplexityRoot struct {
 		VerifyRegistration          func(childComplexity int, input VerifyRegistrationInput) int
 		WithdrawApplication         func(childComplexity int) int
 		WithdrawConsent             func(childComplexity int, input WithdrawConsentInput) int
+		WithdrawElection            func(childComplexity int, input WithdrawElectionInput) int
+		WithdrawTerm                func(childComplexity int, input WithdrawTermInput) int
 	}
 
 	NavigationContext struct {
@@ -1079,6 +1081,11 @@ type ComplexityRoot struct {
 		ThumbnailURL func(childComplexity int) int
 		Title        func(childComplexity int) int
 		URL          func(childComplexity int) int
+	}
+
+	WithdrawElectionPayload struct {
+		Election   func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 }
 
@@ -3707,6 +3714,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.WithdrawConsent(childComplexity, args["input"].(WithdrawConsentInput)), true
+	case "Mutation.withdrawElection":
+		if e.ComplexityRoot.Mutation.WithdrawElection == nil {
+			break
+		}
+
+		args, err := field_Mutation_withdrawElection_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.WithdrawElection(childComplexity, args["input"].(WithdrawElectionInput)), true
+	case "Mutation.withdrawTerm":
+		if e.ComplexityRoot.Mutation.WithdrawTerm == nil {
+			break
+		}
+
+		args, err := field_Mutation_withdrawTerm_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.WithdrawTerm(childComplexity, args["input"].(WithdrawTermInput)), true
 
 	case "NavigationContext.children":
 		if e.ComplexityRoot.NavigationContext.Children == nil {
@@ -5539,6 +5568,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.WebinarBlock.URL(childComplexity), true
 
+	case "WithdrawElectionPayload.election":
+		if e.ComplexityRoot.WithdrawElectionPayload.Election == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WithdrawElectionPayload.Election(childComplexity), true
+	case "WithdrawElectionPayload.userErrors":
+		if e.ComplexityRoot.WithdrawElectionPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WithdrawElectionPayload.UserErrors(childComplexity), true
+
 	}
 	return 0, false
 }
@@ -5601,6 +5643,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputUpdateProfileInput,
 		unmarshalInputVerifyRegistrationInput,
 		unmarshalInputWithdrawConsentInput,
+		unmarshalInputWithdrawElectionInput,
+		unmarshalInputWithdrawTermInput,
 	)
 	first := true
 
@@ -6893,9 +6937,9 @@ extend type Mutation {
   resignMembership("From when." input: ResignMembershipInput!): RecordPayload! @requires(permission: KEEP_RECORD) @cost(weight: 10)
   "Change the grade of a member."
   changeGrade("Whose, to which, from when." input: ChangeGradeInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
-  "Suspend a member until they are reinstated: at once they have no rights of a member."
+  "Suspend a member until they are reinstated: from then on they have no rights of a member. They are told by mail; they can sign in, and see their record."
   suspendMembership("Whom, why, from when." input: SuspendMembershipInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
-  "End a suspension."
+  "End a suspension. The member is told by mail."
   reinstateMembership("Whose, from when." input: ReinstateMembershipInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
   "End a membership. From the day after on the member holds no post and belongs to no section."
   endMembership("Whose, why, from when." input: EndMembershipInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
@@ -6911,14 +6955,18 @@ extend type Mutation {
   joinSection("Which one, from when." input: JoinSectionInput!): RecordPayload! @requires(permission: KEEP_RECORD) @cost(weight: 10)
   "Leave a specialist section."
   leaveSection("Which one, and the last day." input: LeaveSectionInput!): RecordPayload! @requires(permission: KEEP_RECORD) @cost(weight: 10)
-  "Move all members of a section to another, as when one is dissolved. Once that is done it finds nobody to move."
+  "Move all members of a section to another, as when one is dissolved: who belongs to it on a later day belongs to the other on that day instead. Up to the day itself nothing changes. Once that is done it finds nobody to move."
   transferSectionMembers("From where to where, and the last day." input: TransferSectionMembersInput!): TransferSectionMembersPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 50)
   "Give a member a seat of a post."
   appointToPost("Who, which post, from when to when." input: AppointToPostInput!): TermPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
-  "Set the last day of a term."
+  "Set the last day of a term. One that was a mistake is withdrawn instead."
   endTerm("Which term, and the last day." input: EndTermInput!): TermPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
   "Say what a grade of membership means from a later day on. What was true until then stays so; a rule of that very day, which has not begun, is replaced."
   addMembershipRule("Of which grade, from when, and what." input: AddMembershipRuleInput!): AddMembershipRulePayload! @requires(permission: MANAGE_RULES) @cost(weight: 10)
+  "Remove a term that was a mistake: one that begins on a later day, or began in the last 30 days. What its holder may by it ends at once. One that began earlier is ended."
+  withdrawTerm("Which term." input: WithdrawTermInput!): TermPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
+  "Remove the dates of an election, as those of one that is on another day or off."
+  withdrawElection("Of which committee, and which." input: WithdrawElectionInput!): WithdrawElectionPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
   "Keep the dates of an election; one that opens on the same day is changed."
   scheduleElection("Of which committee, and when." input: ScheduleElectionInput!): ScheduleElectionPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
 }
@@ -7207,9 +7255,9 @@ input ChangeGradeInput {
 input SuspendMembershipInput {
   "The member."
   member: ID!
-  "What they are told, 1 to 1000 characters."
+  "What they are told, 1 to 1000 characters: by mail, if they have an account, and in their record."
   reason: String!
-  "From which day on; today if left out."
+  "From which day on: one of the membership, within a year; today if left out."
   on: Date
   "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
   idempotencyKey: String
@@ -7225,7 +7273,7 @@ input RemovePhotoOfMemberInput {
 input ReinstateMembershipInput {
   "The member."
   member: ID!
-  "From which day on; today if left out."
+  "From which day on, within a year; today if left out, or the first day of a suspension that has not begun. From its first day on it never was; an earlier day is refused."
   on: Date
   "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
   idempotencyKey: String
@@ -7271,7 +7319,7 @@ input VerifyRegistrationInput {
   member: ID!
   "The number that was looked up."
   number: String!
-  "The last day of the registration."
+  "The last day of the registration, at most ten years from today."
   validUntil: Date!
 }
 
@@ -7285,7 +7333,7 @@ input StateInsuranceInput {
   policyNumber: String!
   "The first day."
   validFrom: Date!
-  "The last day."
+  "The last day, at most ten years from today."
   validUntil: Date!
 }
 
@@ -7295,7 +7343,7 @@ input JoinSectionInput {
   member: ID
   "The section."
   section: ID!
-  "The first day; today if left out. Only staff passes an earlier one."
+  "The first day; today if left out. Only staff passes an earlier one, on which they were a member."
   on: Date
   "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
   idempotencyKey: String
@@ -7319,7 +7367,7 @@ input TransferSectionMembersInput {
   from: ID!
   "The section that they come to."
   to: ID!
-  "The last day in the old section."
+  "The last day in the old section: today or a later one, or the day on which it was dissolved."
   on: Date!
   "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
   idempotencyKey: String
@@ -7331,7 +7379,7 @@ input AppointToPostInput {
   post: ID!
   "The member, whose membership is current."
   member: ID!
-  "The first day."
+  "The first day. On an earlier one than today they were a member."
   startsOn: Date!
   "The last day; open if left out."
   endsOn: Date
@@ -7345,6 +7393,20 @@ input EndTermInput {
   term: ID!
   "The last day."
   on: Date!
+}
+
+"Which term is withdrawn."
+input WithdrawTermInput {
+  "The term."
+  term: ID!
+}
+
+"Which election is withdrawn."
+input WithdrawElectionInput {
+  "The committee."
+  committee: ID!
+  "The first day of voting."
+  opensOn: Date!
 }
 
 "When an election is."
@@ -7389,7 +7451,7 @@ type TransferSectionMembersPayload {
 
 "What became of a term."
 type TermPayload {
-  "The term; null if nothing was changed."
+  "The term, as it was if it was withdrawn; null if nothing was changed."
   term: Term
   "Why not."
   userErrors: [UserError!]!
@@ -7399,6 +7461,14 @@ type TermPayload {
 type AddMembershipRulePayload {
   "The rule as it holds from its first day on; null if nothing was changed."
   membershipRule: MembershipRule
+  "Why not."
+  userErrors: [UserError!]!
+}
+
+"What became of an election that was withdrawn."
+type WithdrawElectionPayload {
+  "The election as it was; null if nothing was changed."
+  election: Election
   "Why not."
   userErrors: [UserError!]!
 }
@@ -7438,7 +7508,7 @@ type Membership @cacheControl(scope: PRIVATE) {
   graceEndsOn: Date
   "From when the member may renew; null if there is nothing to renew."
   renewableFrom: Date
-  "What happened, the oldest first."
+  "What happened, the oldest first. What was to come when the membership ended, as a period that was renewed ahead, did not happen and is left out."
   history: [MembershipEvent!]! @listSize(assumedSize: 5)
 }
 
@@ -10296,6 +10366,16 @@ func childFields_ViewerAccess(ctx context.Context, ec *executionContext, field g
 		return fieldContext_ViewerAccess_requires(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ViewerAccess", field.Name)
+}
+
+func childFields_WithdrawElectionPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "election":
+		return fieldContext_WithdrawElectionPayload_election(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_WithdrawElectionPayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WithdrawElectionPayload", field.Name)
 }
 
 func childFields___Directive(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {

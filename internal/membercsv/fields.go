@@ -100,6 +100,13 @@ var fields = append([]field{
 	{name: "joined_on", required: true, headings: []string{"joined", "joindate", "joiningdate", "datejoined", "membersince", "startdate"}, parse: func(r *row, s string) string {
 		day, problem := parseDay(s)
 		r.joinedOn = &day
+		switch {
+		case problem != "":
+		case day.Year() < 1900:
+			problem = "is before 1900, and nobody who joined then is a member; write the year with its four digits"
+		case day.After(time.Now().AddDate(1, 0, 0)):
+			problem = "is more than a year ahead, and nobody joins as late as that"
+		}
 		return problem
 	}},
 	{name: "sections", headings: []string{"specialistsections", "section", "specialistsection"}, parse: func(r *row, s string) (problem string) {
@@ -342,7 +349,7 @@ func parseSections(u *units, s string) ([]period, string) {
 			if problem != "" {
 				return nil, problem
 			}
-			if !to.After(from) {
+			if to.Before(from) {
 				return nil, fmt.Sprintf("%q ends before it has begun", part)
 			}
 			day := to.Format(time.DateOnly)

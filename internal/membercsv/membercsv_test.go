@@ -253,6 +253,9 @@ func TestBadCells(t *testing.T) {
 		{"joined", "2025-04-03 00:00:00", "write the day alone, 2025-04-03"},
 		{"joined", "45000", "is not a day"},
 		{"joined", "0000-01-01", "is not a day"},
+		{"joined", "1850-01-01", "is before 1900"},
+		{"joined", "1899-12-31", "is before 1900"},
+		{"joined", "2999-01-01", "is more than a year ahead"},
 		{"grade", "Fellow", "is not known; write PROFESSIONAL"},
 		{"region", "North Wales", "no region is named"},
 		{"region", "housing", "no region is named"},
@@ -260,7 +263,7 @@ func TestBadCells(t *testing.T) {
 		{"sections", "housing 2020-01-01; housing 2021-01-01", "two memberships at the same time"},
 		{"sections", "housing 2020-01-01 to 2020-02-01; housing 2020-01-01", "two memberships at the same time"},
 		{"sections", "work 2020-01-01 to 2020-02-01; housing 2020-01-01; work 2020-02-01", "work has two memberships at the same time"},
-		{"sections", "housing 2020-01-01 to 2020-01-01", "ends before it has begun"},
+		{"sections", "housing 2020-01-02 to 2020-01-01", "ends before it has begun"},
 		{"sections", "housing 2020-01-01 to 1/2/2020", "can be read as two days"},
 		{"bio audience", "friends", "is not known; write PUBLIC"},
 	} {
@@ -497,7 +500,7 @@ func TestRegisterFromAFile(t *testing.T) {
 		{"number,paid_until,ended_how\n1,,RESIGNED\n", "2: ended_how: stands without a paid_until"},
 		{"number,paid_until,ended_how\n1,2021-12-31,bored\n", `2: ended_how: "bored" is not known; write RESIGNED, RETIRED, DECEASED or REMOVED`},
 		{"number,registration_number\n1,PH12345\n", "2: registration_number: is no number of the regulator; write OT and five or six digits"},
-		{"number,registration_number\n1,OT77777\n", "2: registration_number: is the verified number of another member"},
+		{"number,registration_number,registered_until\n1,OT77777,2030-10-31\n", "2: registration_number: is the verified number of another member"},
 		{"number,registration_number,registered_until\n1,OT1234567,\n", "2: registration_number: is no number of the regulator; write OT and five or six digits"},
 		{
 			names + "registration_number,registered_until\n8,A B,student,2020-01-01,OT88888,2030-01-01\n9,C D,student,2020-01-01,OT88888,2030-01-01\n",
@@ -517,5 +520,36 @@ func TestRegisterFromAFile(t *testing.T) {
 	}
 	if diff := cmp.Diff(before, stored(t, db)); diff != "" {
 		t.Errorf("refused files changed something (-before +after)\n%s", diff)
+	}
+}
+
+// TestStatedNumbers has two members state one number, of whom one is verified: an import
+// of the export changes nothing, here and elsewhere.
+func TestStatedNumbers(t *testing.T) {
+	t.Parallel()
+	db, other := pgtest.NewWith(t, "organised", organised), pgtest.NewWith(t, "organised", organised)
+	load(t, db, "number,name,grade,joined_on,sections\n1,Ada Oak,student,2020-01-01,housing 2024-02-03 to 2024-02-03\n2,Bea Birch,student,2020-01-01,\n3,Cai Elm,student,2020-01-01,\n", Options{})
+	if _, err := db.Exec(t.Context(), `
+		INSERT INTO registrations (member_id, body, number, verified_on, valid_until)
+		SELECT m.id, 'HCPC', 'OT12345', CASE WHEN m.key = '2' THEN date '2026-01-01' END, CASE WHEN m.key = '2' THEN date '2030-01-01' END
+		FROM members m
+		WHERE m.key IN ('1', '2', '3')`); err != nil {
+		t.Fatal(err)
+	}
+	before, text := stored(t, db), export(t, db)
+	if r := load(t, db, text, Options{}); r.written() != 0 || r.Unchanged != len(before) {
+		t.Errorf("an import of an export changes something: %+v", r)
+	}
+	if diff := cmp.Diff(before, stored(t, db)); diff != "" {
+		t.Errorf("an import of an export (-before +after)\n%s", diff)
+	}
+	for range 2 {
+		load(t, other, text, Options{})
+		if diff := cmp.Diff(text, export(t, other)); diff != "" {
+			t.Errorf("elsewhere (-export +there)\n%s", diff)
+		}
+	}
+	if got, err := pg.Scalar[string](t.Context(), db, `SELECT string_agg(m.key || ' ' || (g.verified_on IS NOT NULL)::text, ', ' ORDER BY m.key) FROM registrations g JOIN members m ON m.id = g.member_id`); err != nil || got != "1 false, 2 true, 3 false" {
+		t.Errorf("verified are %s (%v)", got, err)
 	}
 }

@@ -31,7 +31,10 @@ func (im *importer) judgeRegister(ctx context.Context, args pgx.StrictNamedArgs)
 						THEN 'the membership ended (' || l.ended_how || '); renew it in the register, or write how it ended'
 				END),
 				('registration_number', CASE
-					WHEN EXISTS (SELECT FROM registrations o WHERE o.number = r.registration_number AND o.verified_on IS NOT NULL AND o.member_id <> COALESCE(m.id, r.id))
+					-- What is only stated says nothing about others.
+					WHEN r.registered_until IS NOT NULL AND EXISTS (
+						SELECT FROM registrations o
+						WHERE o.number = r.registration_number AND o.verified_on IS NOT NULL AND o.member_id <> COALESCE(m.id, r.id))
 						THEN 'is the verified number of another member'
 					WHEN r.registered_until IS NOT NULL AND EXISTS (
 						SELECT FROM imported_members o WHERE o.registration_number = r.registration_number AND o.registered_until IS NOT NULL AND o.line < r.line)

@@ -317,7 +317,7 @@ func (s *Store) Accept(ctx context.Context, v viewer.Viewer, in Acceptance) (_ *
 			pgx.StrictNamedArgs{"member": member, "account": a.AccountID}); err != nil {
 			return err
 		}
-		return s.enqueue(ctx, tx, acceptedMail, in.Application)
+		return s.enqueue(ctx, tx, MailArgs{Mail: acceptedMail, Application: in.Application})
 	})
 	if err != nil {
 		return nil, err
@@ -374,7 +374,7 @@ func (s *Store) Decline(ctx context.Context, v viewer.Viewer, in Refusal) (_ *Ap
 		if declined.RowsAffected() == 0 {
 			return within(tx).decided(ctx, v, in.Application, Declined)
 		}
-		return s.enqueue(ctx, tx, declinedMail, in.Application)
+		return s.enqueue(ctx, tx, MailArgs{Mail: declinedMail, Application: in.Application})
 	})
 	if err != nil {
 		return nil, err

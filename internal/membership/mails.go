@@ -20,21 +20,24 @@ type mailKind string
 const (
 	acceptedMail mailKind = "accepted"
 	declinedMail mailKind = "declined"
+	// eventMail is about what happened to a membership.
+	eventMail mailKind = "event"
 )
 
 // MailArgs is the job of one mail. It names nobody: what the mail says, and to whom it
 // goes, is read when it is sent.
 type MailArgs struct {
 	Mail        mailKind  `json:"mail"`
-	Application uuid.UUID `json:"application"`
+	Application uuid.UUID `json:"application,omitzero"`
+	Event       int64     `json:"event,omitzero"`
 }
 
 // Kind names the job in the queue.
 func (MailArgs) Kind() string { return "membership_mail" }
 
 // enqueue has a mail sent once the transaction is committed.
-func (s *Store) enqueue(ctx context.Context, tx pgx.Tx, k mailKind, application uuid.UUID) error {
-	_, err := s.Jobs.InsertTx(ctx, tx, MailArgs{Mail: k, Application: application}, &river.InsertOpts{MaxAttempts: 10})
+func (s *Store) enqueue(ctx context.Context, tx pgx.Tx, m MailArgs) error {
+	_, err := s.Jobs.InsertTx(ctx, tx, m, &river.InsertOpts{MaxAttempts: 10})
 	return err
 }
 
@@ -49,17 +52,22 @@ type MailWorker struct {
 
 // Work sends one mail. If the account is gone meanwhile, there is nobody to tell.
 func (w *MailWorker) Work(ctx context.Context, job *river.Job[MailArgs]) error {
+	if job.Args.Mail == eventMail {
+		return w.tellOfEvent(ctx, job.Args.Event)
+	}
 	type row struct {
-		Email  string
-		Reason *string
-		Number *string
-		EndsOn *string
+		Email    string
+		Reason   *string
+		Number   *string
+		StartsOn *string
+		EndsOn   *string
 	}
 	to, err := pg.One[row](ctx, w.DB, `
 		SELECT
 			a.email,
 			ap.reason,
 			m.key AS number,
+			CASE WHEN p.starts_on > CURRENT_DATE THEN to_char(p.starts_on, 'FMDD FMMonth YYYY') END AS starts_on,
 			to_char(p.ends_on, 'FMDD FMMonth YYYY') AS ends_on
 		FROM membership_applications ap
 		JOIN accounts a ON a.id = ap.account_id
@@ -81,10 +89,50 @@ func (w *MailWorker) Work(ctx context.Context, job *river.Job[MailArgs]) error {
 	switch {
 	case job.Args.Mail == acceptedMail && to.Number != nil && to.EndsOn != nil:
 		m.Subject = "Welcome to " + body
-		m.Text = fmt.Sprintf("You are a member of %s now.\n\nYour membership number is %s. Your membership runs until %s.\n", body, *to.Number, *to.EndsOn)
+		m.Text = fmt.Sprintf("You are a member of %s now.", body)
+		if to.StartsOn != nil {
+			m.Text = fmt.Sprintf("Your application is accepted: you are a member of %s from %s on.", body, *to.StartsOn)
+		}
+		m.Text += fmt.Sprintf("\n\nYour membership number is %s. Your membership runs until %s.\n", *to.Number, *to.EndsOn)
 	case job.Args.Mail == declinedMail && to.Reason != nil:
 		m.Subject = "Your application to " + body
 		m.Text = fmt.Sprintf("%s could not accept your application:\n\n%s\n", body, *to.Reason)
+	default:
+		return nil
+	}
+	return w.Sender.Send(ctx, m)
+}
+
+// tellOfEvent tells a member who has an account of a suspension, or of its end.
+func (w *MailWorker) tellOfEvent(ctx context.Context, event int64) error {
+	type row struct {
+		Email  string
+		Kind   EventKind
+		On     string
+		Reason *string
+	}
+	to, err := pg.One[row](ctx, w.DB, `
+		SELECT a.email, ev.kind, to_char(ev.happened_on, 'FMDD FMMonth YYYY') AS on, ev.reason
+		FROM membership_events ev
+		JOIN accounts a ON a.member_id = ev.member_id
+		WHERE ev.id = @event`,
+		pgx.StrictNamedArgs{"event": event})
+	if errors.Is(err, errs.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	body, err := w.Body(ctx)
+	if err != nil {
+		return err
+	}
+	m := mail.Message{To: to.Email, Subject: "Your membership of " + body}
+	switch {
+	case to.Kind == SuspendedEvent && to.Reason != nil:
+		m.Text = fmt.Sprintf("Your membership of %s is suspended from %s on:\n\n%s\n\nUntil that ends you have no rights of a member. You can sign in, and see your record.\n", body, to.On, *to.Reason)
+	case to.Kind == ReinstatedEvent:
+		m.Text = fmt.Sprintf("Your membership of %s is suspended no more from %s on.\n", body, to.On)
 	default:
 		return nil
 	}

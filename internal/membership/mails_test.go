@@ -2,11 +2,13 @@ package membership_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/riverqueue/river"
 
 	"github.com/collegium/collegium/internal/mail"
@@ -75,6 +77,51 @@ func TestMails(t *testing.T) {
 	}
 	if got := texts["bea@example.org"]; !strings.Contains(got, "The form is incomplete.") {
 		t.Errorf("to who is declined:\n%s", got)
+	}
+	// The same member is suspended, and that is lifted; another begins later.
+	run(t, db, `
+		INSERT INTO accounts (id, email, email_verified_at) VALUES ('00000000-0000-4000-8000-00000000000c', 'cai@example.org', now());
+		INSERT INTO membership_applications (id, account_id, display_name, grade) VALUES ('00000000-0000-4000-8000-00000000000c', '00000000-0000-4000-8000-00000000000c', 'Cai Rees', 'STUDENT')`)
+	type days struct {
+		Member uuid.UUID
+		Today  time.Time
+	}
+	is, err := pg.One[days](t.Context(), db, `SELECT a.member_id AS member, CURRENT_DATE AS today FROM accounts a WHERE a.email = 'ada@example.org'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := is.Today.AddDate(0, 0, 10)
+	_, err1 := s.Suspend(t.Context(), office, membership.Suspension{Member: is.Member, Reason: "Fees are owed."})
+	_, err2 := s.Reinstate(t.Context(), office, membership.Reinstatement{Member: is.Member, On: &later})
+	_, err3 := s.Accept(t.Context(), office, membership.Acceptance{Application: uuid.MustParse("00000000-0000-4000-8000-00000000000c"), StartsOn: &later})
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Suspend(t.Context(), office, membership.Suspension{Member: is.Member, Reason: "Again.", On: &is.Today}); err == nil {
+		t.Error("suspended twice at once")
+	}
+	for range 3 {
+		if e := <-sent; e.Kind != river.EventKindJobCompleted {
+			t.Fatalf("a mail failed: %+v", e.Job.Errors)
+		}
+	}
+	if written, err = sender.Written(100); err != nil || len(written) != 5 {
+		t.Fatalf("%d mails, want 5 (%v)", len(written), err)
+	}
+	all := ""
+	for _, m := range written {
+		all += m.To + ": " + m.Text
+	}
+	const form = "2 January 2006"
+	for _, want := range []string{
+		"ada@example.org: Your membership of the College is suspended from " + is.Today.Format(form) + " on:\n\nFees are owed.\n",
+		"ada@example.org: Your membership of the College is suspended no more from " + later.Format(form) + " on.\n",
+		"cai@example.org: Your application is accepted: you are a member of the College from " + later.Format(form) + " on.\n",
+		"ada@example.org: You are a member of the College now.\n",
+	} {
+		if !strings.Contains(all, want) {
+			t.Errorf("nobody is told\n%s\nbut\n%s", want, all)
+		}
 	}
 	name, err := pg.Scalar[string](t.Context(), db, `SELECT m.sort_name FROM members m JOIN accounts a ON a.member_id = m.id WHERE a.id = $1`, ada)
 	if err != nil || name != "Byron, Ada" {

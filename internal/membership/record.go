@@ -306,6 +306,9 @@ type Verification struct {
 // register. errs.Conflict if the member states another number now.
 func (s *Store) VerifyRegistration(ctx context.Context, v viewer.Viewer, in Verification) (_ uuid.UUID, err error) {
 	defer errs.Wrap(&err, "membership.VerifyRegistration(%s)", in.Member)
+	if err := s.sensible(ctx, "input.validUntil", in.ValidUntil); err != nil {
+		return in.Member, err
+	}
 	verified, err := s.DB.Exec(ctx, `
 		UPDATE registrations
 		SET verified_on = CURRENT_DATE, verified_by = @account, valid_until = @until
@@ -321,6 +324,17 @@ func (s *Store) VerifyRegistration(ctx context.Context, v viewer.Viewer, in Veri
 		return in.Member, errs.Conflict
 	}
 	return in.Member, err
+}
+
+// sensible says of a day of a registration or insurance that it can be one: none lasts
+// for decades, so another day is a slip.
+func (s *Store) sensible(ctx context.Context, path string, day time.Time) error {
+	is, err := pg.Scalar[bool](ctx, s.DB, `SELECT @day::date BETWEEN '1900-01-01' AND CURRENT_DATE + interval '10 years'`,
+		pgx.StrictNamedArgs{"day": day})
+	if err == nil && !is {
+		return errs.Invalidf(path, "pass a day from 1900-01-01 to ten years from today")
+	}
+	return err
 }
 
 // Insurance is the indemnity insurance of a member, both days included.
@@ -383,6 +397,12 @@ func (s *Store) StateInsurance(ctx context.Context, v viewer.Viewer, in StatedIn
 		return member, err
 	}
 	if in.PolicyNumber, err = text("input.policyNumber", in.PolicyNumber, 100); err != nil {
+		return member, err
+	}
+	if err := s.sensible(ctx, "input.validFrom", in.ValidFrom); err != nil {
+		return member, err
+	}
+	if err := s.sensible(ctx, "input.validUntil", in.ValidUntil); err != nil {
 		return member, err
 	}
 	stated, err := s.DB.Exec(ctx, `

@@ -66,25 +66,35 @@ func (s *Store) JoinSection(ctx context.Context, v viewer.Viewer, in SectionChan
 	}
 	return member, s.change(ctx, member, func(tx pgx.Tx, l *last) error {
 		on := dayOr(in.On, l.Today)
+		var ends *time.Time
+		if l.EndedHow != nil {
+			ends = l.EndsOn
+		}
 		switch {
-		case !l.Status.Member() || l.EndedHow != nil && !l.EndsOn.After(on):
+		case !l.Status.Member():
 			return errs.Invalidf("input.member", "only members join sections; the membership is %s", l.Status)
+		case ends != nil && on.After(*ends):
+			return errs.Invalidf("input.on", "the membership ends on %s; pass that day or an earlier one", ends.Format(time.DateOnly))
 		case on.Before(l.Today) && !v.May(viewer.ManageRegister):
 			return errs.Invalidf("input.on", "pass today or a later day")
 		case on.After(l.Today.AddDate(1, 0, 0)):
 			return errs.Invalidf("input.on", "pass a day within a year")
+		case on.Before(l.Today):
+			if err := memberOn(ctx, tx, member, on); err != nil {
+				return err
+			}
 		}
 		if err := sectionOn(ctx, tx, v, "input.section", in.Section, on); err != nil {
 			return err
 		}
 		joined, err := tx.Exec(ctx, `
-			INSERT INTO section_memberships (member_id, section_id, starts_on)
-			SELECT @member, @section, @on
+			INSERT INTO section_memberships (member_id, section_id, starts_on, ends_on)
+			SELECT @member, @section, @on, @ends
 			WHERE NOT EXISTS (
 				SELECT FROM section_memberships sm
 				WHERE sm.member_id = @member AND sm.section_id = @section AND (sm.ends_on IS NULL OR sm.ends_on >= @on)
 			)`,
-			pgx.StrictNamedArgs{"member": member, "section": in.Section, "on": on})
+			pgx.StrictNamedArgs{"member": member, "section": in.Section, "on": on, "ends": ends})
 		if err == nil && joined.RowsAffected() == 0 || pg.Constraint(err) == "section_memberships_overlap_none" {
 			return errs.Invalidf("input.section", "the member belongs to the section already, on that day or later")
 		}
@@ -142,6 +152,35 @@ func sectionOn(ctx context.Context, tx pgx.Tx, v viewer.Viewer, path string, sec
 	return err
 }
 
+// lastDay says whether a day can be the last one of all members of a section: today or a
+// later one. What was, stays; only in a section that was dissolved nobody was after its
+// last day, whatever the register says.
+func lastDay(ctx context.Context, tx pgx.Tx, v viewer.Viewer, section uuid.UUID, on time.Time) error {
+	type row struct {
+		Today       time.Time
+		DissolvedOn *time.Time
+	}
+	u, err := pg.One[row](ctx, tx, `
+		SELECT CURRENT_DATE AS today, u.dissolved_on
+		FROM units u
+		JOIN entries e ON e.id = u.id
+		WHERE u.id = @section AND u.kind = 'SPECIALIST_SECTION' AND `+viewer.Visible,
+		pgx.StrictNamedArgs{"section": section, "reach": v.Reach()})
+	switch {
+	case errors.Is(err, errs.NotFound):
+		return errs.Invalidf("input.from", "there is no such section")
+	case err != nil:
+		return err
+	case u.DissolvedOn != nil && u.DissolvedOn.Before(u.Today) && !on.Equal(*u.DissolvedOn):
+		return errs.Invalidf("input.on", "the section was dissolved on %s; pass that day", u.DissolvedOn.Format(time.DateOnly))
+	case u.DissolvedOn != nil && on.After(*u.DissolvedOn):
+		return errs.Invalidf("input.on", "the section is dissolved on %s; pass that day or an earlier one", u.DissolvedOn.Format(time.DateOnly))
+	case on.Before(u.Today) && (u.DissolvedOn == nil || !on.Equal(*u.DissolvedOn)):
+		return errs.Invalidf("input.on", "pass today or a later day; an earlier one only if the section was dissolved on it")
+	}
+	return nil
+}
+
 // Transfer moves the members of a section to another; On is the last day in the old
 // one.
 type Transfer struct {
@@ -156,8 +195,9 @@ type Transferred struct {
 	Joined  int
 }
 
-// TransferSection moves all members of a section on a day to another. Once that is
-// done it finds nobody to move.
+// TransferSection moves all members of a section to another: who belongs to it on a later
+// day belongs to the other on that day instead. Up to the day itself nothing changes. Once
+// that is done it finds nobody to move.
 func (s *Store) TransferSection(ctx context.Context, v viewer.Viewer, in Transfer) (_ *Transferred, err error) {
 	defer errs.Wrap(&err, "membership.TransferSection(%s)", in.From)
 	if in.From == in.To {
@@ -165,7 +205,7 @@ func (s *Store) TransferSection(ctx context.Context, v viewer.Viewer, in Transfe
 	}
 	var moved *Transferred
 	err = pgx.BeginFunc(ctx, s.DB, func(tx pgx.Tx) error {
-		if err := sectionOn(ctx, tx, v, "input.from", in.From, in.On); err != nil {
+		if err := lastDay(ctx, tx, v, in.From, in.On); err != nil {
 			return err
 		}
 		if err := sectionOn(ctx, tx, v, "input.to", in.To, in.On.AddDate(0, 0, 1)); err != nil {
@@ -180,27 +220,32 @@ func (s *Store) TransferSection(ctx context.Context, v viewer.Viewer, in Transfe
 			return err
 		}
 		moved, err = pg.One[Transferred](ctx, tx, `
-			WITH ended AS (
+			WITH later AS (
+				SELECT sm.member_id, range_agg(daterange(greatest(sm.starts_on, @on::date + 1), sm.ends_on, '[]')) AS days
+				FROM section_memberships sm
+				WHERE sm.section_id = @from AND (sm.ends_on IS NULL OR sm.ends_on > @on)
+				GROUP BY sm.member_id
+			), ended AS (
 				UPDATE section_memberships SET ends_on = @on
-				WHERE section_id = @from AND starts_on < @on AND (ends_on IS NULL OR ends_on > @on)
-				RETURNING member_id
+				WHERE section_id = @from AND starts_on <= @on AND (ends_on IS NULL OR ends_on > @on)
 			), undone AS (
 				DELETE FROM section_memberships
-				WHERE section_id = @from AND starts_on >= @on
-				RETURNING member_id
-			), people AS (
-				SELECT member_id FROM ended UNION SELECT member_id FROM undone
+				WHERE section_id = @from AND starts_on > @on
+			), missing AS (
+				-- Not on the days on which they belong to the other one anyway.
+				SELECT l.member_id, unnest(l.days - COALESCE((
+						SELECT range_agg(daterange(sm.starts_on, sm.ends_on, '[]'))
+						FROM section_memberships sm
+						WHERE sm.member_id = l.member_id AND sm.section_id = @to
+					), '{}')) AS days
+				FROM later l
 			), opened AS (
-				INSERT INTO section_memberships (member_id, section_id, starts_on)
-				SELECT p.member_id, @to, @on::date + 1
-				FROM people p
-				WHERE NOT EXISTS (
-					SELECT FROM section_memberships sm
-					WHERE sm.member_id = p.member_id AND sm.section_id = @to AND (sm.ends_on IS NULL OR sm.ends_on > @on)
-				)
+				INSERT INTO section_memberships (member_id, section_id, starts_on, ends_on)
+				SELECT m.member_id, @to, lower(m.days), upper(m.days) - 1
+				FROM missing m
 				RETURNING member_id
 			)
-			SELECT (SELECT count(*) FROM people) AS members, (SELECT count(*) FROM opened) AS joined`,
+			SELECT (SELECT count(*) FROM later) AS members, (SELECT count(DISTINCT member_id) FROM opened) AS joined`,
 			pgx.StrictNamedArgs{"from": in.From, "to": in.To, "on": in.On})
 		return err
 	})

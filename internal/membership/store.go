@@ -87,7 +87,8 @@ func (s *Store) StatusesAsOf(ctx context.Context, v viewer.Viewer, members []uui
 }
 
 // HistoryOf returns what happened to the membership of each of the members, the
-// oldest first, of those whose record the viewer may read.
+// oldest first, of those whose record the viewer may read. What was to come when the
+// membership ended, as a period that was renewed ahead, did not happen.
 func (s *Store) HistoryOf(ctx context.Context, v viewer.Viewer, members []uuid.UUID) (_ map[uuid.UUID][]*Event, err error) {
 	defer errs.Wrap(&err, "membership.HistoryOf(%d)", len(members))
 	if readsNobody(v) {
@@ -104,7 +105,16 @@ func (s *Store) HistoryOf(ctx context.Context, v viewer.Viewer, members []uuid.U
 			ev.recorded_at
 		FROM membership_events ev
 		JOIN members_registered m ON m.id = ev.member_id
-		WHERE ev.member_id = ANY(@members) AND `+mayRead+`
+		WHERE ev.member_id = ANY(@members)
+			AND NOT EXISTS (
+				SELECT
+				FROM membership_events ended
+				WHERE ended.member_id = ev.member_id
+					AND ended.kind IN ('RESIGNED', 'RETIRED', 'DECEASED', 'REMOVED')
+					AND ended.id > ev.id
+					AND ended.happened_on < ev.happened_on
+			)
+			AND `+mayRead+`
 		ORDER BY ev.member_id, ev.happened_on, ev.id`,
 		pgx.StrictNamedArgs(reading(v, map[string]any{"members": members})))
 	if err != nil {

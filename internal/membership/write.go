@@ -190,7 +190,8 @@ func (s *Store) ChangeGrade(ctx context.Context, _ viewer.Viewer, in GradeChange
 				return err
 			}
 		}
-		return note(ctx, tx, Event{MemberID: in.Member, Kind: GradeChangedEvent, HappenedOn: on, Grade: &in.Grade})
+		_, err = note(ctx, tx, Event{MemberID: in.Member, Kind: GradeChangedEvent, HappenedOn: on, Grade: &in.Grade})
+		return err
 	})
 }
 
@@ -201,7 +202,8 @@ type Suspension struct {
 	On     *time.Time
 }
 
-// Suspend suspends a member until they are reinstated.
+// Suspend suspends a member until they are reinstated, from a day of the membership on,
+// and has a mail sent.
 func (s *Store) Suspend(ctx context.Context, _ viewer.Viewer, in Suspension) (_ uuid.UUID, err error) {
 	defer errs.Wrap(&err, "membership.Suspend(%s)", in.Member)
 	if in.Reason, err = text("input.reason", in.Reason, 1000); err != nil {
@@ -209,8 +211,16 @@ func (s *Store) Suspend(ctx context.Context, _ viewer.Viewer, in Suspension) (_ 
 	}
 	return in.Member, s.change(ctx, in.Member, func(tx pgx.Tx, l *last) error {
 		on := dayOr(in.On, l.Today)
-		if !l.Status.Member() && l.Status != Retired || l.EndedHow != nil {
+		switch {
+		case !l.Status.Member() && l.Status != Retired || l.EndedHow != nil:
 			return errs.Invalidf("input.member", "only a membership that runs can be suspended; this one is %s", l.Status)
+		case on.After(l.Today.AddDate(1, 0, 0)):
+			return errs.Invalidf("input.on", "pass a day within a year")
+		}
+		if was, err := statusOn(ctx, tx, in.Member, on); err != nil {
+			return err
+		} else if !was.Member() && was != Retired && was != Suspended {
+			return errs.Invalidf("input.on", "there is no membership on that day that runs")
 		}
 		_, err := tx.Exec(ctx, `
 			INSERT INTO membership_suspensions (member_id, starts_on, reason)
@@ -223,7 +233,7 @@ func (s *Store) Suspend(ctx context.Context, _ viewer.Viewer, in Suspension) (_ 
 		if err != nil {
 			return err
 		}
-		return note(ctx, tx, Event{MemberID: in.Member, Kind: SuspendedEvent, HappenedOn: on, Reason: &in.Reason})
+		return s.tell(ctx, tx, Event{MemberID: in.Member, Kind: SuspendedEvent, HappenedOn: on, Reason: &in.Reason})
 	})
 }
 
@@ -233,30 +243,43 @@ type Reinstatement struct {
 	On     *time.Time
 }
 
-// Reinstate ends the suspension that has no end yet.
+// Reinstate ends the suspension that has no end yet, and has a mail sent. From its first
+// day on it never was: that is the earliest, and if it has not begun, what nil means.
 func (s *Store) Reinstate(ctx context.Context, _ viewer.Viewer, in Reinstatement) (_ uuid.UUID, err error) {
 	defer errs.Wrap(&err, "membership.Reinstate(%s)", in.Member)
 	return in.Member, s.change(ctx, in.Member, func(tx pgx.Tx, l *last) error {
-		on := dayOr(in.On, l.Today)
-		ended, err := tx.Exec(ctx, `
-			WITH undone AS (
-				DELETE FROM membership_suspensions
-				WHERE member_id = @member AND ends_on IS NULL AND starts_on >= @on
-				RETURNING 1
-			), ended AS (
-				UPDATE membership_suspensions SET ends_on = @on::date - 1
-				WHERE member_id = @member AND ends_on IS NULL AND starts_on < @on
-				RETURNING 1
-			)
-			SELECT FROM undone UNION ALL SELECT FROM ended`,
-			pgx.StrictNamedArgs{"member": in.Member, "on": on})
+		since, err := pg.Scalar[time.Time](ctx, tx, `
+			SELECT s.starts_on FROM membership_suspensions s WHERE s.member_id = @member AND s.ends_on IS NULL`,
+			pgx.StrictNamedArgs{"member": in.Member})
+		if errors.Is(err, errs.NotFound) {
+			return errs.Invalidf("input.member", "the member is not suspended")
+		}
 		if err != nil {
 			return err
 		}
-		if ended.RowsAffected() == 0 {
-			return errs.Invalidf("input.member", "the member is not suspended")
+		on := dayOr(in.On, l.Today)
+		if in.On == nil && since.After(on) {
+			on = since
 		}
-		return note(ctx, tx, Event{MemberID: in.Member, Kind: ReinstatedEvent, HappenedOn: on})
+		switch {
+		case on.Before(since):
+			return errs.Invalidf("input.on", "the suspension begins on %s; pass that day or a later one", since.Format(time.DateOnly))
+		case l.EndedHow != nil && on.After(*l.EndsOn):
+			return errs.Invalidf("input.on", "the membership ended on %s", l.EndsOn.Format(time.DateOnly))
+		case on.After(l.Today.AddDate(1, 0, 0)):
+			return errs.Invalidf("input.on", "pass a day within a year")
+		}
+		if _, err := tx.Exec(ctx, `
+			WITH undone AS (
+				DELETE FROM membership_suspensions
+				WHERE member_id = @member AND ends_on IS NULL AND starts_on = @on
+			)
+			UPDATE membership_suspensions SET ends_on = @on::date - 1
+			WHERE member_id = @member AND ends_on IS NULL AND starts_on < @on`,
+			pgx.StrictNamedArgs{"member": in.Member, "on": on}); err != nil {
+			return err
+		}
+		return s.tell(ctx, tx, Event{MemberID: in.Member, Kind: ReinstatedEvent, HappenedOn: on})
 	})
 }
 
@@ -321,18 +344,47 @@ func (s *Store) End(ctx context.Context, v viewer.Viewer, in Ending) (_ uuid.UUI
 			pgx.StrictNamedArgs{"member": member, "on": on, "how": in.How, "starts": p.StartsOn}); err != nil {
 			return err
 		}
-		return note(ctx, tx, Event{MemberID: member, Kind: EventKind(in.How), HappenedOn: on, Reason: in.Note})
+		_, err = note(ctx, tx, Event{MemberID: member, Kind: EventKind(in.How), HappenedOn: on, Reason: in.Note})
+		return err
 	})
 }
 
-// note writes to the history of a member.
-func note(ctx context.Context, tx pgx.Tx, e Event) error {
-	_, err := tx.Exec(ctx, `
+// note writes to the history of a member, and returns which event it is.
+func note(ctx context.Context, tx pgx.Tx, e Event) (int64, error) {
+	return pg.Scalar[int64](ctx, tx, `
 		INSERT INTO membership_events (member_id, kind, happened_on, grade, ends_on, reason)
 		SELECT @member, @kind, @on, @grade, p.ends_on, @reason
 		FROM membership_periods p
-		WHERE p.member_id = @member AND p.next_on IS NULL`,
+		WHERE p.member_id = @member AND p.next_on IS NULL
+		RETURNING id`,
 		pgx.StrictNamedArgs{"member": e.MemberID, "kind": e.Kind, "on": e.HappenedOn, "grade": e.Grade, "reason": e.Reason})
+}
+
+// tell is note, and has the member told by mail.
+func (s *Store) tell(ctx context.Context, tx pgx.Tx, e Event) error {
+	id, err := note(ctx, tx, e)
+	if err != nil {
+		return err
+	}
+	return s.enqueue(ctx, tx, MailArgs{Mail: eventMail, Event: id})
+}
+
+// statusOn returns the status of a member on a day, empty if they were none.
+func statusOn(ctx context.Context, tx pgx.Tx, member uuid.UUID, day time.Time) (Status, error) {
+	s, err := pg.Scalar[Status](ctx, tx, `SELECT st.status FROM membership_statuses(@day) st WHERE st.member_id = @member`,
+		pgx.StrictNamedArgs{"member": member, "day": day})
+	if errors.Is(err, errs.NotFound) {
+		return "", nil
+	}
+	return s, err
+}
+
+// memberOn says whether somebody was a member on a day.
+func memberOn(ctx context.Context, tx pgx.Tx, member uuid.UUID, day time.Time) error {
+	was, err := statusOn(ctx, tx, member, day)
+	if err == nil && !was.Member() {
+		return errs.Invalidf("input.on", "they were no member on that day")
+	}
 	return err
 }
 

@@ -3,12 +3,15 @@ package membership_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
 	"pgregory.net/rapid"
 
 	"github.com/collegium/collegium/internal/errs"
@@ -114,6 +117,7 @@ func TestStatusFollowsFromHistory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	jobs := unworked(t, outer)
 	changed := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		tx, err := outer.Begin(t.Context())
@@ -132,7 +136,7 @@ func TestStatusFollowsFromHistory(t *testing.T) {
 				rt.Fatal(err)
 			}
 		}
-		s := membership.Store{DB: tx}
+		s := membership.Store{DB: tx, Jobs: jobs}
 		on := func() *time.Time {
 			if rapid.Bool().Draw(rt, "today") {
 				return nil
@@ -188,6 +192,18 @@ func TestStatusFollowsFromHistory(t *testing.T) {
 				rt.Fatalf("on %s: %q, and the history tells %q", g.Day.Format(time.DateOnly), g.Status, want)
 			}
 		}
+		// What is shown of it tells the same, and nothing after the end.
+		shown, err := s.HistoryOf(t.Context(), office, []uuid.UUID{ada})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for i, e := range shown[ada] {
+			for _, later := range events[1+slices.IndexFunc(events, func(o *membership.Event) bool { return cmp.Equal(e, o) }):] {
+				if ends(later.Kind) && later.HappenedOn.Before(e.HappenedOn) {
+					rt.Fatalf("event %d of what is shown, %s on %s, is after the end on %s", i, e.Kind, e.HappenedOn.Format(time.DateOnly), later.HappenedOn.Format(time.DateOnly))
+				}
+			}
+		}
 		day := near.Draw(rt, "asked")
 		one, err := s.StatusesAsOf(t.Context(), office, []uuid.UUID{ada}, day)
 		if err != nil {
@@ -203,6 +219,269 @@ func TestStatusFollowsFromHistory(t *testing.T) {
 	})
 	if changed == 0 {
 		t.Error("nothing was ever changed")
+	}
+}
+
+func ends(k membership.EventKind) bool {
+	return slices.Contains([]membership.Status{membership.Resigned, membership.Retired, membership.Deceased, membership.Removed}, membership.Status(k))
+}
+
+// unworked takes jobs that nobody runs.
+func unworked(t *testing.T, db *pgxpool.Pool) *pg.Queue {
+	t.Helper()
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &membership.MailWorker{})
+	jobs, err := pg.OpenQueue(db, workers, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return jobs
+}
+
+// TestRenewedAheadThenEnded resigns before a period that was renewed ahead has begun: it is
+// void, and no more told of.
+func TestRenewedAheadThenEnded(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	run(t, db, enrol+anOffice+`UPDATE membership_periods SET ends_on = CURRENT_DATE + 10`)
+	s := membership.Store{DB: db}
+	kinds := func() (all []string) {
+		t.Helper()
+		of, err := s.HistoryOf(t.Context(), self(ada), []uuid.UUID{ada})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range of[ada] {
+			all = append(all, string(e.Kind))
+		}
+		return all
+	}
+	_, err1 := s.Renew(t.Context(), self(ada), nil)
+	before := kinds()
+	_, err2 := s.End(t.Context(), self(ada), membership.Ending{How: membership.Resigned})
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([][]string{{"JOINED", "RENEWED"}, {"JOINED", "RESIGNED"}}, [][]string{before, kinds()}); diff != "" {
+		t.Errorf("before and after (-want +got)\n%s", diff)
+	}
+}
+
+// TestImpossibleDays says what can't have been.
+func TestImpossibleDays(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	run(t, db, enrol+anOffice+`
+		INSERT INTO entries (id, key, kind, slug, title) VALUES ('00000000-0000-4000-8000-000000000001', 'x', 'SPECIALIST_SECTION', 'x', 'X');
+		INSERT INTO units (id, kind, slug, name, short_name, position) VALUES ('00000000-0000-4000-8000-000000000001', 'SPECIALIST_SECTION', 'x', 'X', 'X', 1);
+		UPDATE members SET joined_on = CURRENT_DATE - 100`)
+	x := uuid.MustParse("00000000-0000-4000-8000-000000000001")
+	today, err := pg.Scalar[time.Time](t.Context(), db, `SELECT CURRENT_DATE`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	on := func(n int) *time.Time { d := today.AddDate(0, 0, n); return &d }
+	jobs, of := unworked(t, db), ada
+	suspend := func(n int) func(*membership.Store) error {
+		return func(s *membership.Store) error {
+			_, err := s.Suspend(t.Context(), office, membership.Suspension{Member: ada, Reason: "Fees are owed.", On: on(n)})
+			return err
+		}
+	}
+	reinstate := func(day *time.Time) func(*membership.Store) error {
+		return func(s *membership.Store) error {
+			_, err := s.Reinstate(t.Context(), office, membership.Reinstatement{Member: ada, On: day})
+			return err
+		}
+	}
+	join := func(v viewer.Viewer, n int) func(*membership.Store) error {
+		return func(s *membership.Store) error {
+			_, err := s.JoinSection(t.Context(), v, membership.SectionChange{Member: &of, Section: x, On: on(n)})
+			return err
+		}
+	}
+	resign := func(n int) func(*membership.Store) error {
+		return func(s *membership.Store) error {
+			_, err := s.End(t.Context(), office, membership.Ending{Member: &of, How: membership.Resigned, On: on(n)})
+			return err
+		}
+	}
+	insure := func(from, until time.Time) func(*membership.Store) error {
+		return func(s *membership.Store) error {
+			_, err := s.StateInsurance(t.Context(), office, membership.StatedInsurance{Member: &of, Insurer: "A", PolicyNumber: "1", ValidFrom: from, ValidUntil: until})
+			return err
+		}
+	}
+	verify := func(until time.Time) func(*membership.Store) error {
+		return func(s *membership.Store) error {
+			if _, err := s.StateRegistration(t.Context(), office, membership.StatedRegistration{Member: &of, Number: "OT12345"}); err != nil {
+				return err
+			}
+			_, err := s.VerifyRegistration(t.Context(), office, membership.Verification{Member: of, Number: "OT12345", ValidUntil: until})
+			return err
+		}
+	}
+	type do = func(*membership.Store) error
+	for _, tt := range []struct {
+		name string
+		do   []do // all but the last succeed
+		path string
+		rows string // of the section, if it succeeds
+	}{
+		{"suspended before the membership began", []do{suspend(-101)}, "input.on", ""},
+		{"suspended on its first day", []do{suspend(-100)}, "", ""},
+		{"suspended more than a year ahead", []do{suspend(400)}, "input.on", ""},
+		{"reinstated before the suspension began", []do{suspend(-10), reinstate(on(-11))}, "input.on", ""},
+		{"reinstated on its first day", []do{suspend(-10), reinstate(on(-10))}, "", ""},
+		{"reinstated today before it begins", []do{suspend(10), reinstate(on(0))}, "input.on", ""},
+		{"reinstated before it begins", []do{suspend(10), reinstate(nil)}, "", ""},
+		{"reinstated after the end", []do{suspend(-10), resign(-5), reinstate(on(-4))}, "input.on", ""},
+		{"reinstated more than a year ahead", []do{suspend(-10), reinstate(on(400))}, "input.on", ""},
+		{"in a section before joining the body", []do{join(office, -101)}, "input.on", ""},
+		{"in a section from the day of joining the body on", []do{join(office, -100)}, "", "-100.."},
+		{"in a section while suspended", []do{suspend(-10), reinstate(on(-5)), join(office, -7)}, "input.on", ""},
+		{"in a section from before the end", []do{resign(10), join(self(ada), 3)}, "", "3..10"},
+		{"in a section on the last day", []do{resign(0), join(self(ada), 0)}, "", "0..0"},
+		{"in a section after the last day", []do{resign(0), join(self(ada), 1)}, "input.on", ""},
+		{"insured for ever", []do{insure(today, day("9999-01-01"))}, "input.validUntil", ""},
+		{"insured since the Conquest", []do{insure(day("1066-10-14"), today)}, "input.validFrom", ""},
+		{"insured for ten years", []do{insure(today, today.AddDate(10, 0, 0))}, "", ""},
+		{"registered for ever", []do{verify(day("2999-01-01"))}, "input.validUntil", ""},
+		{"registered for two years", []do{verify(today.AddDate(2, 0, 0))}, "", ""},
+	} {
+		tx, err := db.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &membership.Store{DB: tx, Jobs: jobs}
+		for i, do := range tt.do {
+			want := tt.path
+			if i < len(tt.do)-1 {
+				want = ""
+			}
+			got, invalid := "", (*errs.Invalid)(nil)
+			if err := do(s); errors.As(err, &invalid) {
+				got = invalid.Fields[0].Path
+			} else if err != nil {
+				t.Fatal(tt.name, err)
+			}
+			if got != want {
+				t.Errorf("%s, change %d: wrong is %q, want %q (%v)", tt.name, i, got, want, invalid)
+			}
+		}
+		rows, err := pg.Scalar[string](t.Context(), tx, `
+			SELECT COALESCE(string_agg(sm.starts_on - CURRENT_DATE || '..' || COALESCE((sm.ends_on - CURRENT_DATE)::text, ''), ', '), '') FROM section_memberships sm`)
+		if err != nil || rows != tt.rows {
+			t.Errorf("%s: in the section on %q, want %q (%v)", tt.name, rows, tt.rows, err)
+		}
+		_ = tx.Rollback(t.Context())
+	}
+}
+
+// TestTransferKeepsHistory moves the members of a section at random: up to the last day
+// everybody is where they were, and after it whoever would be in the old one is in the
+// new one, and nobody else.
+func TestTransferKeepsHistory(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	run(t, db, enrol+anOffice+`
+		INSERT INTO entries (id, key, kind, slug, title) VALUES
+			('00000000-0000-4000-8000-000000000001', 'x', 'SPECIALIST_SECTION', 'x', 'X'),
+			('00000000-0000-4000-8000-000000000002', 'y', 'SPECIALIST_SECTION', 'y', 'Y');
+		INSERT INTO units (id, kind, slug, name, short_name, position) VALUES
+			('00000000-0000-4000-8000-000000000001', 'SPECIALIST_SECTION', 'x', 'X', 'X', 1),
+			('00000000-0000-4000-8000-000000000002', 'SPECIALIST_SECTION', 'y', 'Y', 'Y', 2);
+		UPDATE members SET joined_on = CURRENT_DATE - 100`)
+	x, y := uuid.MustParse("00000000-0000-4000-8000-000000000001"), uuid.MustParse("00000000-0000-4000-8000-000000000002")
+	today, err := pg.Scalar[time.Time](t.Context(), db, `SELECT CURRENT_DATE`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	moves, refused := 0, 0
+	rapid.Check(t, func(rt *rapid.T) {
+		tx, err := db.Begin(t.Context())
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer func() { _ = tx.Rollback(context.Background()) }()
+		exec := func(sql string, args ...any) {
+			if _, err := tx.Exec(t.Context(), sql, args...); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		for _, member := range []uuid.UUID{ada, bea} {
+			for _, section := range []uuid.UUID{x, y} {
+				at := -40
+				for range rapid.IntRange(0, 3).Draw(rt, "times") {
+					at += rapid.IntRange(1, 30).Draw(rt, "gap")
+					from := today.AddDate(0, 0, at)
+					at += rapid.IntRange(0, 30).Draw(rt, "for")
+					exec(`INSERT INTO section_memberships (member_id, section_id, starts_on, ends_on) VALUES ($1, $2, $3, $4)`, member, section, from, today.AddDate(0, 0, at))
+				}
+				if rapid.Bool().Draw(rt, "stays") {
+					exec(`INSERT INTO section_memberships (member_id, section_id, starts_on) VALUES ($1, $2, $3)`, member, section, today.AddDate(0, 0, at+1))
+				}
+			}
+		}
+		last, gone := today.AddDate(0, 0, rapid.IntRange(-30, 60).Draw(rt, "on")), (*time.Time)(nil)
+		if rapid.Bool().Draw(rt, "dissolved") {
+			d := today.AddDate(0, 0, rapid.IntRange(-30, 60).Draw(rt, "dissolved on"))
+			if rapid.Bool().Draw(rt, "just then") {
+				d = last
+			}
+			gone = &d
+			exec(`UPDATE units SET dissolved_on = $1 WHERE id = $2`, d, x)
+		}
+		type belonging struct {
+			Member uuid.UUID
+			Day    time.Time
+			Old    bool
+			New    bool
+		}
+		belongings := func() []*belonging {
+			all, err := pg.All[belonging](t.Context(), tx, `
+				SELECT m.id AS member, d.day::date AS day,
+					EXISTS (SELECT FROM section_memberships sm WHERE sm.member_id = m.id AND sm.section_id = '`+x.String()+`'
+						AND sm.starts_on <= d.day AND (sm.ends_on IS NULL OR sm.ends_on >= d.day)) AS old,
+					EXISTS (SELECT FROM section_memberships sm WHERE sm.member_id = m.id AND sm.section_id = '`+y.String()+`'
+						AND sm.starts_on <= d.day AND (sm.ends_on IS NULL OR sm.ends_on >= d.day)) AS new
+				FROM members m, generate_series(CURRENT_DATE - 50, CURRENT_DATE + 250, interval '1 day') d (day)
+				ORDER BY m.id, d.day`)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			return all
+		}
+		want := belongings()
+		s := membership.Store{DB: tx}
+		_, err = s.TransferSection(t.Context(), office, membership.Transfer{From: x, To: y, On: last})
+		may := !last.Before(today) && (gone == nil || !gone.Before(last)) || gone != nil && gone.Equal(last)
+		if invalid := (*errs.Invalid)(nil); err != nil && !errors.As(err, &invalid) {
+			rt.Fatal(err)
+		}
+		if (err == nil) != may {
+			rt.Fatalf("moved on %s, dissolved on %v: %v", last.Format(time.DateOnly), gone, err)
+		}
+		if err != nil {
+			refused++
+		} else {
+			moves++
+			for _, b := range want {
+				if b.Day.After(last) {
+					b.Old, b.New = false, b.Old || b.New
+				}
+			}
+			again, err := s.TransferSection(t.Context(), office, membership.Transfer{From: x, To: y, On: last})
+			if err != nil || again.Members != 0 || again.Joined != 0 {
+				rt.Fatalf("again it moves %+v (%v)", again, err)
+			}
+		}
+		if diff := cmp.Diff(want, belongings()); diff != "" {
+			rt.Fatalf("moved with the last day %s (-want +got)\n%s", last.Format(time.DateOnly), diff)
+		}
+	})
+	if moves == 0 || refused == 0 {
+		t.Errorf("%d were moved and %d refused", moves, refused)
 	}
 }
 
@@ -338,7 +617,7 @@ func TestRegistrationAndInsurance(t *testing.T) {
 	run(t, db, enrol+anOffice)
 	s := membership.Store{DB: db}
 	other := bea
-	until := day("2999-01-01")
+	until := time.Now().UTC().Truncate(24*time.Hour).AddDate(9, 0, 0)
 	state := func(v viewer.Viewer, m *uuid.UUID, number string) error {
 		_, err := s.StateRegistration(t.Context(), v, membership.StatedRegistration{Member: m, Number: number})
 		return err

@@ -38,8 +38,9 @@ type Appointment struct {
 	EndsOn   *time.Time
 }
 
-// Appoint begins a term. The member has to be one today, and the post a seat on each
-// day of the term: the database sees to that, however many are appointed at once.
+// Appoint begins a term. The member has to be one today and on the first day of the term,
+// if that is over, and the post a seat on each day of the term: the database sees to that,
+// however many are appointed at once.
 func (s *Store) Appoint(ctx context.Context, _ viewer.Viewer, in Appointment) (_ *Term, err error) {
 	defer errs.Wrap(&err, "unit.Appoint(%s)", in.Post)
 	id := uuid.Must(uuid.NewV7())
@@ -49,6 +50,9 @@ func (s *Store) Appoint(ctx context.Context, _ viewer.Viewer, in Appointment) (_
 			SELECT @id, 'term:' || @id::uuid, @post, st.member_id, @starts, @ends
 			FROM membership_statuses(CURRENT_DATE) st
 			WHERE st.member_id = @member AND st.status IN ('CURRENT', 'GRACE')
+				AND (@starts::date >= CURRENT_DATE OR EXISTS (
+					SELECT FROM membership_statuses(@starts) was
+					WHERE was.member_id = @member AND was.status IN ('CURRENT', 'GRACE')))
 			RETURNING *
 		)
 		SELECT`+termColumns+`
@@ -65,6 +69,17 @@ func (s *Store) Appoint(ctx context.Context, _ viewer.Viewer, in Appointment) (_
 		return nil, errs.Invalidf("input.member", "the member holds the post on a day of the term")
 	}
 	if errors.Is(err, errs.NotFound) {
+		is, err := pg.Scalar[bool](ctx, s.DB, `
+			SELECT EXISTS (
+				SELECT FROM membership_statuses(CURRENT_DATE) st
+				WHERE st.member_id = @member AND st.status IN ('CURRENT', 'GRACE'))`,
+			pgx.StrictNamedArgs{"member": in.Member})
+		switch {
+		case err != nil:
+			return nil, err
+		case is:
+			return nil, errs.Invalidf("input.startsOn", "they were no member on that day")
+		}
 		return nil, errs.Invalidf("input.member", "there is no such member whose membership is current")
 	}
 	return term, err
@@ -86,7 +101,7 @@ func (s *Store) EndTerm(ctx context.Context, _ viewer.Viewer, in TermEnd) (_ *Te
 		pgx.StrictNamedArgs{"id": in.Term, "on": in.On})
 	switch pg.Constraint(err) {
 	case "terms_ends_after_start":
-		return nil, errs.Invalidf("input.on", "pass a day after the first of the term")
+		return nil, errs.Invalidf("input.on", "pass a day after the first of the term, or withdraw the term if it was a mistake")
 	case "terms_fit_seats", "terms_one_seat_each":
 		return nil, errs.Invalidf("input.on", "the seat is taken by then")
 	}
@@ -94,6 +109,32 @@ func (s *Store) EndTerm(ctx context.Context, _ viewer.Viewer, in TermEnd) (_ *Te
 		return nil, errs.Invalidf("input.term", "there is no such term")
 	}
 	return term, err
+}
+
+// mistakenFor is for how many days after its first a term can be withdrawn. What began
+// earlier has been, and is ended.
+const mistakenFor = 30
+
+// WithdrawTerm removes a term that was a mistake, and returns it as it was: whoever held
+// the post by it has no rights by it any more.
+func (s *Store) WithdrawTerm(ctx context.Context, _ viewer.Viewer, id uuid.UUID) (_ *Term, err error) {
+	defer errs.Wrap(&err, "unit.WithdrawTerm(%s)", id)
+	term, err := pg.One[Term](ctx, s.DB, `
+		DELETE FROM terms t
+		WHERE t.id = @id AND t.starts_on >= CURRENT_DATE - @days::integer
+		RETURNING`+termColumns,
+		pgx.StrictNamedArgs{"id": id, "days": mistakenFor})
+	if !errors.Is(err, errs.NotFound) {
+		return term, err
+	}
+	began, err := pg.Scalar[time.Time](ctx, s.DB, `SELECT t.starts_on FROM terms t WHERE t.id = @id`, pgx.StrictNamedArgs{"id": id})
+	if errors.Is(err, errs.NotFound) {
+		return nil, errs.Invalidf("input.term", "there is no such term")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return nil, errs.Invalidf("input.term", "the term began on %s, more than %d days ago; end it instead, with yesterday as its last day if at once", began.Format(time.DateOnly), mistakenFor)
 }
 
 // Election is when the posts of a committee are voted on, both days included.
@@ -169,6 +210,26 @@ func (s *Store) ScheduleElection(ctx context.Context, _ viewer.Viewer, in Electi
 		return nil, errs.Invalidf("input.nominationsUntil", "pass a day before the election opens")
 	case "committee_elections_overlap_none":
 		return nil, errs.Invalidf("input.opensOn", "the committee has another election in these days")
+	}
+	return election, err
+}
+
+// ElectionOn is the election of a committee that opens on a day.
+type ElectionOn struct {
+	Committee uuid.UUID
+	OpensOn   time.Time
+}
+
+// WithdrawElection removes the dates of an election, and returns them.
+func (s *Store) WithdrawElection(ctx context.Context, _ viewer.Viewer, in ElectionOn) (_ *Election, err error) {
+	defer errs.Wrap(&err, "unit.WithdrawElection(%s)", in.Committee)
+	election, err := pg.One[Election](ctx, s.DB, `
+		DELETE FROM committee_elections el
+		WHERE el.committee_id = @committee AND el.opens_on = @opens
+		RETURNING`+electionColumns,
+		pgx.StrictNamedArgs{"committee": in.Committee, "opens": in.OpensOn})
+	if errors.Is(err, errs.NotFound) {
+		return nil, errs.Invalidf("input.opensOn", "the committee has no election that opens on that day")
 	}
 	return election, err
 }
