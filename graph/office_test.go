@@ -489,3 +489,72 @@ func TestTheOfficeReachesEveryone(t *testing.T) {
 		t.Errorf("nobody: %s", got)
 	}
 }
+
+// TestWithdrawnTerm appoints a member to the committee of a section by mistake: once that is
+// withdrawn, they may do there what they could before, with the next request; and the audit
+// says who withdrew it.
+func TestWithdrawnTerm(t *testing.T) {
+	t.Parallel()
+	db := demoDB(t)
+	h := graphOn(t, db)
+	do := asking(t, h)
+	mustExec(t, db, `UPDATE posts SET seats = 50`)
+	officer := signedIn(t, h, db, "membership")
+	record, _ := at(do(signedIn(t, h, db, "member"), `{ viewer { record { id } } }`).Data, "viewer", "record", "id").(string)
+	post, err := pg.Scalar[uuid.UUID](t.Context(), db, `
+		SELECT p.id FROM posts p JOIN committees c ON c.id = p.committee_id JOIN units u ON u.id = c.unit_id
+		WHERE u.kind = 'SPECIALIST_SECTION' AND u.dissolved_on IS NULL ORDER BY p.id LIMIT 1`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	today, err := pg.Scalar[string](t.Context(), db, `SELECT CURRENT_DATE::text`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	units := func() int {
+		t.Helper()
+		return len(list(do(signedIn(t, h, db, "member"), `{ viewer { units { can } } }`).Data, "viewer", "units"))
+	}
+	if n := units(); n != 0 {
+		t.Fatalf("the member serves in %d units already", n)
+	}
+	a := do(officer, `mutation { appointToPost(input: {post: "`+node.ID("Post", post)+`", member: "`+record+`", startsOn: "`+today+`"}) { term { id } userErrors { message } } }`)
+	term, _ := at(a.Data, "appointToPost", "term", "id").(string)
+	if term == "" || units() != 1 {
+		t.Fatalf("appointed: %v", a.Data)
+	}
+	withdraw := `mutation { withdrawTerm(input: {term: "` + term + `"}) { term { id post { id } } userErrors { code field } } }`
+	a = do(officer, withdraw)
+	if at(a.Data, "withdrawTerm", "term", "id") != term || at(a.Data, "withdrawTerm", "term", "post", "id") != node.ID("Post", post) {
+		t.Errorf("withdrawn: %v", a.Data)
+	}
+	if n := units(); n != 0 {
+		t.Errorf("the member serves in %d units", n)
+	}
+	if got := wrong(do(officer, withdraw), "withdrawTerm"); got != "INVALID input term" {
+		t.Errorf("again: %q", got)
+	}
+	noted, err := pg.Scalar[int](t.Context(), db, `
+		SELECT count(*)
+		FROM audit_entries e
+		JOIN audit_people p ON p.pseudonym = e.actor
+		JOIN accounts a ON a.id = p.person_id
+		WHERE e.table_name = 'terms' AND e.operation = 'DELETE' AND a.email = 'membership@example.org'`)
+	if err != nil || noted != 1 {
+		t.Errorf("the audit has %d entries of it (%v)", noted, err)
+	}
+
+	committee, err := pg.Scalar[uuid.UUID](t.Context(), db, `SELECT committee_id FROM posts WHERE id = $1`, post)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := `committee: "` + node.ID("Committee", committee) + `", opensOn: "2016-03-01"`
+	do(officer, `mutation { scheduleElection(input: {`+of+`, closesOn: "2016-03-02"}) { userErrors { code } } }`)
+	a = do(officer, `mutation { withdrawElection(input: {`+of+`}) { election { opensOn closesOn } userErrors { code } } }`)
+	if at(a.Data, "withdrawElection", "election", "closesOn") != "2016-03-02" {
+		t.Errorf("withdrawn: %v", a.Data)
+	}
+	if got := wrong(do(officer, `mutation { withdrawElection(input: {`+of+`}) { election { opensOn } userErrors { code field } } }`), "withdrawElection"); got != "INVALID input opensOn" {
+		t.Errorf("again: %q", got)
+	}
+}

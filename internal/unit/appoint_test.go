@@ -156,3 +156,81 @@ func TestElections(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// TestWithdrawTerm takes back what was a mistake, and nothing that has been for long.
+func TestWithdrawTerm(t *testing.T) {
+	t.Parallel()
+	db := pgtest.NewWith(t, "sections", sections)
+	store := unit.Store{DB: db}
+	if _, err := db.Exec(t.Context(), `DELETE FROM terms`); err != nil {
+		t.Fatal(err)
+	}
+	today, err := pg.Scalar[time.Time](t.Context(), db, `SELECT CURRENT_DATE`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ago, ok := range map[int]bool{-400: true, -1: true, 0: true, 30: true, 31: false} {
+		starts := today.AddDate(0, 0, -ago)
+		term, err := store.Appoint(t.Context(), viewer.Viewer{}, unit.Appointment{Post: chair, Member: ada, StartsOn: starts})
+		if err != nil {
+			t.Fatal(err)
+		}
+		withdrawn, err := store.WithdrawTerm(t.Context(), viewer.Viewer{}, term.ID)
+		if invalid := (*errs.Invalid)(nil); err != nil && (!errors.As(err, &invalid) || invalid.Fields[0].Path != "input.term") {
+			t.Fatal(err)
+		}
+		if (err == nil) != ok || ok && (withdrawn.ID != term.ID || !withdrawn.StartsOn.Equal(starts)) {
+			t.Errorf("begun %d days ago: %+v, %v", ago, withdrawn, err)
+		}
+		left, err := pg.Scalar[int](t.Context(), db, `SELECT count(*) FROM terms`)
+		if err != nil || (left == 0) != ok {
+			t.Errorf("begun %d days ago: %d terms are left (%v)", ago, left, err)
+		}
+		if _, err := store.WithdrawTerm(t.Context(), viewer.Viewer{}, term.ID); err == nil {
+			t.Errorf("begun %d days ago, it is withdrawn twice", ago)
+		}
+		if _, err := db.Exec(t.Context(), `DELETE FROM terms`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	joined, err := pg.Scalar[time.Time](t.Context(), db, `SELECT joined_on FROM members WHERE id = $1`, ada)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for starts, path := range map[time.Time]string{*day("1900-01-01"): "input.startsOn", joined.AddDate(0, 0, -1): "input.startsOn", joined: ""} {
+		_, err := store.Appoint(t.Context(), viewer.Viewer{}, unit.Appointment{Post: chair, Member: ada, StartsOn: starts})
+		got := ""
+		if invalid := (*errs.Invalid)(nil); errors.As(err, &invalid) {
+			got = invalid.Fields[0].Path
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if got != path {
+			t.Errorf("appointed from %s, having joined on %s: %v", starts.Format(time.DateOnly), joined.Format(time.DateOnly), err)
+		}
+	}
+}
+
+// TestWithdrawElection takes back one of two elections.
+func TestWithdrawElection(t *testing.T) {
+	t.Parallel()
+	db := pgtest.NewWith(t, "sections", sections)
+	store := unit.Store{DB: db}
+	for _, opens := range []string{"2016-03-01", "2030-03-01"} {
+		if _, err := store.ScheduleElection(t.Context(), viewer.Viewer{}, unit.ElectionDates{Committee: committee, OpensOn: *day(opens), ClosesOn: *day(opens)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wrong := unit.ElectionOn{Committee: committee, OpensOn: *day("2016-03-01")}
+	e, err := store.WithdrawElection(t.Context(), viewer.Viewer{}, wrong)
+	if err != nil || !e.OpensOn.Equal(wrong.OpensOn) {
+		t.Fatalf("%+v, %v", e, err)
+	}
+	if invalid := (*errs.Invalid)(nil); !errors.As(func() error { _, err := store.WithdrawElection(t.Context(), viewer.Viewer{}, wrong); return err }(), &invalid) || invalid.Fields[0].Path != "input.opensOn" {
+		t.Errorf("withdrawn again: %v", invalid)
+	}
+	left, err := store.ElectionsOf(t.Context(), []uuid.UUID{committee})
+	if err != nil || len(left[committee]) != 1 || !left[committee][0].OpensOn.Equal(*day("2030-03-01")) {
+		t.Errorf("left is %+v (%v)", left[committee], err)
+	}
+}
