@@ -301,18 +301,18 @@ func TestHolders(t *testing.T) {
 func TestConstraints(t *testing.T) {
 	t.Parallel()
 	for want, sql := range map[string]string{
-		"section_memberships_ends_after_start": `UPDATE section_memberships SET ends_on = starts_on`,
-		"terms_ends_after_start":               `UPDATE terms SET ends_on = starts_on - 1`,
-		"section_memberships_overlap_none":     `INSERT INTO section_memberships SELECT member_id, section_id, starts_on + 1, NULL FROM section_memberships WHERE ends_on IS NULL`,
-		"units_dissolved_after_established":    `UPDATE units SET dissolved_on = established_on WHERE slug = 'old'`,
-		"units_successor_of_dissolved":         `UPDATE units SET dissolved_on = NULL WHERE slug = 'old'`,
-		"units_nation_fits_kind":               `UPDATE units SET nation = 'WALES'`,
-		"posts_seats_positive":                 `UPDATE posts SET seats = 0`,
-		"members_audiences_known":              `UPDATE members SET bio_audience = 'EVERYONE'`,
-		"routes_one_current_per_entry":         `INSERT INTO routes (path, kind, entry_id) SELECT p, 'CURRENT', '` + old.String() + `' FROM unnest(ARRAY['/a', '/b']) p`,
-		"routes_target_fits_kind":              `INSERT INTO routes (path, kind) VALUES ('/a', 'REDIRECT')`,
-		"routes_path_form":                     `INSERT INTO routes (path, kind) VALUES ('/A/', 'GONE')`,
-		"entries_no_cycle":                     `UPDATE entries SET parent_id = CASE key WHEN 'old' THEN '` + successor.String() + `'::uuid WHEN 'new' THEN '` + old.String() + `'::uuid END WHERE key IN ('old', 'new')`,
+		"section_memberships_end_not_before_start": `UPDATE section_memberships SET ends_on = starts_on - 1`,
+		"terms_ends_after_start":                   `UPDATE terms SET ends_on = starts_on - 1`,
+		"section_memberships_overlap_none":         `INSERT INTO section_memberships SELECT member_id, section_id, starts_on + 1, NULL FROM section_memberships WHERE ends_on IS NULL`,
+		"units_dissolved_after_established":        `UPDATE units SET dissolved_on = established_on WHERE slug = 'old'`,
+		"units_successor_of_dissolved":             `UPDATE units SET dissolved_on = NULL WHERE slug = 'old'`,
+		"units_nation_fits_kind":                   `UPDATE units SET nation = 'WALES'`,
+		"posts_seats_positive":                     `UPDATE posts SET seats = 0`,
+		"members_audiences_known":                  `UPDATE members SET bio_audience = 'EVERYONE'`,
+		"routes_one_current_per_entry":             `INSERT INTO routes (path, kind, entry_id) SELECT p, 'CURRENT', '` + old.String() + `' FROM unnest(ARRAY['/a', '/b']) p`,
+		"routes_target_fits_kind":                  `INSERT INTO routes (path, kind) VALUES ('/a', 'REDIRECT')`,
+		"routes_path_form":                         `INSERT INTO routes (path, kind) VALUES ('/A/', 'GONE')`,
+		"entries_no_cycle":                         `UPDATE entries SET parent_id = CASE key WHEN 'old' THEN '` + successor.String() + `'::uuid WHEN 'new' THEN '` + old.String() + `'::uuid END WHERE key IN ('old', 'new')`,
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
