@@ -31,7 +31,7 @@ func (r *mutationResolver) ReinstateAccount(ctx context.Context, input gen.Suspe
 
 // BeginTotp is the resolver for the beginTotp field.
 func (r *mutationResolver) BeginTotp(ctx context.Context, input gen.PasswordInput) (*gen.BeginTotpPayload, error) {
-	return r.beginTOTP(ctx, input.CurrentPassword)
+	return r.beginTOTP(ctx, identity.Proof{Password: input.CurrentPassword, Code: input.Code})
 }
 
 // ConfirmTotp is the resolver for the confirmTotp field.
@@ -41,7 +41,7 @@ func (r *mutationResolver) ConfirmTotp(ctx context.Context, input gen.ConfirmTot
 
 // DisableTotp is the resolver for the disableTotp field.
 func (r *mutationResolver) DisableTotp(ctx context.Context, input gen.PasswordInput) (*gen.SignInPayload, error) {
-	session, err := r.accounts.DisableTOTP(ctx, viewer.From(ctx).Account, input.CurrentPassword)
+	session, err := r.accounts.DisableTOTP(ctx, viewer.From(ctx), identity.Proof{Password: input.CurrentPassword, Code: input.Code})
 	return r.signIn(ctx, session, err)
 }
 

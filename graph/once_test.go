@@ -18,7 +18,7 @@ import (
 // harmlessTwice are the mutations without an idempotencyKey, each with why nothing goes wrong
 // when one is sent twice because its reply was lost.
 var harmlessTwice = map[string]string{
-	"join":                        "answers everyone the same, writes one application, and mails the same link anew; nobody is signed in whose key it could be",
+	"join":                        "answers everyone the same and mails another link; the first that is followed ends the others",
 	"requestPasswordReset":        "mails another link; nobody is signed in",
 	"setPassword":                 "its link works once",
 	"signIn":                      "begins another session",

@@ -72,7 +72,7 @@ type MutationResolver interface {
 	ReinstatePartnerApplication(ctx context.Context, input SuspendPartnerApplicationInput) (*PartnerApplicationPayload, error)
 	CreateKey(ctx context.Context, input CreateKeyInput) (*CreateKeyPayload, error)
 	RevokeKey(ctx context.Context, input RevokeKeyInput) (*RevokeKeyPayload, error)
-	BeginPasskey(ctx context.Context) (*PasskeyOptionsPayload, error)
+	BeginPasskey(ctx context.Context, input PasswordInput) (*PasskeyOptionsPayload, error)
 	AddPasskey(ctx context.Context, input AddPasskeyInput) (*SignInPayload, error)
 	RemovePasskey(ctx context.Context, input RemovePasskeyInput) (*SignInPayload, error)
 	BeginPasskeySignIn(ctx context.Context) (*PasskeyOptionsPayload, error)
@@ -177,6 +177,20 @@ func field_Mutation_appointToPost_args(ctx context.Context, ec *executionContext
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (AppointToPostInput, error) {
 			return unmarshalNAppointToPostInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐAppointToPostInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_beginPasskey_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (PasswordInput, error) {
+			return unmarshalNPasswordInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐPasswordInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -3869,7 +3883,8 @@ func _Mutation_beginPasskey(ctx context.Context, ec *executionContext, field gra
 			return fieldContext_Mutation_beginPasskey(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return ec.Resolvers.Mutation().BeginPasskey(ctx)
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().BeginPasskey(ctx, fc.Args["input"].(PasswordInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -3897,7 +3912,7 @@ func _Mutation_beginPasskey(ctx context.Context, ec *executionContext, field gra
 		true,
 	)
 }
-func fieldContext_Mutation_beginPasskey(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_Mutation_beginPasskey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "Mutation",
 		Field:      field,
@@ -3906,6 +3921,17 @@ func fieldContext_Mutation_beginPasskey(_ context.Context, ec *executionContext,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_PasskeyOptionsPayload(ctx, ec, field)
 		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_beginPasskey_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
 	}
 	return fc, nil
 }
@@ -5543,7 +5569,11 @@ func unmarshalInputSetPasswordInput(ctx context.Context, ec *executionContext, o
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"token", "password"}
+	if _, present := asMap["code"]; !present {
+		asMap["code"] = ""
+	}
+
+	fieldsInOrder := [...]string{"token", "password", "code"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -5564,6 +5594,13 @@ func unmarshalInputSetPasswordInput(ctx context.Context, ec *executionContext, o
 				return it, err
 			}
 			it.Password = data
+		case "code":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("code"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Code = data
 		}
 	}
 	return it, nil

@@ -893,6 +893,9 @@ func NewExecTable(cfg Config) *exec.Table {
 		return field_Mutation_revokeKey_args(ctx, ec, raw)
 	}
 	s289 := exec.Pointer[PasskeyOptionsPayload](tPasskeyOptionsPayload, true)
+	args_field_Mutation_beginPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_beginPasskey_args(ctx, ec, raw)
+	}
 	args_field_Mutation_addPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_addPasskey_args(ctx, ec, raw)
 	}
@@ -902,14 +905,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_signInByPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signInByPasskey_args(ctx, ec, raw)
 	}
-	s293 := exec.Pointer[ConsentPayload](tConsentPayload, true)
+	s294 := exec.Pointer[ConsentPayload](tConsentPayload, true)
 	args_field_Mutation_giveConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_giveConsent_args(ctx, ec, raw)
 	}
 	args_field_Mutation_withdrawConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_withdrawConsent_args(ctx, ec, raw)
 	}
-	s296 := exec.Pointer[ErasurePayload](tErasurePayload, true)
+	s297 := exec.Pointer[ErasurePayload](tErasurePayload, true)
 	args_field_Mutation_eraseMember_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_eraseMember_args(ctx, ec, raw)
 	}
@@ -919,15 +922,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_executeErasure_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_executeErasure_args(ctx, ec, raw)
 	}
-	s300 := exec.Pointer[PublishConsentTextPayload](tPublishConsentTextPayload, true)
+	s301 := exec.Pointer[PublishConsentTextPayload](tPublishConsentTextPayload, true)
 	args_field_Mutation_publishConsentText_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_publishConsentText_args(ctx, ec, raw)
 	}
-	s302 := exec.Pointer[SetErasureWaitPayload](tSetErasureWaitPayload, true)
+	s303 := exec.Pointer[SetErasureWaitPayload](tSetErasureWaitPayload, true)
 	args_field_Mutation_setErasureWait_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setErasureWait_args(ctx, ec, raw)
 	}
-	s304 := exec.Pointer[SetTherapistListingPayload](tSetTherapistListingPayload, true)
+	s305 := exec.Pointer[SetTherapistListingPayload](tSetTherapistListingPayload, true)
 	args_field_Mutation_setTherapistListing_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setTherapistListing_args(ctx, ec, raw)
 	}
@@ -3378,18 +3381,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s281, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
 	exec.Root(table, "Mutation", "createKey", nil, s285, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
 	exec.Root(table, "Mutation", "revokeKey", nil, s287, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
-	exec.Root(table, "Mutation", "beginPasskey", nil, s289, exec.NonNull)
+	exec.Root(table, "Mutation", "beginPasskey", nil, s289, exec.NonNull, exec.WithArgs(args_field_Mutation_beginPasskey_args))
 	exec.Root(table, "Mutation", "addPasskey", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_addPasskey_args))
 	exec.Root(table, "Mutation", "removePasskey", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_removePasskey_args))
 	exec.Root(table, "Mutation", "beginPasskeySignIn", nil, s289, exec.NonNull)
 	exec.Root(table, "Mutation", "signInByPasskey", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_signInByPasskey_args))
-	exec.Root(table, "Mutation", "giveConsent", nil, s293, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
-	exec.Root(table, "Mutation", "withdrawConsent", nil, s293, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
-	exec.Root(table, "Mutation", "eraseMember", nil, s296, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
-	exec.Root(table, "Mutation", "cancelErasure", nil, s296, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
-	exec.Root(table, "Mutation", "executeErasure", nil, s296, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
-	exec.Root(table, "Mutation", "publishConsentText", nil, s300, exec.NonNull, exec.WithArgs(args_field_Mutation_publishConsentText_args))
-	exec.Root(table, "Mutation", "setErasureWait", nil, s302, exec.NonNull, exec.WithArgs(args_field_Mutation_setErasureWait_args))
-	exec.Root(table, "Mutation", "setTherapistListing", nil, s304, exec.NonNull, exec.WithArgs(args_field_Mutation_setTherapistListing_args))
+	exec.Root(table, "Mutation", "giveConsent", nil, s294, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
+	exec.Root(table, "Mutation", "withdrawConsent", nil, s294, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
+	exec.Root(table, "Mutation", "eraseMember", nil, s297, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
+	exec.Root(table, "Mutation", "cancelErasure", nil, s297, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
+	exec.Root(table, "Mutation", "executeErasure", nil, s297, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
+	exec.Root(table, "Mutation", "publishConsentText", nil, s301, exec.NonNull, exec.WithArgs(args_field_Mutation_publishConsentText_args))
+	exec.Root(table, "Mutation", "setErasureWait", nil, s303, exec.NonNull, exec.WithArgs(args_field_Mutation_setErasureWait_args))
+	exec.Root(table, "Mutation", "setTherapistListing", nil, s305, exec.NonNull, exec.WithArgs(args_field_Mutation_setTherapistListing_args))
 	return table
 }

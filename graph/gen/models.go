@@ -209,6 +209,10 @@ type EndTermInput struct {
 type EraseMemberInput struct {
 	// The member; you if left out.
 	Member *string `json:"member,omitempty"`
+	// Your password, if it is you who is to be erased; what is passed doesn't matter if the account has none.
+	CurrentPassword string `json:"currentPassword"`
+	// The code of your second factor, or a recovery code, if it is you and the account has one.
+	Code string `json:"code"`
 	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
@@ -333,8 +337,10 @@ type PasskeyOptionsPayload struct {
 
 // The password of who is signed in, asked for again.
 type PasswordInput struct {
-	// The password.
+	// The password; what is passed doesn't matter if the account has none. Then it must have signed in within the last 15 minutes.
 	CurrentPassword string `json:"currentPassword"`
+	// The code of the second factor, or a recovery code, if the account has one. Leave it out at first: TOTP_REQUIRED asks for it.
+	Code string `json:"code"`
 }
 
 // A profile after a change.
@@ -379,6 +385,10 @@ type ReinstateMembershipInput struct {
 type RemovePasskeyInput struct {
 	// The ID of the passkey.
 	ID string `json:"id"`
+	// The password; what is passed doesn't matter if the account has none.
+	CurrentPassword string `json:"currentPassword"`
+	// The code of the second factor, or a recovery code, if the account has one.
+	Code string `json:"code"`
 }
 
 // Whose photo is removed.
@@ -489,6 +499,8 @@ type SetPasswordInput struct {
 	Token string `json:"token"`
 	// 12 to 200 characters, of any kind.
 	Password string `json:"password"`
+	// The code of the second factor, or a recovery code. Leave it out at first: TOTP_REQUIRED asks for it.
+	Code string `json:"code"`
 }
 
 // A picture of you.

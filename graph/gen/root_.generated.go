@@ -594,7 +594,7 @@ type ComplexityRoot struct {
 		AddPasskey                  func(childComplexity int, input AddPasskeyInput) int
 		ApplyForMembership          func(childComplexity int, input ApplyForMembershipInput) int
 		AppointToPost               func(childComplexity int, input AppointToPostInput) int
-		BeginPasskey                func(childComplexity int) int
+		BeginPasskey                func(childComplexity int, input PasswordInput) int
 		BeginPasskeySignIn          func(childComplexity int) int
 		BeginTotp                   func(childComplexity int, input PasswordInput) int
 		CancelErasure               func(childComplexity int, input ErasureInput) int
@@ -3159,7 +3159,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			break
 		}
 
-		return e.ComplexityRoot.Mutation.BeginPasskey(childComplexity), true
+		args, err := field_Mutation_beginPasskey_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.BeginPasskey(childComplexity, args["input"].(PasswordInput)), true
 	case "Mutation.beginPasskeySignIn":
 		if e.ComplexityRoot.Mutation.BeginPasskeySignIn == nil {
 			break
@@ -5688,7 +5693,7 @@ directive @requires("What one must be allowed to do." permission: Permission!) o
 type Mutation {
   "Apply to become a member. A link is mailed to the address, to confirm it and to choose a password. The answer is the same whether the address has an account or not; only the mail tells. Who has an account signs in and calls applyForMembership."
   join("What you tell of yourself." input: JoinInput!): JoinPayload! @requires(permission: JOIN_AND_SIGN_IN) @cost(weight: 50)
-  "Follow a link from a mail: choose a password, which also confirms the address, and be signed in. Whatever was signed in before is signed out."
+  "Follow a link from a mail: choose a password, which also confirms the address, and be signed in. Whatever was signed in before is signed out. If the account has a second factor, TOTP_REQUIRED asks for a code, and the link still works."
   setPassword("The link and the password." input: SetPasswordInput!): SignInPayload! @requires(permission: JOIN_AND_SIGN_IN) @cost(weight: 50)
   "Sign in. The session is in a cookie that scripts cannot read."
   signIn("Who you are." input: SignInInput!): SignInPayload! @requires(permission: JOIN_AND_SIGN_IN) @cost(weight: 50)
@@ -5808,6 +5813,8 @@ input SetPasswordInput {
   token: String!
   "12 to 200 characters, of any kind."
   password: String!
+  "The code of the second factor, or a recovery code. Leave it out at first: TOTP_REQUIRED asks for it."
+  code: String! = ""
 }
 
 "An address and its password."
@@ -5906,9 +5913,9 @@ enum UserErrorCode {
   NOT_SIGNED_IN
   "There is no such thing, or none that you may know of."
   NOT_FOUND
-  "The password is right, and a code is asked for besides: repeat the sign-in with it."
+  "The password or the link is right, and a code is asked for besides: repeat it with the code."
   TOTP_REQUIRED
-  "The password is right, and the code is wrong or was used already."
+  "The password or the link is right, and the code is wrong or was used already."
   TOTP_WRONG
   "The server lacks a setting that it needs for this; the message says which."
   NOT_CONFIGURED
@@ -5918,6 +5925,8 @@ enum UserErrorCode {
   EXTERNAL
   "There is no account of who the other service says."
   NO_ACCOUNT
+  "The account has no password to ask for: sign in again, and repeat it within 15 minutes."
+  SIGN_IN_AGAIN
   "It is the last administrator."
   LAST_ADMINISTRATOR
   "There is one of that name already."
@@ -5964,8 +5973,10 @@ input SuspendAccountInput {
 
 "The password of who is signed in, asked for again."
 input PasswordInput {
-  "The password."
-  currentPassword: String!
+  "The password; what is passed doesn't matter if the account has none. Then it must have signed in within the last 15 minutes."
+  currentPassword: String! = ""
+  "The code of the second factor, or a recovery code, if the account has one. Leave it out at first: TOTP_REQUIRED asks for it."
+  code: String! = ""
 }
 
 "A first code."
@@ -7819,7 +7830,7 @@ type RevokeKeyPayload {
 `, BuiltIn: false},
 	{Name: "../passkey.graphqls", Input: `extend type Mutation {
   "Have an authenticator asked for a new passkey of your account. addPasskey takes its answer."
-  beginPasskey: PasskeyOptionsPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 50)
+  beginPasskey("Your password." input: PasswordInput!): PasskeyOptionsPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 50)
   "Add a passkey to your account. All other sessions end."
   addPasskey("The answer of the authenticator." input: AddPasskeyInput!): SignInPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 50)
   "Remove a passkey from your account. All other sessions end."
@@ -7864,6 +7875,10 @@ input AddPasskeyInput {
 input RemovePasskeyInput {
   "The ID of the passkey."
   id: ID!
+  "The password; what is passed doesn't matter if the account has none."
+  currentPassword: String! = ""
+  "The code of the second factor, or a recovery code, if the account has one."
+  code: String! = ""
 }
 
 "What an authenticator is to be asked. It has five minutes to answer, once."
@@ -7999,6 +8014,10 @@ type DataExport {
 input EraseMemberInput {
   "The member; you if left out."
   member: ID
+  "Your password, if it is you who is to be erased; what is passed doesn't matter if the account has none."
+  currentPassword: String! = ""
+  "The code of your second factor, or a recovery code, if it is you and the account has one."
+  code: String! = ""
   "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
   idempotencyKey: String
 }
