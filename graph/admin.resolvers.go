@@ -29,6 +29,11 @@ func (r *mutationResolver) ReinstateAccount(ctx context.Context, input gen.Suspe
 	return onAccount(input.Account, func(id uuid.UUID) (*identity.Account, error) { return r.accounts.Suspend(ctx, id, false) })
 }
 
+// LinkAccount is the resolver for the linkAccount field.
+func (r *mutationResolver) LinkAccount(ctx context.Context, input gen.LinkAccountInput) (*gen.AccountPayload, error) {
+	return r.linkAccount(ctx, input.Email, input.Member)
+}
+
 // BeginTotp is the resolver for the beginTotp field.
 func (r *mutationResolver) BeginTotp(ctx context.Context, input gen.PasswordInput) (*gen.BeginTotpPayload, error) {
 	return r.beginTOTP(ctx, identity.Proof{Password: input.CurrentPassword, Code: input.Code})

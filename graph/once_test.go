@@ -35,6 +35,7 @@ var harmlessTwice = map[string]string{
 	"signInByPasskey":             "a question is answered once",
 	"grantRole":                   "a role is had or not",
 	"revokeRole":                  "the same",
+	"linkAccount":                 "a member who has the account stays who has it",
 	"suspendAccount":              "suspended is suspended",
 	"reinstateAccount":            "the same",
 	"suspendPartnerApplication":   "the same",
