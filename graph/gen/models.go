@@ -21,6 +21,8 @@ type AcceptApplicationInput struct {
 	Application string `json:"application"`
 	// The first day of the membership, within a year; today if left out.
 	StartsOn *time.Time `json:"startsOn,omitempty"`
+	// Who the applicant is already: a member on the register, or the record of one, who has no account. The account becomes theirs, and no second member is made. Make sure that it is them: they read and change the record from then on.
+	Member *string `json:"member,omitempty"`
 	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
@@ -281,6 +283,14 @@ type LeaveSectionInput struct {
 	On *time.Time `json:"on,omitempty"`
 	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// Which account is whose.
+type LinkAccountInput struct {
+	// The address with which the person signs in.
+	Email string `json:"email"`
+	// The ID of the member, or of the record.
+	Member string `json:"member"`
 }
 
 // Which field of whom is to be kept from wider audiences.
