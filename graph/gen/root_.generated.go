@@ -614,6 +614,7 @@ type ComplexityRoot struct {
 		Join                        func(childComplexity int, input JoinInput) int
 		JoinSection                 func(childComplexity int, input JoinSectionInput) int
 		LeaveSection                func(childComplexity int, input LeaveSectionInput) int
+		LinkAccount                 func(childComplexity int, input LinkAccountInput) int
 		LockFieldAudience           func(childComplexity int, input LockFieldAudienceInput) int
 		PublishConsentText          func(childComplexity int, input privacy.Words) int
 		ReinstateAccount            func(childComplexity int, input SuspendAccountInput) int
@@ -3369,6 +3370,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.LeaveSection(childComplexity, args["input"].(LeaveSectionInput)), true
+	case "Mutation.linkAccount":
+		if e.ComplexityRoot.Mutation.LinkAccount == nil {
+			break
+		}
+
+		args, err := field_Mutation_linkAccount_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.LinkAccount(childComplexity, args["input"].(LinkAccountInput)), true
 	case "Mutation.lockFieldAudience":
 		if e.ComplexityRoot.Mutation.LockFieldAudience == nil {
 			break
@@ -5573,6 +5585,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputJoinInput,
 		unmarshalInputJoinSectionInput,
 		unmarshalInputLeaveSectionInput,
+		unmarshalInputLinkAccountInput,
 		unmarshalInputLockFieldAudienceInput,
 		unmarshalInputMemberFilter,
 		unmarshalInputMemberStatisticsFilter,
@@ -5949,6 +5962,8 @@ extend type Mutation {
   suspendAccount("Which account." input: SuspendAccountInput!): AccountPayload! @requires(permission: MANAGE_ACCOUNTS) @cost(weight: 10)
   "Let a suspended account sign in again."
   reinstateAccount("Which account." input: SuspendAccountInput!): AccountPayload! @requires(permission: MANAGE_ACCOUNTS) @cost(weight: 10)
+  "Make the account with an address that of a member who has none, as of one who was imported. If there is no such account it is made, and a link to choose a password is mailed. Make sure that the address is theirs: whoever has it reads and changes the record from then on. CONFLICT if the account is another member's, or the member has another."
+  linkAccount("Which address, and which member." input: LinkAccountInput!): AccountPayload! @requires(permission: MANAGE_ACCOUNTS) @cost(weight: 50)
   "Have a secret made for an authenticator. Codes are asked for once confirmTotp was given one."
   beginTotp("Your password." input: PasswordInput!): BeginTotpPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 50)
   "Turn the second factor on with a first code of the authenticator. All other sessions end."
@@ -5969,6 +5984,14 @@ input RoleInput {
 input SuspendAccountInput {
   "The ID of the account."
   account: ID!
+}
+
+"Which account is whose."
+input LinkAccountInput {
+  "The address with which the person signs in."
+  email: String!
+  "The ID of the member, or of the record."
+  member: ID!
 }
 
 "The password of who is signed in, asked for again."
@@ -6890,7 +6913,7 @@ type FieldVisibility @cacheControl(scope: PRIVATE) {
 }
 
 extend type Mutation {
-  "Accept an application: the applicant becomes a member and is told by mail. Accepting again changes nothing."
+  "Accept an application: the applicant becomes a member, or gets the record of the member who they are already, and is told by mail. Accepting again changes nothing."
   acceptApplication("Which one, and from when." input: AcceptApplicationInput!): ApplicationPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 20)
   "Decline an application; the applicant is told why by mail. Declining again changes nothing."
   declineApplication("Which one, and why." input: DeclineApplicationInput!): ApplicationPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 20)
@@ -7172,6 +7195,8 @@ input AcceptApplicationInput {
   application: ID!
   "The first day of the membership, within a year; today if left out."
   startsOn: Date
+  "Who the applicant is already: a member on the register, or the record of one, who has no account. The account becomes theirs, and no second member is made. Make sure that it is them: they read and change the record from then on."
+  member: ID
   "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
   idempotencyKey: String
 }
