@@ -248,10 +248,10 @@ func TestWhoWasImportedGetsAnAccount(t *testing.T) {
 	}
 	first := node.ID("MemberRecord", ids[0])
 	for more, want := range map[string]string{
-		`member: "` + node.ID("Member", uuid.New()) + `"`:    "INVALID input.member",
-		`member: "` + node.ID("Member", taken) + `"`:         "INVALID input.member",
-		`member: "` + first + `", startsOn: "2999-01-01"`:    "INVALID input.startsOn",
-		`member: "` + node.ID("CaseStudy", uuid.New()) + `"`: "INVALID input.member",
+		`member: "` + node.ID("Member", uuid.New()) + `"`:    "INVALID input member",
+		`member: "` + node.ID("Member", taken) + `"`:         "INVALID input member",
+		`member: "` + first + `", startsOn: "2999-01-01"`:    "INVALID input startsOn",
+		`member: "` + node.ID("CaseStudy", uuid.New()) + `"`: "INVALID input member",
 	} {
 		if got := wrong(accept(more), "acceptApplication"); got != want {
 			t.Errorf("with %s: %q, want %q", more, got, want)
