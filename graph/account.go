@@ -244,6 +244,8 @@ func userErrors(err error) ([]*union.UserError, error) {
 		{identity.ErrTOTPWrong, "TOTP_WRONG"},
 		{identity.ErrNoSecretKey, "NOT_CONFIGURED"},
 		{identity.ErrLastAdministrator, "LAST_ADMINISTRATOR"},
+		{privacy.ErrLastAdministrator, "LAST_ADMINISTRATOR"},
+		{identity.ErrSignInAgain, "SIGN_IN_AGAIN"},
 		{identity.ErrPasskey, "PASSKEY"},
 		{identity.ErrExternal, "EXTERNAL"},
 		{identity.ErrNoAccount, "NO_ACCOUNT"},

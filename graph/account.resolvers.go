@@ -28,7 +28,7 @@ func (r *mutationResolver) Join(ctx context.Context, input gen.JoinInput) (*gen.
 
 // SetPassword is the resolver for the setPassword field.
 func (r *mutationResolver) SetPassword(ctx context.Context, input gen.SetPasswordInput) (*gen.SignInPayload, error) {
-	session, err := r.accounts.SetPassword(ctx, input.Token, input.Password)
+	session, err := r.accounts.SetPassword(ctx, input.Token, input.Password, input.Code)
 	return r.signIn(ctx, session, err)
 }
 

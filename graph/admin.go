@@ -25,8 +25,19 @@ func onAccount(opaque string, do func(uuid.UUID) (*identity.Account, error)) (*g
 	return &gen.AccountPayload{Account: account, UserErrors: wrong}, err
 }
 
+// linkAccount answers a mutation that gives a member an account.
+func (r *Resolver) linkAccount(ctx context.Context, email, opaque string) (*gen.AccountPayload, error) {
+	member, err := parseMember(opaque)
+	var account *identity.Account
+	if err == nil {
+		account, err = r.accounts.Link(ctx, email, member)
+	}
+	wrong, err := userErrors(err)
+	return &gen.AccountPayload{Account: account, UserErrors: wrong}, err
+}
+
 // beginTOTP answers a mutation with a secret for an authenticator.
-func (r *Resolver) beginTOTP(ctx context.Context, password string) (*gen.BeginTotpPayload, error) {
+func (r *Resolver) beginTOTP(ctx context.Context, p identity.Proof) (*gen.BeginTotpPayload, error) {
 	issuer := "Collegium" // as long as there is no content
 	switch body, err := r.content(ctx).Organisation(ctx); {
 	case err == nil:
@@ -34,7 +45,7 @@ func (r *Resolver) beginTOTP(ctx context.Context, password string) (*gen.BeginTo
 	case !errors.Is(err, errs.NotFound):
 		return nil, err
 	}
-	totp, err := r.accounts.BeginTOTP(ctx, viewer.From(ctx).Account, password, issuer)
+	totp, err := r.accounts.BeginTOTP(ctx, viewer.From(ctx), p, issuer)
 	if err != nil {
 		wrong, err := userErrors(err)
 		return &gen.BeginTotpPayload{UserErrors: wrong}, err

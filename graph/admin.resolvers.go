@@ -29,9 +29,14 @@ func (r *mutationResolver) ReinstateAccount(ctx context.Context, input gen.Suspe
 	return onAccount(input.Account, func(id uuid.UUID) (*identity.Account, error) { return r.accounts.Suspend(ctx, id, false) })
 }
 
+// LinkAccount is the resolver for the linkAccount field.
+func (r *mutationResolver) LinkAccount(ctx context.Context, input gen.LinkAccountInput) (*gen.AccountPayload, error) {
+	return r.linkAccount(ctx, input.Email, input.Member)
+}
+
 // BeginTotp is the resolver for the beginTotp field.
 func (r *mutationResolver) BeginTotp(ctx context.Context, input gen.PasswordInput) (*gen.BeginTotpPayload, error) {
-	return r.beginTOTP(ctx, input.CurrentPassword)
+	return r.beginTOTP(ctx, identity.Proof{Password: input.CurrentPassword, Code: input.Code})
 }
 
 // ConfirmTotp is the resolver for the confirmTotp field.
@@ -41,7 +46,7 @@ func (r *mutationResolver) ConfirmTotp(ctx context.Context, input gen.ConfirmTot
 
 // DisableTotp is the resolver for the disableTotp field.
 func (r *mutationResolver) DisableTotp(ctx context.Context, input gen.PasswordInput) (*gen.SignInPayload, error) {
-	session, err := r.accounts.DisableTOTP(ctx, viewer.From(ctx).Account, input.CurrentPassword)
+	session, err := r.accounts.DisableTOTP(ctx, viewer.From(ctx), identity.Proof{Password: input.CurrentPassword, Code: input.Code})
 	return r.signIn(ctx, session, err)
 }
 

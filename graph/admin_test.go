@@ -220,7 +220,10 @@ func TestSecondFactorInTheGraph(t *testing.T) {
 			t.Errorf("signing in with %q: %v, want %v", tt.code, got, tt.want)
 		}
 	}
-	off := ask(`mutation { disableTotp(input: {currentPassword: "` + demoPassword + `"}) { viewer { account { hasTotp } } userErrors { code } } }`)
+	if got := ask(`mutation { disableTotp(input: {currentPassword: "` + demoPassword + `"}) { userErrors { code } } }`); at(got, "disableTotp", "userErrors", 0, "code") != "TOTP_REQUIRED" {
+		t.Errorf("turning it off without a code: %+v", got)
+	}
+	off := ask(`mutation { disableTotp(input: {currentPassword: "` + demoPassword + `", code: "` + codes[1].(string) + `"}) { viewer { account { hasTotp } } userErrors { code } } }`)
 	if at(off, "disableTotp", "viewer", "account", "hasTotp") != false || signIn("") != false {
 		t.Errorf("%+v", off)
 	}

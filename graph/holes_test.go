@@ -314,7 +314,7 @@ var selfService = map[string]string{
 	"renewMembership":      "idempotencyKey member:",
 	"joinSection":          "idempotencyKey member: on section",
 	"leaveSection":         "idempotencyKey member: on section",
-	"eraseMember":          "idempotencyKey member:",
+	"eraseMember":          "code currentPassword idempotencyKey member:",
 	"resignMembership":     "idempotencyKey on",
 	"setTherapistListing":  "willing",
 	"setFieldAudience":     "audience field",

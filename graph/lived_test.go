@@ -104,7 +104,7 @@ func live(t *testing.T, db *pgxpool.Pool, pools map[string][]any) {
 	do("membership", `lockFieldAudience(input: {member: "`+own+`", field: PHONE, audience: MEMBERS, reason: "Asked for."}) { userErrors { code } }`)
 	text := decode(t, h.Execute(as["member"], params(`{ consentTexts { purpose version } }`, nil)).Body).Data
 	do("member", `giveConsent(input: {purpose: "`+at(text, "consentTexts", 0, "purpose").(string)+`", version: `+fmt.Sprint(at(text, "consentTexts", 0, "version"))+`}) { userErrors { code } }`)
-	do("officer", `eraseMember(input: {}) { userErrors { code } }`)
+	do("officer", `eraseMember(input: {currentPassword: "`+demoPassword+`"}) { userErrors { code } }`)
 
 	// Somebody was erased.
 	members := data(t, h, `{ members(first: 1, filter: {text: "Zo"}) { nodes { id } } }`, nil)

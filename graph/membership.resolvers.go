@@ -109,8 +109,12 @@ func (r *mutationResolver) AcceptApplication(ctx context.Context, input gen.Acce
 	if err != nil {
 		return applicationPayload(nil, err)
 	}
+	member, err := parseOptionalMember(input.Member)
+	if err != nil {
+		return applicationPayload(nil, err)
+	}
 	return applicationPayload(r.madeApplication(ctx, writing(ctx, "acceptApplication", input.IdempotencyKey, input), func(s *membership.Store, v viewer.Viewer) (*membership.Application, error) {
-		return s.Accept(ctx, v, membership.Acceptance{Application: id, StartsOn: input.StartsOn})
+		return s.Accept(ctx, v, membership.Acceptance{Application: id, StartsOn: input.StartsOn, Member: member})
 	}))
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/collegium/collegium/graph"
 	"github.com/collegium/collegium/internal/node"
 	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/server"
 )
 
 // withJobs lets the graph take jobs, which nobody runs.
@@ -210,5 +211,101 @@ func TestRegisterStatements(t *testing.T) {
 	}
 	if counts[0] != counts[1] || counts[1] != counts[2] {
 		t.Errorf("%v statements for 1, 10 and 100 records", counts)
+	}
+}
+
+// TestWhoWasImportedGetsAnAccount links accounts to members there are: that of an
+// applicant, one that is made for it, and one that there is.
+func TestWhoWasImportedGetsAnAccount(t *testing.T) {
+	t.Parallel()
+	db := demoDB(t)
+	h := graphOn(t, db, withJobs(t))
+	do := asking(t, h)
+	const account, application = "01920000-0000-7000-8000-0000000000c1", "01920000-0000-7000-8000-0000000000c2"
+	mustExec(t, db, `INSERT INTO accounts (id, email, email_verified_at, password_hash)
+		SELECT '`+account+`', 'ada@example.org', now(), password_hash FROM accounts WHERE email = 'member@example.org'`)
+	mustExec(t, db, `INSERT INTO membership_applications (id, account_id, display_name, grade) VALUES ('`+application+`', '`+account+`', 'Ada King', 'STUDENT')`)
+	ids, err := pg.Scalars[uuid.UUID](t.Context(), db, `
+		SELECT m.id FROM members m WHERE NOT EXISTS (SELECT FROM accounts a WHERE a.member_id = m.id) ORDER BY m.key LIMIT 3`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := func(sql string) int {
+		t.Helper()
+		n, err := pg.Scalar[int](t.Context(), db, `SELECT count(*) FROM `+sql)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	taken, err := pg.Scalar[uuid.UUID](t.Context(), db, `SELECT member_id FROM accounts WHERE email = 'member@example.org'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	officer, admin := signedIn(t, h, db, "membership"), signedIn(t, h, db, "administrator")
+	members := count(`members`)
+	accept := func(more string) answer {
+		t.Helper()
+		return do(officer, `mutation { acceptApplication(input: {application: "`+node.ID("MembershipApplication", uuid.MustParse(application))+`", `+more+`}) { application { applicationStatus record { id } } userErrors { code field } } }`)
+	}
+	first := node.ID("MemberRecord", ids[0])
+	for more, want := range map[string]string{
+		`member: "` + node.ID("Member", uuid.New()) + `"`:    "INVALID input member",
+		`member: "` + node.ID("Member", taken) + `"`:         "INVALID input member",
+		`member: "` + first + `", startsOn: "2999-01-01"`:    "INVALID input startsOn",
+		`member: "` + node.ID("CaseStudy", uuid.New()) + `"`: "INVALID input member",
+	} {
+		if got := wrong(accept(more), "acceptApplication"); got != want {
+			t.Errorf("with %s: %q, want %q", more, got, want)
+		}
+	}
+	for range 2 {
+		a := accept(`member: "` + first + `"`)
+		if got := wrong(a, "acceptApplication"); got != "" || at(a.Data, "acceptApplication", "application", "record", "id") != first {
+			t.Errorf("accepted as who there is: %s, %v", got, a.Data)
+		}
+	}
+	if at(do(signedIn(t, h, db, "ada"), `{ viewer { record { id } } }`).Data, "viewer", "record", "id") != first {
+		t.Error("the applicant is not that member")
+	}
+
+	link := func(email string, member uuid.UUID) string {
+		t.Helper()
+		return wrong(do(admin, `mutation { linkAccount(input: {email: "`+email+`", member: "`+node.ID("Member", member)+`"}) { account { email emailVerified } userErrors { code } } }`), "linkAccount")
+	}
+	mails := func() int { return count(`river.river_job WHERE kind = 'account_mail'`) }
+	before := mails()
+	if got := link("grace@example.org", ids[1]); got != "" || mails() != before+1 {
+		t.Errorf("a new account: %s, and %d mails", got, mails()-before)
+	}
+	if got := link("GRACE@example.org", ids[1]); got != "" || mails() != before+1 {
+		t.Errorf("the same again: %s, and %d mails", got, mails()-before)
+	}
+	_, token := signedInBy(t, h, db, "editor")
+	if got := link("editor@example.org", ids[2]); got != "" || mails() != before+1 {
+		t.Errorf("an account there is: %s, and %d mails", got, mails()-before)
+	}
+	if _, err := h.Identify(t.Context(), server.Credentials{Session: token}); err == nil {
+		t.Error("a session goes on with what it might before")
+	}
+	for what, got := range map[string]string{
+		"another member's account": link("grace@example.org", ids[2]),
+		"a member with an account": link("new@example.org", ids[1]),
+	} {
+		if !strings.HasPrefix(got, "CONFLICT") {
+			t.Errorf("%s: %q", what, got)
+		}
+	}
+	if got := link("new@example.org", uuid.New()); !strings.HasPrefix(got, "NOT_FOUND") {
+		t.Errorf("nobody: %q", got)
+	}
+	if got := link("new", ids[1]); !strings.HasPrefix(got, "INVALID") {
+		t.Errorf("no address: %q", got)
+	}
+	if count(`accounts WHERE email = 'new@example.org'`) != 0 || count(`members`) != members {
+		t.Error("something was made in vain")
+	}
+	if a := decode(t, h.Execute(officer, params(`mutation { linkAccount(input: {email: "x@example.org", member: "`+first+`"}) { userErrors { code } } }`, nil)).Body); len(a.Errors) != 1 {
+		t.Errorf("the office links: %+v", a)
 	}
 }

@@ -147,11 +147,11 @@ func TestErasuresThatWait(t *testing.T) {
 	h := graphOn(t, db, withJobs(t))
 	do := asking(t, h)
 	officer, admin := signedIn(t, h, db, "membership"), signedIn(t, h, db, "administrator")
-	own := do(signedIn(t, h, db, "member"), `mutation { eraseMember(input: {}) { erasure { id account { email } record { displayName } } userErrors { code } } }`)
+	own := do(signedIn(t, h, db, "member"), `mutation { eraseMember(input: {currentPassword: "`+demoPassword+`"}) { erasure { id account { email } record { displayName } } userErrors { code } } }`)
 	if at(own.Data, "eraseMember", "erasure", "account", "email") != "member@example.org" || at(own.Data, "eraseMember", "erasure", "record", "displayName") == nil {
 		t.Errorf("one's own: %v", own.Data)
 	}
-	do(signedIn(t, h, db, "editor"), `mutation { eraseMember(input: {}) { userErrors { code } } }`)
+	do(signedIn(t, h, db, "editor"), `mutation { eraseMember(input: {currentPassword: "`+demoPassword+`"}) { userErrors { code } } }`)
 	record := at(do(officer, `{ register(filter: {text: "a"}, first: 1) { nodes { id number } } }`).Data, "register", "nodes", 0)
 	if got := wrong(do(officer, `mutation { eraseMember(input: {member: "`+at(record, "id").(string)+`"}) { userErrors { code field } } }`), "eraseMember"); got != "" {
 		t.Fatal(got)

@@ -82,7 +82,9 @@ func (r *Resolver) madeKey(ctx context.Context, w once.Write, n identity.NewKey)
 // madeErasure is made of a request to erase somebody.
 func (r *Resolver) madeErasure(ctx context.Context, w once.Write, write func(*privacy.Store, viewer.Viewer) (*privacy.Erasure, error)) (*privacy.Erasure, error) {
 	return made(ctx, r.db.privacy.Own, w, func(db pg.Querier) (*privacy.Erasure, error) {
-		return write(&privacy.Store{DB: r.db.privacy.DB, Own: db}, viewer.From(ctx))
+		s := r.db.privacy
+		s.Own = db
+		return write(&s, viewer.From(ctx))
 	}, func(e *privacy.Erasure) uuid.UUID { return e.ID }, r.db.privacy.ErasuresByID)
 }
 

@@ -18,7 +18,7 @@ import (
 // harmlessTwice are the mutations without an idempotencyKey, each with why nothing goes wrong
 // when one is sent twice because its reply was lost.
 var harmlessTwice = map[string]string{
-	"join":                        "answers everyone the same, writes one application, and mails the same link anew; nobody is signed in whose key it could be",
+	"join":                        "answers everyone the same and mails another link; the first that is followed ends the others",
 	"requestPasswordReset":        "mails another link; nobody is signed in",
 	"setPassword":                 "its link works once",
 	"signIn":                      "begins another session",
@@ -35,6 +35,7 @@ var harmlessTwice = map[string]string{
 	"signInByPasskey":             "a question is answered once",
 	"grantRole":                   "a role is had or not",
 	"revokeRole":                  "the same",
+	"linkAccount":                 "a member who has the account stays who has it",
 	"suspendAccount":              "suspended is suspended",
 	"reinstateAccount":            "the same",
 	"suspendPartnerApplication":   "the same",

@@ -20,11 +20,11 @@ func askAuthenticator(asked *identity.Asked, err error) (*gen.PasskeyOptionsPayl
 }
 
 // removePasskey removes a passkey of who asks.
-func (r *Resolver) removePasskey(ctx context.Context, opaque string) (*gen.SignInPayload, error) {
+func (r *Resolver) removePasskey(ctx context.Context, opaque string, p identity.Proof) (*gen.SignInPayload, error) {
 	id, err := node.ParseOf("input.id", "Passkey", opaque)
 	if err != nil {
 		return r.signIn(ctx, nil, err)
 	}
-	session, err := r.accounts.RemovePasskey(ctx, viewer.From(ctx).Account, id)
+	session, err := r.accounts.RemovePasskey(ctx, viewer.From(ctx), p, id)
 	return r.signIn(ctx, session, err)
 }

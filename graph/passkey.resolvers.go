@@ -4,12 +4,13 @@ import (
 	"context"
 
 	"github.com/collegium/collegium/graph/gen"
+	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/viewer"
 )
 
 // BeginPasskey is the resolver for the beginPasskey field.
-func (r *mutationResolver) BeginPasskey(ctx context.Context) (*gen.PasskeyOptionsPayload, error) {
-	return askAuthenticator(r.accounts.BeginPasskey(ctx, viewer.From(ctx).Account))
+func (r *mutationResolver) BeginPasskey(ctx context.Context, input gen.PasswordInput) (*gen.PasskeyOptionsPayload, error) {
+	return askAuthenticator(r.accounts.BeginPasskey(ctx, viewer.From(ctx), identity.Proof{Password: input.CurrentPassword, Code: input.Code}))
 }
 
 // AddPasskey is the resolver for the addPasskey field.
@@ -20,7 +21,7 @@ func (r *mutationResolver) AddPasskey(ctx context.Context, input gen.AddPasskeyI
 
 // RemovePasskey is the resolver for the removePasskey field.
 func (r *mutationResolver) RemovePasskey(ctx context.Context, input gen.RemovePasskeyInput) (*gen.SignInPayload, error) {
-	return r.removePasskey(ctx, input.ID)
+	return r.removePasskey(ctx, input.ID, identity.Proof{Password: input.CurrentPassword, Code: input.Code})
 }
 
 // BeginPasskeySignIn is the resolver for the beginPasskeySignIn field.

@@ -68,7 +68,14 @@ func TestPasskeys(t *testing.T) {
 	elsewhere.signIn("member")
 	add := func(b *browser, party virtualwebauthn.RelyingParty) any {
 		t.Helper()
-		asked := at(b.ask(`mutation { beginPasskey { token options userErrors { code } } }`), "beginPasskey")
+		begin := func(password string) any {
+			t.Helper()
+			return at(b.ask(`mutation { beginPasskey(input: {currentPassword: "`+password+`"}) { token options userErrors { code } } }`), "beginPasskey")
+		}
+		if got := begin(""); at(got, "userErrors", 0, "code") != "WRONG_CREDENTIALS" || at(got, "token") != nil {
+			t.Errorf("who doesn't know the password: %v", got)
+		}
+		asked := begin(demoPassword)
 		options, err := virtualwebauthn.ParseAttestationOptions(at(asked, "options").(string))
 		if err != nil {
 			t.Fatal(err)
@@ -140,10 +147,13 @@ func TestPasskeys(t *testing.T) {
 	other := &browser{site: s}
 	mustExec(t, db, `DELETE FROM sign_in_failures`)
 	other.signIn("editor")
-	if d := other.ask(`mutation { removePasskey(input: {id: "` + id + `"}) { userErrors { code } } }`); at(d, "removePasskey", "userErrors", 0, "code") != "NOT_FOUND" {
+	if d := other.ask(`mutation { removePasskey(input: {id: "` + id + `", currentPassword: "` + demoPassword + `"}) { userErrors { code } } }`); at(d, "removePasskey", "userErrors", 0, "code") != "NOT_FOUND" {
 		t.Errorf("somebody else removes it: %+v", d)
 	}
-	d := guest.ask(`mutation { removePasskey(input: {id: "` + id + `"}) { viewer { account { passkeys { id } } } userErrors { code } } }`)
+	if d := guest.ask(`mutation { removePasskey(input: {id: "` + id + `"}) { userErrors { code } } }`); at(d, "removePasskey", "userErrors", 0, "code") != "WRONG_CREDENTIALS" {
+		t.Errorf("removing it without the password: %+v", d)
+	}
+	d := guest.ask(`mutation { removePasskey(input: {id: "` + id + `", currentPassword: "` + demoPassword + `"}) { viewer { account { passkeys { id } } } userErrors { code } } }`)
 	if len(list(d, "removePasskey", "viewer", "account", "passkeys")) != 0 || len(list(d, "removePasskey", "userErrors")) != 0 {
 		t.Errorf("removing it: %+v", d)
 	}

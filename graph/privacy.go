@@ -9,6 +9,7 @@ import (
 	"github.com/collegium/collegium/graph/gen"
 	"github.com/collegium/collegium/graph/union"
 	"github.com/collegium/collegium/internal/errs"
+	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/privacy"
 	"github.com/collegium/collegium/internal/viewer"
 )
@@ -17,6 +18,16 @@ import (
 func erasure(e *privacy.Erasure, err error) (*gen.ErasurePayload, error) {
 	wrong, err := userErrors(err)
 	return &gen.ErasurePayload{Erasure: e, UserErrors: wrong}, err
+}
+
+// proveOwn asks who wants to be erased to prove who they are. Who keeps the register is not
+// asked to, and others are refused later.
+func (r *Resolver) proveOwn(ctx context.Context, member *uuid.UUID, p identity.Proof) error {
+	v := viewer.From(ctx)
+	if member != nil && *member != v.MemberID {
+		return nil
+	}
+	return r.accounts.Prove(ctx, v, p)
 }
 
 // known returns null for what there is not.

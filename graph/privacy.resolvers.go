@@ -69,6 +69,10 @@ func (r *mutationResolver) EraseMember(ctx context.Context, input gen.EraseMembe
 	if err != nil {
 		return erasure(nil, err)
 	}
+	if err := r.proveOwn(ctx, member, identity.Proof{Password: input.CurrentPassword, Code: input.Code}); err != nil {
+		return erasure(nil, err)
+	}
+	input.CurrentPassword, input.Code = "", "" // no part of what is asked for
 	return erasure(r.madeErasure(ctx, writing(ctx, "eraseMember", input.IdempotencyKey, input), func(s *privacy.Store, v viewer.Viewer) (*privacy.Erasure, error) {
 		return s.Request(ctx, v, member)
 	}))

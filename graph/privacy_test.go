@@ -72,7 +72,9 @@ func TestConsentsAndErasure(t *testing.T) {
 		t.Fatal(err)
 	}
 	ada := viewer.New(viewer.SignedIn | viewer.HasRecord | viewer.CurrentMember)
-	ada.Account, ada.MemberID = uuid.MustParse(id), memberID
+	ada.Account, ada.MemberID, ada.Session = uuid.MustParse(id), memberID, uuid.New()
+	mustExec(t, db, `INSERT INTO sessions (id, token_sha256, account_id, epoch, created_at, expires_at)
+		VALUES ('`+ada.Session.String()+`', sha256('ada'), '`+id+`', 1, now() - interval '16 minutes', now() + interval '1 day')`)
 	opaque := node.ID("Member", memberID)
 	office := viewer.New(viewer.SignedIn | viewer.MembershipOfficer)
 	office.Account = uuid.MustParse("01920000-0000-7000-8000-0000000000c2")
@@ -129,6 +131,9 @@ func TestConsentsAndErasure(t *testing.T) {
 
 	const erasing = `{ erasure { id status } userErrors { code } }`
 	want("another asks", asked(t, h, other, `mutation { eraseMember(input: {member: "`+opaque+`"}) `+erasing+` }`), nil, "FORBIDDEN")
+	want("who signed in long ago", asked(t, h, ada, `mutation { eraseMember(input: {}) `+erasing+` }`),
+		obj("eraseMember", obj("erasure", nil, "userErrors", []any{obj("code", "SIGN_IN_AGAIN")})))
+	mustExec(t, db, `UPDATE sessions SET created_at = now()`)
 	asks := asked(t, h, ada, `mutation { eraseMember(input: {}) `+erasing+` }`)
 	erasureID, _ := at(asks.Data, "eraseMember", "erasure", "id").(string)
 	waiting := obj("erasure", obj("id", erasureID, "status", "WAITING"), "userErrors", none)

@@ -61,6 +61,6 @@ func NewResolver(pool *pgxpool.Pool, accounts *identity.Store) *Resolver {
 		audit:      audit.Store{DB: db},
 		statistics: statistics.Store{DB: db},
 		therapists: therapist.Store{DB: db},
-		privacy:    privacy.Store{DB: db, Own: accounts.DB},
+		privacy:    privacy.Store{DB: db, Own: accounts.DB, Asked: accounts.TellErasure},
 	}}
 }

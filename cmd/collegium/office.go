@@ -67,7 +67,7 @@ func (c *serveCmd) openOffice(ctx context.Context, db *database, public *url.URL
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &identity.MailWorker{Store: o.accounts, Sender: sender, Page: page, Body: bodyName(db.pool)})
 	river.AddWorker(workers, &membership.MailWorker{DB: db.pool, Sender: sender, Body: bodyName(db.pool)})
-	river.AddWorker(workers, &privacy.SweepWorker{Store: &privacy.Store{DB: db.pool, Own: db.pool}})
+	river.AddWorker(workers, &privacy.SweepWorker{Store: &privacy.Store{DB: db.pool, Own: db.pool, Log: log}})
 	if o.jobs, err = pg.OpenQueue(db.pool, workers, slog.New(quiet{log.Handler()})); err != nil {
 		return nil, err
 	}

@@ -38,6 +38,7 @@ type MutationResolver interface {
 	RevokeRole(ctx context.Context, input RoleInput) (*AccountPayload, error)
 	SuspendAccount(ctx context.Context, input SuspendAccountInput) (*AccountPayload, error)
 	ReinstateAccount(ctx context.Context, input SuspendAccountInput) (*AccountPayload, error)
+	LinkAccount(ctx context.Context, input LinkAccountInput) (*AccountPayload, error)
 	BeginTotp(ctx context.Context, input PasswordInput) (*BeginTotpPayload, error)
 	ConfirmTotp(ctx context.Context, input ConfirmTotpInput) (*ConfirmTotpPayload, error)
 	DisableTotp(ctx context.Context, input PasswordInput) (*SignInPayload, error)
@@ -74,7 +75,7 @@ type MutationResolver interface {
 	ReinstatePartnerApplication(ctx context.Context, input SuspendPartnerApplicationInput) (*PartnerApplicationPayload, error)
 	CreateKey(ctx context.Context, input CreateKeyInput) (*CreateKeyPayload, error)
 	RevokeKey(ctx context.Context, input RevokeKeyInput) (*RevokeKeyPayload, error)
-	BeginPasskey(ctx context.Context) (*PasskeyOptionsPayload, error)
+	BeginPasskey(ctx context.Context, input PasswordInput) (*PasskeyOptionsPayload, error)
 	AddPasskey(ctx context.Context, input AddPasskeyInput) (*SignInPayload, error)
 	RemovePasskey(ctx context.Context, input RemovePasskeyInput) (*SignInPayload, error)
 	BeginPasskeySignIn(ctx context.Context) (*PasskeyOptionsPayload, error)
@@ -179,6 +180,20 @@ func field_Mutation_appointToPost_args(ctx context.Context, ec *executionContext
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (AppointToPostInput, error) {
 			return unmarshalNAppointToPostInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐAppointToPostInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_beginPasskey_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (PasswordInput, error) {
+			return unmarshalNPasswordInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐPasswordInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -431,6 +446,20 @@ func field_Mutation_leaveSection_args(ctx context.Context, ec *executionContext,
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (LeaveSectionInput, error) {
 			return unmarshalNLeaveSectionInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐLeaveSectionInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_linkAccount_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (LinkAccountInput, error) {
+			return unmarshalNLinkAccountInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐLinkAccountInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -1800,6 +1829,68 @@ func fieldContext_Mutation_reinstateAccount(ctx context.Context, ec *executionCo
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Mutation_reinstateAccount_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_linkAccount(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_linkAccount(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().LinkAccount(ctx, fc.Args["input"].(LinkAccountInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNPermission2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋviewerᚐPermission(ctx, ec, "MANAGE_ACCOUNTS")
+				if err != nil {
+					var zeroVal *AccountPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *AccountPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *AccountPayload) graphql.Marshaler {
+			return marshalNAccountPayload2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐAccountPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_linkAccount(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_AccountPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_linkAccount_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -4023,7 +4114,8 @@ func _Mutation_beginPasskey(ctx context.Context, ec *executionContext, field gra
 			return fieldContext_Mutation_beginPasskey(ctx, ec, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return ec.Resolvers.Mutation().BeginPasskey(ctx)
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().BeginPasskey(ctx, fc.Args["input"].(PasswordInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -4051,7 +4143,7 @@ func _Mutation_beginPasskey(ctx context.Context, ec *executionContext, field gra
 		true,
 	)
 }
-func fieldContext_Mutation_beginPasskey(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func fieldContext_Mutation_beginPasskey(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "Mutation",
 		Field:      field,
@@ -4060,6 +4152,17 @@ func fieldContext_Mutation_beginPasskey(_ context.Context, ec *executionContext,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return childFields_PasskeyOptionsPayload(ctx, ec, field)
 		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_beginPasskey_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
 	}
 	return fc, nil
 }
@@ -5697,7 +5800,11 @@ func unmarshalInputSetPasswordInput(ctx context.Context, ec *executionContext, o
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"token", "password"}
+	if _, present := asMap["code"]; !present {
+		asMap["code"] = ""
+	}
+
+	fieldsInOrder := [...]string{"token", "password", "code"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -5718,6 +5825,13 @@ func unmarshalInputSetPasswordInput(ctx context.Context, ec *executionContext, o
 				return it, err
 			}
 			it.Password = data
+		case "code":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("code"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Code = data
 		}
 	}
 	return it, nil
@@ -6021,6 +6135,13 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 		case "reinstateAccount":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_reinstateAccount(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "linkAccount":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_linkAccount(ctx, ec, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++

@@ -288,6 +288,43 @@ func unmarshalInputConfirmTotpInput(ctx context.Context, ec *executionContext, o
 	return it, nil
 }
 
+func unmarshalInputLinkAccountInput(ctx context.Context, ec *executionContext, obj any) (LinkAccountInput, error) {
+	var it LinkAccountInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"email", "member"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "email":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("email"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Email = data
+		case "member":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("member"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Member = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputPasswordInput(ctx context.Context, ec *executionContext, obj any) (PasswordInput, error) {
 	var it PasswordInput
 	if obj == nil {
@@ -299,7 +336,14 @@ func unmarshalInputPasswordInput(ctx context.Context, ec *executionContext, obj 
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"currentPassword"}
+	if _, present := asMap["currentPassword"]; !present {
+		asMap["currentPassword"] = ""
+	}
+	if _, present := asMap["code"]; !present {
+		asMap["code"] = ""
+	}
+
+	fieldsInOrder := [...]string{"currentPassword", "code"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -313,6 +357,13 @@ func unmarshalInputPasswordInput(ctx context.Context, ec *executionContext, obj 
 				return it, err
 			}
 			it.CurrentPassword = data
+		case "code":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("code"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Code = data
 		}
 	}
 	return it, nil
@@ -569,6 +620,11 @@ func marshalNConfirmTotpPayload2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraph�
 		return graphql.Null
 	}
 	return _ConfirmTotpPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNLinkAccountInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐLinkAccountInput(ctx context.Context, ec *executionContext, v any) (LinkAccountInput, error) {
+	res, err := unmarshalInputLinkAccountInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalNPasswordInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐPasswordInput(ctx context.Context, ec *executionContext, v any) (PasswordInput, error) {

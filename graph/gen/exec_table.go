@@ -157,7 +157,6 @@ func NewExecTable(cfg Config) *exec.Table {
 	tViewer := table.Object("Viewer")
 	tViewerAccess := table.Object("ViewerAccess")
 	tWebinarBlock := table.Object("WebinarBlock", "Block")
-	tWithdrawElectionPayload := table.Object("WithdrawElectionPayload")
 
 	// How values are walked and written, and how arguments are coerced.
 	s0 := exec.Pointer[page.Edge[*member.Read]](tAccessLogEdge, true)
@@ -785,18 +784,21 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstateAccount_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstateAccount_args(ctx, ec, raw)
 	}
-	s245 := exec.Pointer[BeginTotpPayload](tBeginTotpPayload, true)
+	args_field_Mutation_linkAccount_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_linkAccount_args(ctx, ec, raw)
+	}
+	s246 := exec.Pointer[BeginTotpPayload](tBeginTotpPayload, true)
 	args_field_Mutation_beginTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_beginTotp_args(ctx, ec, raw)
 	}
-	s247 := exec.Pointer[ConfirmTotpPayload](tConfirmTotpPayload, true)
+	s248 := exec.Pointer[ConfirmTotpPayload](tConfirmTotpPayload, true)
 	args_field_Mutation_confirmTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_confirmTotp_args(ctx, ec, raw)
 	}
 	args_field_Mutation_disableTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_disableTotp_args(ctx, ec, raw)
 	}
-	s250 := exec.Pointer[ProfilePayload](tProfilePayload, true)
+	s251 := exec.Pointer[ProfilePayload](tProfilePayload, true)
 	args_field_Mutation_updateProfile_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_updateProfile_args(ctx, ec, raw)
 	}
@@ -809,7 +811,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_lockFieldAudience_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_lockFieldAudience_args(ctx, ec, raw)
 	}
-	s255 := exec.Pointer[ApplicationPayload](tApplicationPayload, true)
+	s256 := exec.Pointer[ApplicationPayload](tApplicationPayload, true)
 	args_field_Mutation_acceptApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_acceptApplication_args(ctx, ec, raw)
 	}
@@ -819,7 +821,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_applyForMembership_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_applyForMembership_args(ctx, ec, raw)
 	}
-	s259 := exec.Pointer[RecordPayload](tRecordPayload, true)
+	s260 := exec.Pointer[RecordPayload](tRecordPayload, true)
 	args_field_Mutation_renewMembership_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_renewMembership_args(ctx, ec, raw)
 	}
@@ -856,33 +858,26 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_leaveSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_leaveSection_args(ctx, ec, raw)
 	}
-	s272 := exec.Pointer[TransferSectionMembersPayload](tTransferSectionMembersPayload, true)
+	s273 := exec.Pointer[TransferSectionMembersPayload](tTransferSectionMembersPayload, true)
 	args_field_Mutation_transferSectionMembers_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_transferSectionMembers_args(ctx, ec, raw)
 	}
-	s274 := exec.Pointer[TermPayload](tTermPayload, true)
+	s275 := exec.Pointer[TermPayload](tTermPayload, true)
 	args_field_Mutation_appointToPost_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_appointToPost_args(ctx, ec, raw)
 	}
 	args_field_Mutation_endTerm_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_endTerm_args(ctx, ec, raw)
 	}
-	s277 := exec.Pointer[AddMembershipRulePayload](tAddMembershipRulePayload, true)
+	s278 := exec.Pointer[AddMembershipRulePayload](tAddMembershipRulePayload, true)
 	args_field_Mutation_addMembershipRule_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_addMembershipRule_args(ctx, ec, raw)
 	}
-	args_field_Mutation_withdrawTerm_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
-		return field_Mutation_withdrawTerm_args(ctx, ec, raw)
-	}
-	s280 := exec.Pointer[WithdrawElectionPayload](tWithdrawElectionPayload, true)
-	args_field_Mutation_withdrawElection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
-		return field_Mutation_withdrawElection_args(ctx, ec, raw)
-	}
-	s282 := exec.Pointer[ScheduleElectionPayload](tScheduleElectionPayload, true)
+	s280 := exec.Pointer[ScheduleElectionPayload](tScheduleElectionPayload, true)
 	args_field_Mutation_scheduleElection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_scheduleElection_args(ctx, ec, raw)
 	}
-	s284 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
+	s282 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
 	args_field_Mutation_createPartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createPartnerApplication_args(ctx, ec, raw)
 	}
@@ -892,15 +887,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstatePartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstatePartnerApplication_args(ctx, ec, raw)
 	}
-	s288 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
+	s286 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
 	args_field_Mutation_createKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createKey_args(ctx, ec, raw)
 	}
-	s290 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
+	s288 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
 	args_field_Mutation_revokeKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_revokeKey_args(ctx, ec, raw)
 	}
-	s292 := exec.Pointer[PasskeyOptionsPayload](tPasskeyOptionsPayload, true)
+	s290 := exec.Pointer[PasskeyOptionsPayload](tPasskeyOptionsPayload, true)
+	args_field_Mutation_beginPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_beginPasskey_args(ctx, ec, raw)
+	}
 	args_field_Mutation_addPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_addPasskey_args(ctx, ec, raw)
 	}
@@ -910,14 +908,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_signInByPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signInByPasskey_args(ctx, ec, raw)
 	}
-	s296 := exec.Pointer[ConsentPayload](tConsentPayload, true)
+	s295 := exec.Pointer[ConsentPayload](tConsentPayload, true)
 	args_field_Mutation_giveConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_giveConsent_args(ctx, ec, raw)
 	}
 	args_field_Mutation_withdrawConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_withdrawConsent_args(ctx, ec, raw)
 	}
-	s299 := exec.Pointer[ErasurePayload](tErasurePayload, true)
+	s298 := exec.Pointer[ErasurePayload](tErasurePayload, true)
 	args_field_Mutation_eraseMember_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_eraseMember_args(ctx, ec, raw)
 	}
@@ -927,15 +925,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_executeErasure_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_executeErasure_args(ctx, ec, raw)
 	}
-	s303 := exec.Pointer[PublishConsentTextPayload](tPublishConsentTextPayload, true)
+	s302 := exec.Pointer[PublishConsentTextPayload](tPublishConsentTextPayload, true)
 	args_field_Mutation_publishConsentText_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_publishConsentText_args(ctx, ec, raw)
 	}
-	s305 := exec.Pointer[SetErasureWaitPayload](tSetErasureWaitPayload, true)
+	s304 := exec.Pointer[SetErasureWaitPayload](tSetErasureWaitPayload, true)
 	args_field_Mutation_setErasureWait_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setErasureWait_args(ctx, ec, raw)
 	}
-	s307 := exec.Pointer[SetTherapistListingPayload](tSetTherapistListingPayload, true)
+	s306 := exec.Pointer[SetTherapistListingPayload](tSetTherapistListingPayload, true)
 	args_field_Mutation_setTherapistListing_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setTherapistListing_args(ctx, ec, raw)
 	}
@@ -3227,10 +3225,6 @@ func NewExecTable(cfg Config) *exec.Table {
 		return exec.AppendString(dst, *v)
 	})
 
-	// WithdrawElectionPayload
-	exec.Plain(tWithdrawElectionPayload, "election", func(obj *WithdrawElectionPayload) *unit.Election { return obj.Election }, s137)
-	exec.Plain(tWithdrawElectionPayload, "userErrors", func(obj *WithdrawElectionPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
-
 	// The roots.
 	exec.Root(table, "Query", "node", func(ctx context.Context) (union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
@@ -3356,54 +3350,53 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Mutation", "revokeRole", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeRole_args))
 	exec.Root(table, "Mutation", "suspendAccount", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendAccount_args))
 	exec.Root(table, "Mutation", "reinstateAccount", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateAccount_args))
-	exec.Root(table, "Mutation", "beginTotp", nil, s245, exec.NonNull, exec.WithArgs(args_field_Mutation_beginTotp_args))
-	exec.Root(table, "Mutation", "confirmTotp", nil, s247, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmTotp_args))
+	exec.Root(table, "Mutation", "linkAccount", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_linkAccount_args))
+	exec.Root(table, "Mutation", "beginTotp", nil, s246, exec.NonNull, exec.WithArgs(args_field_Mutation_beginTotp_args))
+	exec.Root(table, "Mutation", "confirmTotp", nil, s248, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmTotp_args))
 	exec.Root(table, "Mutation", "disableTotp", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_disableTotp_args))
-	exec.Root(table, "Mutation", "updateProfile", nil, s250, exec.NonNull, exec.WithArgs(args_field_Mutation_updateProfile_args))
-	exec.Root(table, "Mutation", "setFieldAudience", nil, s250, exec.NonNull, exec.WithArgs(args_field_Mutation_setFieldAudience_args))
-	exec.Root(table, "Mutation", "setPhoto", nil, s250, exec.NonNull, exec.WithArgs(args_field_Mutation_setPhoto_args))
-	exec.Root(table, "Mutation", "removePhoto", nil, s250, exec.NonNull)
-	exec.Root(table, "Mutation", "lockFieldAudience", nil, s250, exec.NonNull, exec.WithArgs(args_field_Mutation_lockFieldAudience_args))
-	exec.Root(table, "Mutation", "acceptApplication", nil, s255, exec.NonNull, exec.WithArgs(args_field_Mutation_acceptApplication_args))
-	exec.Root(table, "Mutation", "declineApplication", nil, s255, exec.NonNull, exec.WithArgs(args_field_Mutation_declineApplication_args))
-	exec.Root(table, "Mutation", "applyForMembership", nil, s255, exec.NonNull, exec.WithArgs(args_field_Mutation_applyForMembership_args))
-	exec.Root(table, "Mutation", "withdrawApplication", nil, s255, exec.NonNull)
-	exec.Root(table, "Mutation", "renewMembership", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_renewMembership_args))
-	exec.Root(table, "Mutation", "resignMembership", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_resignMembership_args))
-	exec.Root(table, "Mutation", "changeGrade", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_changeGrade_args))
-	exec.Root(table, "Mutation", "suspendMembership", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendMembership_args))
-	exec.Root(table, "Mutation", "reinstateMembership", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateMembership_args))
-	exec.Root(table, "Mutation", "endMembership", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_endMembership_args))
-	exec.Root(table, "Mutation", "removePhotoOfMember", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_removePhotoOfMember_args))
-	exec.Root(table, "Mutation", "stateRegistration", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_stateRegistration_args))
-	exec.Root(table, "Mutation", "verifyRegistration", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_verifyRegistration_args))
-	exec.Root(table, "Mutation", "stateInsurance", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_stateInsurance_args))
-	exec.Root(table, "Mutation", "joinSection", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_joinSection_args))
-	exec.Root(table, "Mutation", "leaveSection", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_leaveSection_args))
-	exec.Root(table, "Mutation", "transferSectionMembers", nil, s272, exec.NonNull, exec.WithArgs(args_field_Mutation_transferSectionMembers_args))
-	exec.Root(table, "Mutation", "appointToPost", nil, s274, exec.NonNull, exec.WithArgs(args_field_Mutation_appointToPost_args))
-	exec.Root(table, "Mutation", "endTerm", nil, s274, exec.NonNull, exec.WithArgs(args_field_Mutation_endTerm_args))
-	exec.Root(table, "Mutation", "addMembershipRule", nil, s277, exec.NonNull, exec.WithArgs(args_field_Mutation_addMembershipRule_args))
-	exec.Root(table, "Mutation", "withdrawTerm", nil, s274, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawTerm_args))
-	exec.Root(table, "Mutation", "withdrawElection", nil, s280, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawElection_args))
-	exec.Root(table, "Mutation", "scheduleElection", nil, s282, exec.NonNull, exec.WithArgs(args_field_Mutation_scheduleElection_args))
-	exec.Root(table, "Mutation", "createPartnerApplication", nil, s284, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
-	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s284, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
-	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s284, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
-	exec.Root(table, "Mutation", "createKey", nil, s288, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
-	exec.Root(table, "Mutation", "revokeKey", nil, s290, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
-	exec.Root(table, "Mutation", "beginPasskey", nil, s292, exec.NonNull)
+	exec.Root(table, "Mutation", "updateProfile", nil, s251, exec.NonNull, exec.WithArgs(args_field_Mutation_updateProfile_args))
+	exec.Root(table, "Mutation", "setFieldAudience", nil, s251, exec.NonNull, exec.WithArgs(args_field_Mutation_setFieldAudience_args))
+	exec.Root(table, "Mutation", "setPhoto", nil, s251, exec.NonNull, exec.WithArgs(args_field_Mutation_setPhoto_args))
+	exec.Root(table, "Mutation", "removePhoto", nil, s251, exec.NonNull)
+	exec.Root(table, "Mutation", "lockFieldAudience", nil, s251, exec.NonNull, exec.WithArgs(args_field_Mutation_lockFieldAudience_args))
+	exec.Root(table, "Mutation", "acceptApplication", nil, s256, exec.NonNull, exec.WithArgs(args_field_Mutation_acceptApplication_args))
+	exec.Root(table, "Mutation", "declineApplication", nil, s256, exec.NonNull, exec.WithArgs(args_field_Mutation_declineApplication_args))
+	exec.Root(table, "Mutation", "applyForMembership", nil, s256, exec.NonNull, exec.WithArgs(args_field_Mutation_applyForMembership_args))
+	exec.Root(table, "Mutation", "withdrawApplication", nil, s256, exec.NonNull)
+	exec.Root(table, "Mutation", "renewMembership", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_renewMembership_args))
+	exec.Root(table, "Mutation", "resignMembership", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_resignMembership_args))
+	exec.Root(table, "Mutation", "changeGrade", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_changeGrade_args))
+	exec.Root(table, "Mutation", "suspendMembership", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendMembership_args))
+	exec.Root(table, "Mutation", "reinstateMembership", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateMembership_args))
+	exec.Root(table, "Mutation", "endMembership", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_endMembership_args))
+	exec.Root(table, "Mutation", "removePhotoOfMember", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_removePhotoOfMember_args))
+	exec.Root(table, "Mutation", "stateRegistration", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_stateRegistration_args))
+	exec.Root(table, "Mutation", "verifyRegistration", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_verifyRegistration_args))
+	exec.Root(table, "Mutation", "stateInsurance", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_stateInsurance_args))
+	exec.Root(table, "Mutation", "joinSection", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_joinSection_args))
+	exec.Root(table, "Mutation", "leaveSection", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_leaveSection_args))
+	exec.Root(table, "Mutation", "transferSectionMembers", nil, s273, exec.NonNull, exec.WithArgs(args_field_Mutation_transferSectionMembers_args))
+	exec.Root(table, "Mutation", "appointToPost", nil, s275, exec.NonNull, exec.WithArgs(args_field_Mutation_appointToPost_args))
+	exec.Root(table, "Mutation", "endTerm", nil, s275, exec.NonNull, exec.WithArgs(args_field_Mutation_endTerm_args))
+	exec.Root(table, "Mutation", "addMembershipRule", nil, s278, exec.NonNull, exec.WithArgs(args_field_Mutation_addMembershipRule_args))
+	exec.Root(table, "Mutation", "scheduleElection", nil, s280, exec.NonNull, exec.WithArgs(args_field_Mutation_scheduleElection_args))
+	exec.Root(table, "Mutation", "createPartnerApplication", nil, s282, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
+	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s282, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
+	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s282, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
+	exec.Root(table, "Mutation", "createKey", nil, s286, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
+	exec.Root(table, "Mutation", "revokeKey", nil, s288, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
+	exec.Root(table, "Mutation", "beginPasskey", nil, s290, exec.NonNull, exec.WithArgs(args_field_Mutation_beginPasskey_args))
 	exec.Root(table, "Mutation", "addPasskey", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_addPasskey_args))
 	exec.Root(table, "Mutation", "removePasskey", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_removePasskey_args))
-	exec.Root(table, "Mutation", "beginPasskeySignIn", nil, s292, exec.NonNull)
+	exec.Root(table, "Mutation", "beginPasskeySignIn", nil, s290, exec.NonNull)
 	exec.Root(table, "Mutation", "signInByPasskey", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_signInByPasskey_args))
-	exec.Root(table, "Mutation", "giveConsent", nil, s296, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
-	exec.Root(table, "Mutation", "withdrawConsent", nil, s296, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
-	exec.Root(table, "Mutation", "eraseMember", nil, s299, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
-	exec.Root(table, "Mutation", "cancelErasure", nil, s299, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
-	exec.Root(table, "Mutation", "executeErasure", nil, s299, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
-	exec.Root(table, "Mutation", "publishConsentText", nil, s303, exec.NonNull, exec.WithArgs(args_field_Mutation_publishConsentText_args))
-	exec.Root(table, "Mutation", "setErasureWait", nil, s305, exec.NonNull, exec.WithArgs(args_field_Mutation_setErasureWait_args))
-	exec.Root(table, "Mutation", "setTherapistListing", nil, s307, exec.NonNull, exec.WithArgs(args_field_Mutation_setTherapistListing_args))
+	exec.Root(table, "Mutation", "giveConsent", nil, s295, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
+	exec.Root(table, "Mutation", "withdrawConsent", nil, s295, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
+	exec.Root(table, "Mutation", "eraseMember", nil, s298, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
+	exec.Root(table, "Mutation", "cancelErasure", nil, s298, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
+	exec.Root(table, "Mutation", "executeErasure", nil, s298, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
+	exec.Root(table, "Mutation", "publishConsentText", nil, s302, exec.NonNull, exec.WithArgs(args_field_Mutation_publishConsentText_args))
+	exec.Root(table, "Mutation", "setErasureWait", nil, s304, exec.NonNull, exec.WithArgs(args_field_Mutation_setErasureWait_args))
+	exec.Root(table, "Mutation", "setTherapistListing", nil, s306, exec.NonNull, exec.WithArgs(args_field_Mutation_setTherapistListing_args))
 	return table
 }

@@ -2675,7 +2675,7 @@ func unmarshalInputAcceptApplicationInput(ctx context.Context, ec *executionCont
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"application", "startsOn", "idempotencyKey"}
+	fieldsInOrder := [...]string{"application", "startsOn", "member", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -2696,6 +2696,13 @@ func unmarshalInputAcceptApplicationInput(ctx context.Context, ec *executionCont
 				return it, err
 			}
 			it.StartsOn = data
+		case "member":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("member"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Member = data
 		case "idempotencyKey":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)

@@ -21,6 +21,8 @@ type AcceptApplicationInput struct {
 	Application string `json:"application"`
 	// The first day of the membership, within a year; today if left out.
 	StartsOn *time.Time `json:"startsOn,omitempty"`
+	// Who the applicant is already: a member on the register, or the record of one, who has no account. The account becomes theirs, and no second member is made. Make sure that it is them: they read and change the record from then on.
+	Member *string `json:"member,omitempty"`
 	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
@@ -209,6 +211,10 @@ type EndTermInput struct {
 type EraseMemberInput struct {
 	// The member; you if left out.
 	Member *string `json:"member,omitempty"`
+	// Your password, if it is you who is to be erased; what is passed doesn't matter if the account has none.
+	CurrentPassword string `json:"currentPassword"`
+	// The code of your second factor, or a recovery code, if it is you and the account has one.
+	Code string `json:"code"`
 	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
@@ -279,6 +285,14 @@ type LeaveSectionInput struct {
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
+// Which account is whose.
+type LinkAccountInput struct {
+	// The address with which the person signs in.
+	Email string `json:"email"`
+	// The ID of the member, or of the record.
+	Member string `json:"member"`
+}
+
 // Which field of whom is to be kept from wider audiences.
 type LockFieldAudienceInput struct {
 	// The member.
@@ -333,8 +347,10 @@ type PasskeyOptionsPayload struct {
 
 // The password of who is signed in, asked for again.
 type PasswordInput struct {
-	// The password.
+	// The password; what is passed doesn't matter if the account has none. Then it must have signed in within the last 15 minutes.
 	CurrentPassword string `json:"currentPassword"`
+	// The code of the second factor, or a recovery code, if the account has one. Leave it out at first: TOTP_REQUIRED asks for it.
+	Code string `json:"code"`
 }
 
 // A profile after a change.
@@ -379,6 +395,10 @@ type ReinstateMembershipInput struct {
 type RemovePasskeyInput struct {
 	// The ID of the passkey.
 	ID string `json:"id"`
+	// The password; what is passed doesn't matter if the account has none.
+	CurrentPassword string `json:"currentPassword"`
+	// The code of the second factor, or a recovery code, if the account has one.
+	Code string `json:"code"`
 }
 
 // Whose photo is removed.
@@ -489,6 +509,8 @@ type SetPasswordInput struct {
 	Token string `json:"token"`
 	// 12 to 200 characters, of any kind.
 	Password string `json:"password"`
+	// The code of the second factor, or a recovery code. Leave it out at first: TOTP_REQUIRED asks for it.
+	Code string `json:"code"`
 }
 
 // A picture of you.

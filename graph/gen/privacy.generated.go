@@ -2039,7 +2039,14 @@ func unmarshalInputEraseMemberInput(ctx context.Context, ec *executionContext, o
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"member", "idempotencyKey"}
+	if _, present := asMap["currentPassword"]; !present {
+		asMap["currentPassword"] = ""
+	}
+	if _, present := asMap["code"]; !present {
+		asMap["code"] = ""
+	}
+
+	fieldsInOrder := [...]string{"member", "currentPassword", "code", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -2053,6 +2060,20 @@ func unmarshalInputEraseMemberInput(ctx context.Context, ec *executionContext, o
 				return it, err
 			}
 			it.Member = data
+		case "currentPassword":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("currentPassword"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.CurrentPassword = data
+		case "code":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("code"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Code = data
 		case "idempotencyKey":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := unmarshalOString2ᚖstring(ctx, ec, v)

@@ -594,7 +594,7 @@ type ComplexityRoot struct {
 		AddPasskey                  func(childComplexity int, input AddPasskeyInput) int
 		ApplyForMembership          func(childComplexity int, input ApplyForMembershipInput) int
 		AppointToPost               func(childComplexity int, input AppointToPostInput) int
-		BeginPasskey                func(childComplexity int) int
+		BeginPasskey                func(childComplexity int, input PasswordInput) int
 		BeginPasskeySignIn          func(childComplexity int) int
 		BeginTotp                   func(childComplexity int, input PasswordInput) int
 		CancelErasure               func(childComplexity int, input ErasureInput) int
@@ -614,6 +614,7 @@ type ComplexityRoot struct {
 		Join                        func(childComplexity int, input JoinInput) int
 		JoinSection                 func(childComplexity int, input JoinSectionInput) int
 		LeaveSection                func(childComplexity int, input LeaveSectionInput) int
+		LinkAccount                 func(childComplexity int, input LinkAccountInput) int
 		LockFieldAudience           func(childComplexity int, input LockFieldAudienceInput) int
 		PublishConsentText          func(childComplexity int, input privacy.Words) int
 		ReinstateAccount            func(childComplexity int, input SuspendAccountInput) int
@@ -3166,7 +3167,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			break
 		}
 
-		return e.ComplexityRoot.Mutation.BeginPasskey(childComplexity), true
+		args, err := field_Mutation_beginPasskey_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.BeginPasskey(childComplexity, args["input"].(PasswordInput)), true
 	case "Mutation.beginPasskeySignIn":
 		if e.ComplexityRoot.Mutation.BeginPasskeySignIn == nil {
 			break
@@ -3371,6 +3377,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.LeaveSection(childComplexity, args["input"].(LeaveSectionInput)), true
+	case "Mutation.linkAccount":
+		if e.ComplexityRoot.Mutation.LinkAccount == nil {
+			break
+		}
+
+		args, err := field_Mutation_linkAccount_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.LinkAccount(childComplexity, args["input"].(LinkAccountInput)), true
 	case "Mutation.lockFieldAudience":
 		if e.ComplexityRoot.Mutation.LockFieldAudience == nil {
 			break
@@ -5610,6 +5627,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputJoinInput,
 		unmarshalInputJoinSectionInput,
 		unmarshalInputLeaveSectionInput,
+		unmarshalInputLinkAccountInput,
 		unmarshalInputLockFieldAudienceInput,
 		unmarshalInputMemberFilter,
 		unmarshalInputMemberStatisticsFilter,
@@ -5732,7 +5750,7 @@ directive @requires("What one must be allowed to do." permission: Permission!) o
 type Mutation {
   "Apply to become a member. A link is mailed to the address, to confirm it and to choose a password. The answer is the same whether the address has an account or not; only the mail tells. Who has an account signs in and calls applyForMembership."
   join("What you tell of yourself." input: JoinInput!): JoinPayload! @requires(permission: JOIN_AND_SIGN_IN) @cost(weight: 50)
-  "Follow a link from a mail: choose a password, which also confirms the address, and be signed in. Whatever was signed in before is signed out."
+  "Follow a link from a mail: choose a password, which also confirms the address, and be signed in. Whatever was signed in before is signed out. If the account has a second factor, TOTP_REQUIRED asks for a code, and the link still works."
   setPassword("The link and the password." input: SetPasswordInput!): SignInPayload! @requires(permission: JOIN_AND_SIGN_IN) @cost(weight: 50)
   "Sign in. The session is in a cookie that scripts cannot read."
   signIn("Who you are." input: SignInInput!): SignInPayload! @requires(permission: JOIN_AND_SIGN_IN) @cost(weight: 50)
@@ -5852,6 +5870,8 @@ input SetPasswordInput {
   token: String!
   "12 to 200 characters, of any kind."
   password: String!
+  "The code of the second factor, or a recovery code. Leave it out at first: TOTP_REQUIRED asks for it."
+  code: String! = ""
 }
 
 "An address and its password."
@@ -5950,9 +5970,9 @@ enum UserErrorCode {
   NOT_SIGNED_IN
   "There is no such thing, or none that you may know of."
   NOT_FOUND
-  "The password is right, and a code is asked for besides: repeat the sign-in with it."
+  "The password or the link is right, and a code is asked for besides: repeat it with the code."
   TOTP_REQUIRED
-  "The password is right, and the code is wrong or was used already."
+  "The password or the link is right, and the code is wrong or was used already."
   TOTP_WRONG
   "The server lacks a setting that it needs for this; the message says which."
   NOT_CONFIGURED
@@ -5962,6 +5982,8 @@ enum UserErrorCode {
   EXTERNAL
   "There is no account of who the other service says."
   NO_ACCOUNT
+  "The account has no password to ask for: sign in again, and repeat it within 15 minutes."
+  SIGN_IN_AGAIN
   "It is the last administrator."
   LAST_ADMINISTRATOR
   "There is one of that name already."
@@ -5984,6 +6006,8 @@ extend type Mutation {
   suspendAccount("Which account." input: SuspendAccountInput!): AccountPayload! @requires(permission: MANAGE_ACCOUNTS) @cost(weight: 10)
   "Let a suspended account sign in again."
   reinstateAccount("Which account." input: SuspendAccountInput!): AccountPayload! @requires(permission: MANAGE_ACCOUNTS) @cost(weight: 10)
+  "Make the account with an address that of a member who has none, as of one who was imported. If there is no such account it is made, and a link to choose a password is mailed. Make sure that the address is theirs: whoever has it reads and changes the record from then on. CONFLICT if the account is another member's, or the member has another."
+  linkAccount("Which address, and which member." input: LinkAccountInput!): AccountPayload! @requires(permission: MANAGE_ACCOUNTS) @cost(weight: 50)
   "Have a secret made for an authenticator. Codes are asked for once confirmTotp was given one."
   beginTotp("Your password." input: PasswordInput!): BeginTotpPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 50)
   "Turn the second factor on with a first code of the authenticator. All other sessions end."
@@ -6006,10 +6030,20 @@ input SuspendAccountInput {
   account: ID!
 }
 
+"Which account is whose."
+input LinkAccountInput {
+  "The address with which the person signs in."
+  email: String!
+  "The ID of the member, or of the record."
+  member: ID!
+}
+
 "The password of who is signed in, asked for again."
 input PasswordInput {
-  "The password."
-  currentPassword: String!
+  "The password; what is passed doesn't matter if the account has none. Then it must have signed in within the last 15 minutes."
+  currentPassword: String! = ""
+  "The code of the second factor, or a recovery code, if the account has one. Leave it out at first: TOTP_REQUIRED asks for it."
+  code: String! = ""
 }
 
 "A first code."
@@ -6923,7 +6957,7 @@ type FieldVisibility @cacheControl(scope: PRIVATE) {
 }
 
 extend type Mutation {
-  "Accept an application: the applicant becomes a member and is told by mail. Accepting again changes nothing."
+  "Accept an application: the applicant becomes a member, or gets the record of the member who they are already, and is told by mail. Accepting again changes nothing."
   acceptApplication("Which one, and from when." input: AcceptApplicationInput!): ApplicationPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 20)
   "Decline an application; the applicant is told why by mail. Declining again changes nothing."
   declineApplication("Which one, and why." input: DeclineApplicationInput!): ApplicationPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 20)
@@ -7209,6 +7243,8 @@ input AcceptApplicationInput {
   application: ID!
   "The first day of the membership, within a year; today if left out."
   startsOn: Date
+  "Who the applicant is already: a member on the register, or the record of one, who has no account. The account becomes theirs, and no second member is made. Make sure that it is them: they read and change the record from then on."
+  member: ID
   "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
   idempotencyKey: String
 }
@@ -7889,7 +7925,7 @@ type RevokeKeyPayload {
 `, BuiltIn: false},
 	{Name: "../passkey.graphqls", Input: `extend type Mutation {
   "Have an authenticator asked for a new passkey of your account. addPasskey takes its answer."
-  beginPasskey: PasskeyOptionsPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 50)
+  beginPasskey("Your password." input: PasswordInput!): PasskeyOptionsPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 50)
   "Add a passkey to your account. All other sessions end."
   addPasskey("The answer of the authenticator." input: AddPasskeyInput!): SignInPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 50)
   "Remove a passkey from your account. All other sessions end."
@@ -7934,6 +7970,10 @@ input AddPasskeyInput {
 input RemovePasskeyInput {
   "The ID of the passkey."
   id: ID!
+  "The password; what is passed doesn't matter if the account has none."
+  currentPassword: String! = ""
+  "The code of the second factor, or a recovery code, if the account has one."
+  code: String! = ""
 }
 
 "What an authenticator is to be asked. It has five minutes to answer, once."
@@ -8069,6 +8109,10 @@ type DataExport {
 input EraseMemberInput {
   "The member; you if left out."
   member: ID
+  "Your password, if it is you who is to be erased; what is passed doesn't matter if the account has none."
+  currentPassword: String! = ""
+  "The code of your second factor, or a recovery code, if it is you and the account has one."
+  code: String! = ""
   "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
   idempotencyKey: String
 }

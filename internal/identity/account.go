@@ -12,6 +12,7 @@ import (
 
 	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/viewer"
 )
 
 // LinkLifetime is how long a link in a mail works.
@@ -102,7 +103,7 @@ func (s *Store) Account(ctx context.Context, id uuid.UUID) (_ *Account, err erro
 // those who are signed in, so nobody else's attempts stand in the way.
 func (s *Store) ChangePassword(ctx context.Context, account uuid.UUID, current, next string) (_ *Session, err error) {
 	defer errs.Wrap(&err, "identity.ChangePassword")
-	before, err := s.credentials(ctx, account)
+	before, err := s.credentials(ctx, account, uuid.Nil)
 	if err != nil {
 		return nil, err
 	}
@@ -116,34 +117,54 @@ func (s *Store) ChangePassword(ctx context.Context, account uuid.UUID, current, 
 	if err != nil {
 		return nil, err
 	}
-	epoch, err := pg.Scalar[int](ctx, s.DB, `
-		UPDATE accounts SET password_hash = @hash
-		WHERE id = @id AND password_hash IS NOT DISTINCT FROM @before
-		RETURNING epoch`,
-		pgx.StrictNamedArgs{"id": account, "hash": hash, "before": before.PasswordHash})
-	if errors.Is(err, errs.NotFound) {
-		return nil, errs.Conflict // it was changed at the same time
-	}
-	if err != nil {
-		return nil, err
-	}
-	return s.open(ctx, s.DB, account, epoch)
+	var session *Session
+	err = pgx.BeginFunc(ctx, s.DB, func(tx pgx.Tx) error {
+		epoch, err := pg.Scalar[int](ctx, tx, `
+			UPDATE accounts SET password_hash = @hash
+			WHERE id = @id AND password_hash IS NOT DISTINCT FROM @before
+			RETURNING epoch`,
+			pgx.StrictNamedArgs{"id": account, "hash": hash, "before": before.PasswordHash})
+		if errors.Is(err, errs.NotFound) {
+			return errs.Conflict // it was changed at the same time
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.tell(ctx, tx, account, passwordChanged); err != nil {
+			return err
+		}
+		session, err = s.open(ctx, tx, account, epoch)
+		return err
+	})
+	return session, err
 }
 
 // credentials are what somebody who is signed in is asked for again.
 type credentials struct {
 	Email        string
 	PasswordHash *string
+	HasTOTP      bool
+	// Fresh says that the session began a short time ago.
+	Fresh bool
 }
 
-func (s *Store) credentials(ctx context.Context, account uuid.UUID) (*credentials, error) {
+// freshFor is how long after a sign-in somebody without a password is not asked to sign
+// in again.
+const freshFor = 15 * time.Minute
+
+func (s *Store) credentials(ctx context.Context, account, session uuid.UUID) (*credentials, error) {
 	return pg.One[credentials](ctx, s.DB, `
 		SELECT
 			a.email,
-			a.password_hash
+			a.password_hash,
+			a.has_totp,
+			EXISTS (
+				SELECT FROM sessions s
+				WHERE s.id = @session AND s.account_id = a.id AND s.epoch = a.epoch AND s.created_at > now() - @fresh::interval
+			) AS fresh
 		FROM accounts a
 		WHERE a.id = @id`,
-		pgx.StrictNamedArgs{"id": account})
+		pgx.StrictNamedArgs{"id": account, "session": session, "fresh": freshFor})
 }
 
 // check asks somebody who is signed in for the password. It is ErrWrongCredentials if
@@ -163,11 +184,53 @@ func (s *Store) check(ctx context.Context, account uuid.UUID, c *credentials, pa
 	return s.succeed(ctx, s.DB, a)
 }
 
-// prove is check for who wants the address too.
-func (s *Store) prove(ctx context.Context, account uuid.UUID, password string) (email string, err error) {
-	c, err := s.credentials(ctx, account)
+// Proof is what somebody who is signed in is asked for again, before something that who
+// only found the session must not do.
+type Proof struct {
+	// Password is the current one. An account without one is asked to have signed in a
+	// short time ago instead.
+	Password string
+	// Code is that of the second factor, if the account has one, or a recovery code.
+	Code string
+}
+
+// Prove asks who is signed in to prove that it is them. It is ErrWrongCredentials,
+// ErrSignInAgain, ErrTOTPRequired or ErrTOTPWrong if it isn't, and a *TooMany if it was
+// tried in vain too often.
+func (s *Store) Prove(ctx context.Context, v viewer.Viewer, p Proof) (err error) {
+	defer errs.Wrap(&err, "identity.Prove")
+	_, err = s.prove(ctx, v, p)
+	return err
+}
+
+// prove is Prove for who wants the address too.
+func (s *Store) prove(ctx context.Context, v viewer.Viewer, p Proof) (email string, err error) {
+	c, err := s.credentials(ctx, v.Account, v.Session)
 	if err != nil {
 		return "", err
 	}
-	return c.Email, s.check(ctx, account, c, password)
+	switch {
+	case c.PasswordHash != nil:
+		err = s.check(ctx, v.Account, c, p.Password)
+	case !c.Fresh:
+		err = ErrSignInAgain
+	}
+	if err == nil && c.HasTOTP {
+		if err = s.beginCode(ctx, v.Account, p.Code); err == nil {
+			err = s.useCode(ctx, s.DB, v.Account, p.Code)
+		}
+		if err == nil {
+			err = s.succeed(ctx, s.DB, codeAttempt(v.Account))
+		}
+	}
+	return c.Email, err
+}
+
+// beginCode counts a code that is about to be tried. ErrTOTPRequired if there is none,
+// which is no attempt.
+func (s *Store) beginCode(ctx context.Context, account uuid.UUID, code string) error {
+	if plainCode(code) == "" {
+		return ErrTOTPRequired
+	}
+	return s.begin(ctx, codeAttempt(account))
 }

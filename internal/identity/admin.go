@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
 
 	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/pg"
@@ -55,6 +56,71 @@ func (s *Store) AccountsByID(ctx context.Context, v viewer.Viewer, ids []uuid.UU
 		pgx.StrictNamedArgs{"ids": ids, "may": v.May(viewer.ManageAccounts), "own": v.Account})
 	reads.Note(ctx, v, rows, (*Account).of, reads.Account)
 	return pg.ByKey(rows, func(a *Account) uuid.UUID { return a.ID }), err
+}
+
+// Link makes the account with an address that of a member, and makes one if there is none:
+// then a link is mailed, by which the person chooses a password. The sessions of one there
+// was end. errs.Conflict if the account is another member's, or the member has another;
+// errs.NotFound if there is no such member.
+func (s *Store) Link(ctx context.Context, email string, member uuid.UUID) (_ *Account, err error) {
+	defer errs.Wrap(&err, "identity.Link(%s)", member)
+	if email, err = CheckEmail("input.email", email); err != nil {
+		return nil, err
+	}
+	type row struct {
+		ID       uuid.UUID
+		MemberID *uuid.UUID
+		Verified bool
+	}
+	var id uuid.UUID
+	err = pgx.BeginFunc(ctx, s.DB, func(tx pgx.Tx) error {
+		_, err := pg.Scalar[uuid.UUID](ctx, tx, `
+			SELECT m.id
+			FROM members m
+			WHERE m.id = @member AND NOT EXISTS (SELECT FROM former_members f WHERE f.member_id = m.id)
+			FOR KEY SHARE`,
+			pgx.StrictNamedArgs{"member": member})
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `INSERT INTO accounts (id, email) VALUES (@id, @email) ON CONFLICT (email_folded) DO NOTHING`,
+			pgx.StrictNamedArgs{"id": newID(), "email": email}); err != nil {
+			return err
+		}
+		a, err := pg.One[row](ctx, tx, `
+			SELECT
+				a.id,
+				a.member_id,
+				a.email_verified_at IS NOT NULL AS verified
+			FROM accounts a
+			WHERE a.email_folded = lower(@email COLLATE "und-x-icu")
+			FOR UPDATE`,
+			pgx.StrictNamedArgs{"email": fold(email)})
+		if err != nil {
+			return err
+		}
+		id = a.ID
+		switch {
+		case a.MemberID != nil && *a.MemberID == member:
+			return nil
+		case a.MemberID != nil:
+			return errs.Conflict
+		}
+		_, err = tx.Exec(ctx, `UPDATE accounts SET member_id = @member, epoch = epoch + 1 WHERE id = @id`,
+			pgx.StrictNamedArgs{"member": member, "id": id})
+		if pg.Constraint(err) == "accounts_member_unique" {
+			return errs.Conflict
+		}
+		if err != nil || a.Verified || s.Jobs == nil {
+			return err
+		}
+		_, err = s.Jobs.InsertTx(ctx, tx, MailArgs{Mail: resetMail, Email: email}, &river.InsertOpts{MaxAttempts: 10})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.Account(ctx, id)
 }
 
 // GrantRole gives an account a role, and ends its sessions if it had not got it

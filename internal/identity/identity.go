@@ -18,7 +18,8 @@ import (
 type Store struct {
 	DB        pg.Querier
 	Passwords *Passwords
-	// Jobs takes the mails that are to be sent.
+	// Jobs takes the mails that are to be sent. Without it nobody can join or reset a
+	// password, and nobody is told by mail of what was changed.
 	Jobs *pg.Queue
 	// Passkeys is for which site passkeys are; nil: there are none.
 	Passkeys *Passkeys
@@ -87,6 +88,9 @@ var (
 	ErrWrongCredentials = errors.New("the address or the password is wrong")
 	// ErrTooManyAttempts says that it was tried in vain too often. See TooMany.
 	ErrTooManyAttempts = errors.New("too many attempts")
+	// ErrSignInAgain says that there is no password to ask for, and that somebody signed in
+	// too long ago to do without one.
+	ErrSignInAgain = errors.New("sign in again first: your account has no password to ask for")
 	// ErrNotVerified says that the password is right and the address isn't proved.
 	ErrNotVerified = errors.New("the address is not verified yet; follow the link in the mail that was sent to it")
 	// ErrSuspended says that the password is right and the account suspended.

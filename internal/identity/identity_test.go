@@ -113,7 +113,7 @@ func joined(t *testing.T) (*body, *identity.Session) {
 	if err := b.Join(t.Context(), application, "n"); err != nil {
 		t.Fatal(err)
 	}
-	s, err := b.SetPassword(t.Context(), b.token(t), password)
+	s, err := b.SetPassword(t.Context(), b.token(t), password, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,14 +152,14 @@ func TestJoinVerifySignInSignOut(t *testing.T) {
 	wantErr(t, "before the address is verified", err, identity.ErrWrongCredentials)
 
 	var invalid *errs.Invalid
-	if _, err := b.SetPassword(t.Context(), token, "short"); !errors.As(err, &invalid) {
+	if _, err := b.SetPassword(t.Context(), token, "short", ""); !errors.As(err, &invalid) {
 		t.Fatalf("a short password: %v", err)
 	}
-	first, err := b.SetPassword(t.Context(), token, password) // the refusal didn't use the link up
+	first, err := b.SetPassword(t.Context(), token, password, "") // the refusal didn't use the link up
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = b.SetPassword(t.Context(), token, password)
+	_, err = b.SetPassword(t.Context(), token, password, "")
 	wantErr(t, "the link a second time", err, identity.ErrLinkEnded)
 
 	second, err := b.SignIn(t.Context(), " ADA@EXAMPLE.ORG ", password, "", "n")
@@ -200,7 +200,7 @@ func TestEverythingEndsSessions(t *testing.T) {
 		},
 		"a reset": func(t *testing.T, b *body, s *identity.Session) {
 			wantErr(t, "request", b.RequestReset(t.Context(), ada, "n"), nil)
-			_, err := b.SetPassword(t.Context(), b.token(t), "four green herons")
+			_, err := b.SetPassword(t.Context(), b.token(t), "four green herons", "")
 			wantErr(t, "set", err, nil)
 		},
 		"a suspension, by whatever program": func(t *testing.T, b *body, _ *identity.Session) {
@@ -244,7 +244,7 @@ func TestALinkEndsWithTheEpoch(t *testing.T) {
 	token := b.token(t)
 	_, err := b.ChangePassword(t.Context(), s.AccountID, password, "four green herons")
 	wantErr(t, "change", err, nil)
-	_, err = b.SetPassword(t.Context(), token, "five red herons!!")
+	_, err = b.SetPassword(t.Context(), token, "five red herons!!", "")
 	wantErr(t, "the old link", err, identity.ErrLinkEnded)
 }
 
@@ -269,6 +269,52 @@ func TestJoiningTwice(t *testing.T) {
 	wantErr(t, "reset", b.RequestReset(t.Context(), "nobody@example.org", "n"), nil)
 	if m := b.mail(t); m != nil {
 		t.Errorf("a mail to nobody: %+v", m)
+	}
+}
+
+// TestOthersCantChangeAnApplication: somebody else joins with the address before its owner
+// follows the link.
+func TestOthersCantChangeAnApplication(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		follow int
+		want   string
+	}{"the own link": {0, "Mina Okafor PROFESSIONAL"}, "the other's": {1, "M STUDENT"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := open(t)
+			var tokens []string
+			for _, a := range []identity.Application{
+				{Email: "mina@example.org", DisplayName: "Mina Okafor", Grade: "PROFESSIONAL"}, {Email: "MINA@example.org", DisplayName: "M", Grade: "STUDENT"},
+			} {
+				wantErr(t, "join", b.Join(t.Context(), a, "n"), nil)
+				m := b.mail(t)
+				if m == nil || m.To != "mina@example.org" || !strings.Contains(m.Text, "“"+a.DisplayName+"”") || !strings.Contains(m.Text, "“"+strings.ToLower(a.Grade)+"”") {
+					t.Fatalf("the mail: %+v", m)
+				}
+				tokens = append(tokens, link.FindStringSubmatch(m.Text)[1])
+			}
+			applications := func() []string {
+				t.Helper()
+				found, err := pg.Scalars[string](t.Context(), b.db, `SELECT display_name || ' ' || grade FROM membership_applications`)
+				wantErr(t, "read", err, nil)
+				return found
+			}
+			if got := applications(); len(got) != 0 {
+				t.Errorf("before a link is followed: %q", got)
+			}
+			_, err := b.SetPassword(t.Context(), tokens[c.follow], password, "")
+			wantErr(t, "follow", err, nil)
+			if diff := cmp.Diff([]string{c.want}, applications()); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			_, err = b.SetPassword(t.Context(), tokens[1-c.follow], "five red herons!!", "")
+			wantErr(t, "follow the other", err, identity.ErrLinkEnded)
+		})
+	}
+	var invalid *errs.Invalid
+	if err := open(t).Join(t.Context(), identity.Application{Email: ada, DisplayName: "See http://example.net/x", Grade: "STUDENT"}, "n"); !errors.As(err, &invalid) {
+		t.Errorf("a name that is an address: %v", err)
 	}
 }
 
@@ -303,7 +349,7 @@ func TestAttemptsAreCounted(t *testing.T) {
 				t.Error("attempts ended a session")
 			}
 			wantErr(t, "reset", b.RequestReset(t.Context(), ada, "n"), nil)
-			_, err := b.SetPassword(t.Context(), b.token(t), "four green herons")
+			_, err := b.SetPassword(t.Context(), b.token(t), "four green herons", "")
 			wantErr(t, "set", err, nil)
 			_, err = b.SignIn(t.Context(), ada, "four green herons", "", "n")
 			wantErr(t, "sign in", err, nil)

@@ -25,6 +25,9 @@ type Application struct {
 // nothing about the address: if it has an account already, the account stays as it
 // is and the mail says so. network is where the request comes from.
 //
+// What is applied for belongs to the link: who follows it applies as its mail says, and
+// what somebody else told under the same address is not looked at.
+//
 // An account gets its password by the link and not before, so nobody can prepare an
 // account for an address of somebody else.
 func (s *Store) Join(ctx context.Context, a Application, network string) (err error) {
@@ -36,6 +39,10 @@ func (s *Store) Join(ctx context.Context, a Application, network string) (err er
 	if n := utf8.RuneCountInString(a.DisplayName); n < 1 || n > 200 || strings.ContainsRune(a.DisplayName, 0) {
 		return errs.Invalidf("input.displayName", "a name has 1 to 200 characters; this one has %d", n)
 	}
+	if strings.ContainsAny(a.DisplayName, "/:@<>") {
+		// It stands in a mail to an address that may be anybody's.
+		return errs.Invalidf("input.displayName", "a name is no address; leave out / : @ < >")
+	}
 	if err := s.begin(ctx, newAttempt("join:"+a.Email, "join:"+network)); err != nil {
 		return err
 	}
@@ -44,27 +51,14 @@ func (s *Store) Join(ctx context.Context, a Application, network string) (err er
 	return s.enqueue(ctx, MailArgs{Mail: joinMail, Email: a.Email, Application: &a})
 }
 
-// apply writes an application. One that was never confirmed may be written anew by its
-// author, and by nobody who has an account.
-func (s *Store) apply(ctx context.Context, a *Application) error {
+// prepare makes an account for an address that has none. Nobody can sign in to it before
+// a link is followed.
+func (s *Store) prepare(ctx context.Context, email string) error {
 	_, err := s.DB.Exec(ctx, `
-		WITH account AS (
-			INSERT INTO accounts (id, email)
-			VALUES (@account, @email)
-			ON CONFLICT (email_folded) DO UPDATE SET email = excluded.email
-			WHERE accounts.email_verified_at IS NULL AND accounts.password_hash IS NULL
-			RETURNING id
-		)
-		INSERT INTO membership_applications AS m (id, account_id, display_name, grade)
-		SELECT @id, account.id, @name, @grade
-		FROM account
-		ON CONFLICT (account_id) WHERE decision IS NULL DO UPDATE SET
-			display_name = excluded.display_name,
-			grade = excluded.grade,
-			submitted_at = now()`,
-		pgx.StrictNamedArgs{
-			"account": newID(), "email": a.Email, "id": newID(), "name": a.DisplayName, "grade": a.Grade,
-		})
+		INSERT INTO accounts (id, email)
+		VALUES (@account, @email)
+		ON CONFLICT (email_folded) DO NOTHING`,
+		pgx.StrictNamedArgs{"account": newID(), "email": email})
 	return err
 }
 
@@ -82,44 +76,105 @@ func (s *Store) RequestReset(ctx context.Context, email, network string) (err er
 }
 
 // SetPassword follows a mailed link: it proves that the address is the person's,
-// sets the password, ends whatever was signed in before, and signs in. A link works
-// once; one that doesn't is ErrLinkEnded, and a password that is refused doesn't
-// use it up.
-func (s *Store) SetPassword(ctx context.Context, token, password string) (session *Session, err error) {
+// sets the password, ends whatever was signed in before, and signs in. If the link is
+// that of an application, the application is made. A link works once; one that doesn't
+// is ErrLinkEnded. A password that is refused doesn't use it up, nor does a code.
+//
+// Who has the mailbox has one factor. If the account has a second, code is asked for as
+// in SignIn: ErrTOTPRequired or ErrTOTPWrong without the right one, which only who has a
+// link gets to see.
+func (s *Store) SetPassword(ctx context.Context, token, password, code string) (session *Session, err error) {
 	defer errs.Wrap(&err, "identity.SetPassword")
+	type row struct {
+		ID       uuid.UUID
+		Email    string
+		Verified bool
+		HasTOTP  bool
+	}
+	a, err := pg.One[row](ctx, s.DB, `
+		SELECT
+			a.id,
+			a.email,
+			a.email_verified_at IS NOT NULL AS verified,
+			a.has_totp
+		FROM account_links l
+		JOIN accounts a ON a.id = l.account_id AND a.epoch = l.epoch
+		WHERE l.token_sha256 = @token AND l.expires_at > now() AND a.suspended_at IS NULL`,
+		pgx.StrictNamedArgs{"token": hashOf(token)})
+	if errors.Is(err, errs.NotFound) {
+		return nil, ErrLinkEnded
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPassword("input.password", password, a.Email); err != nil {
+		return nil, err
+	}
+	if a.HasTOTP {
+		if err := s.beginCode(ctx, a.ID, code); err != nil {
+			return nil, err
+		}
+	}
+	hash, err := s.Passwords.hash(ctx, password)
+	if err != nil {
+		return nil, err
+	}
 	err = pgx.BeginFunc(ctx, s.DB, func(tx pgx.Tx) error {
-		id, err := s.follow(ctx, tx, token)
+		// With another address, or a second factor that is turned on, the epoch passes: what
+		// was read before still holds if the link does.
+		l, err := s.follow(ctx, tx, token)
 		if err != nil {
 			return err
 		}
-		email, err := pg.Scalar[string](ctx, tx, `SELECT a.email FROM accounts a WHERE a.id = @id FOR UPDATE`, pgx.StrictNamedArgs{"id": id})
-		if err != nil {
-			return err
-		}
-		if err := checkPassword("input.password", password, email); err != nil {
-			return err
-		}
-		hash, err := s.Passwords.hash(ctx, password)
-		if err != nil {
-			return err
+		if a.HasTOTP {
+			if err := s.useCode(ctx, tx, a.ID, code); err != nil {
+				return err
+			}
 		}
 		epoch, err := pg.Scalar[int](ctx, tx, `
 			UPDATE accounts SET password_hash = @hash, email_verified_at = COALESCE(email_verified_at, now())
-			WHERE id = @id
+			WHERE id = @id AND epoch = @epoch AND suspended_at IS NULL
 			RETURNING epoch`,
-			pgx.StrictNamedArgs{"id": id, "hash": hash})
+			pgx.StrictNamedArgs{"id": a.ID, "hash": hash, "epoch": l.Epoch})
+		if errors.Is(err, errs.NotFound) {
+			return ErrLinkEnded // another was followed at the same time
+		}
+		if err != nil {
+			return err
+		}
+		if a.Verified {
+			err = s.tell(ctx, tx, a.ID, passwordChanged)
+		} else if l.DisplayName != nil {
+			err = s.apply(ctx, tx, l)
+		}
 		if err != nil {
 			return err
 		}
 		// Who has the mailbox is not locked out by others' attempts.
-		a := newAttempt(email, "")
-		if err := s.succeed(ctx, tx, a); err != nil {
-			return err
+		for _, done := range []attempt{newAttempt(a.Email, ""), codeAttempt(a.ID)} {
+			if err := s.succeed(ctx, tx, done); err != nil {
+				return err
+			}
 		}
-		session, err = s.open(ctx, tx, id, epoch)
+		session, err = s.open(ctx, tx, a.ID, epoch)
 		return err
 	})
 	return session, err
+}
+
+// apply makes the application of a link that was followed first of all.
+func (s *Store) apply(ctx context.Context, q pg.Querier, l *followed) error {
+	_, err := q.Exec(ctx, `
+		INSERT INTO membership_applications AS m (id, account_id, display_name, grade)
+		SELECT @id, a.id, @name, @grade
+		FROM accounts a
+		WHERE a.id = @account AND a.member_id IS NULL
+		ON CONFLICT (account_id) WHERE decision IS NULL DO UPDATE SET
+			display_name = excluded.display_name,
+			grade = excluded.grade,
+			submitted_at = now()`,
+		pgx.StrictNamedArgs{"account": l.ID, "id": newID(), "name": l.DisplayName, "grade": l.Grade})
+	return err
 }
 
 // enqueue has a mail sent. Every request writes one job, whether the address has an
@@ -152,21 +207,34 @@ type mailAccount struct {
 	Suspended bool
 }
 
-// link makes a link of an account and returns its token, which is mailed.
-func (s *Store) link(ctx context.Context, account uuid.UUID) (string, error) {
+// link makes a link of an account and returns its token, which is mailed. Who follows it
+// applies for membership as to says, unless that is nil.
+func (s *Store) link(ctx context.Context, account uuid.UUID, to *Application) (string, error) {
 	token := newToken()
+	var name, grade *string
+	if to != nil {
+		name, grade = &to.DisplayName, &to.Grade
+	}
 	_, err := s.DB.Exec(ctx, `
-		INSERT INTO account_links (token_sha256, account_id, epoch, expires_at)
-		SELECT @token, a.id, a.epoch, now() + @lifetime::interval
+		INSERT INTO account_links (token_sha256, account_id, epoch, expires_at, display_name, grade)
+		SELECT @token, a.id, a.epoch, now() + @lifetime::interval, @name, @grade
 		FROM accounts a
 		WHERE a.id = @account`,
-		pgx.StrictNamedArgs{"token": hashOf(token), "account": account, "lifetime": LinkLifetime})
+		pgx.StrictNamedArgs{"token": hashOf(token), "account": account, "lifetime": LinkLifetime, "name": name, "grade": grade})
 	return token, err
 }
 
+// followed is a link that was used up.
+type followed struct {
+	ID    uuid.UUID
+	Epoch int
+	// DisplayName and Grade are those of the application, nil if it is of none.
+	DisplayName, Grade *string
+}
+
 // follow uses up a link and returns whose it is; ErrLinkEnded if it doesn't work.
-func (s *Store) follow(ctx context.Context, q pg.Querier, token string) (uuid.UUID, error) {
-	id, err := pg.Scalar[uuid.UUID](ctx, q, `
+func (s *Store) follow(ctx context.Context, q pg.Querier, token string) (*followed, error) {
+	l, err := pg.One[followed](ctx, q, `
 		DELETE FROM account_links l
 		USING accounts a
 		WHERE l.token_sha256 = @token
@@ -174,10 +242,10 @@ func (s *Store) follow(ctx context.Context, q pg.Querier, token string) (uuid.UU
 			AND a.id = l.account_id
 			AND a.epoch = l.epoch
 			AND a.suspended_at IS NULL
-		RETURNING a.id`,
+		RETURNING a.id, a.epoch, l.display_name, l.grade`,
 		pgx.StrictNamedArgs{"token": hashOf(token)})
 	if errors.Is(err, errs.NotFound) {
-		return id, ErrLinkEnded
+		return nil, ErrLinkEnded
 	}
-	return id, err
+	return l, err
 }

@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 
 	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/mail"
+	"github.com/collegium/collegium/internal/pg"
 )
 
 // mailKind is what a mail is about.
@@ -18,14 +22,56 @@ type mailKind string
 const (
 	joinMail  mailKind = "join"
 	resetMail mailKind = "reset"
+
+	passwordChanged mailKind = "password_changed"
+	totpOn          mailKind = "totp_on"
+	totpOff         mailKind = "totp_off"
+	passkeyAdded    mailKind = "passkey_added"
+	passkeyRemoved  mailKind = "passkey_removed"
+	erasureAsked    mailKind = "erasure_asked"
 )
+
+// notices are what the mails say that only tell what was done.
+var notices = map[mailKind]string{
+	passwordChanged: "The password of your account was changed.",
+	totpOn:          "A code of an authenticator is asked for from now on when you sign in by your password.",
+	totpOff:         "No code of an authenticator is asked for any more when you sign in by your password.",
+	passkeyAdded:    "A passkey was added to your account.",
+	passkeyRemoved:  "A passkey was removed from your account.",
+	erasureAsked:    "You are to be erased: you, or the membership office, asked for it. It waits first, and can be taken back as long as it waits.",
+}
+
+// tell has a mail sent about what was done to an account, with the transaction that does
+// it. An address that nobody has proved is told nothing: it may be anybody's.
+func (s *Store) tell(ctx context.Context, tx pgx.Tx, account uuid.UUID, what mailKind) error {
+	if s.Jobs == nil {
+		return nil
+	}
+	email, err := pg.Scalar[string](ctx, tx, `SELECT a.email FROM accounts a WHERE a.id = @id AND a.email_verified_at IS NOT NULL`,
+		pgx.StrictNamedArgs{"id": account})
+	if errors.Is(err, errs.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = s.Jobs.InsertTx(ctx, tx, MailArgs{Mail: what, Email: email}, &river.InsertOpts{MaxAttempts: 10})
+	return err
+}
+
+// TellErasure has a mail sent about a request to erase who has an account, with the
+// transaction that writes the request.
+func (s *Store) TellErasure(ctx context.Context, tx pgx.Tx, account uuid.UUID) (err error) {
+	defer errs.Wrap(&err, "identity.TellErasure")
+	return s.tell(ctx, tx, account, erasureAsked)
+}
 
 // MailArgs is the job of one mail. It holds no secret: the link is made when the
 // mail is sent.
 type MailArgs struct {
 	Mail  mailKind `json:"mail"`
 	Email string   `json:"email"`
-	// Application is what is written before the mail is sent, if somebody joins.
+	// Application is what the link is for, if somebody joins.
 	Application *Application `json:"application,omitempty"`
 }
 
@@ -47,12 +93,13 @@ type MailWorker struct {
 // Work sends one mail.
 func (w *MailWorker) Work(ctx context.Context, job *river.Job[MailArgs]) error {
 	if job.Args.Application != nil {
-		if err := w.Store.apply(ctx, job.Args.Application); err != nil {
+		if err := w.Store.prepare(ctx, job.Args.Application.Email); err != nil {
 			return err
 		}
 	}
 	account, err := w.Store.accountFor(ctx, job.Args.Email)
-	if errors.Is(err, errs.NotFound) || err == nil && account.Suspended {
+	notice := notices[job.Args.Mail]
+	if errors.Is(err, errs.NotFound) || err == nil && account.Suspended && notice == "" {
 		return nil
 	}
 	if err != nil {
@@ -63,6 +110,12 @@ func (w *MailWorker) Work(ctx context.Context, job *river.Job[MailArgs]) error {
 		return err
 	}
 	m := mail.Message{To: account.Email}
+	if notice != "" {
+		m.Subject = "Your account with " + body
+		m.Text = fmt.Sprintf("%s\n\nIf you know of it, there is nothing to do. If it wasn't you, ask for a new password at once, "+
+			"which signs everybody out, and write to the membership office.\n\n%s\n", notice, body)
+		return w.Sender.Send(ctx, m)
+	}
 	if job.Args.Mail == joinMail && account.Verified {
 		m.Subject = "You already have an account with " + body
 		m.Text = fmt.Sprintf("Somebody, perhaps you, applied to join %s with this address.\n\n"+
@@ -71,7 +124,7 @@ func (w *MailWorker) Work(ctx context.Context, job *river.Job[MailArgs]) error {
 			"If it wasn't you, there is nothing to do.\n", body)
 		return w.Sender.Send(ctx, m)
 	}
-	token, err := w.Store.link(ctx, account.ID)
+	token, err := w.Store.link(ctx, account.ID, job.Args.Application)
 	if err != nil {
 		return err
 	}
@@ -86,7 +139,9 @@ func (w *MailWorker) Work(ctx context.Context, job *river.Job[MailArgs]) error {
 		m.Subject = "Confirm your address for " + body
 		why := "Somebody, perhaps you, made an account for you at " + body + "."
 		if job.Args.Mail == joinMail {
-			why = "Thank you for applying to join " + body + "."
+			a := job.Args.Application
+			why = fmt.Sprintf("Somebody, perhaps you, applied to join %s with this address, for the name “%s” and the grade “%s”. "+
+				"That is what you apply for if you confirm.", body, a.DisplayName, strings.ToLower(strings.ReplaceAll(a.Grade, "_", " ")))
 		}
 		m.Text = fmt.Sprintf("%s\n\n"+
 			"Confirm your address and choose a password here:\n\n%s\n\n%s If it wasn't you, there is nothing to do.\n", why, &link, hours)

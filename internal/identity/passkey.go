@@ -175,13 +175,17 @@ func (s *Store) asked(ctx context.Context, account *uuid.UUID, token string) (da
 	return data, json.Unmarshal([]byte(text), &data)
 }
 
-// BeginPasskey asks an authenticator for a new passkey of who is signed in.
-func (s *Store) BeginPasskey(ctx context.Context, account uuid.UUID) (_ *Asked, err error) {
+// BeginPasskey asks an authenticator for a new passkey of who is signed in and proves who
+// they are. Only its answer adds one, so that AddPasskey asks for no proof again.
+func (s *Store) BeginPasskey(ctx context.Context, v viewer.Viewer, p Proof) (_ *Asked, err error) {
 	defer errs.Wrap(&err, "identity.BeginPasskey")
 	if s.Passkeys == nil {
 		return nil, errs.Unavailable
 	}
-	h, err := s.holder(ctx, account)
+	if err := s.Prove(ctx, v, p); err != nil {
+		return nil, err
+	}
+	h, err := s.holder(ctx, v.Account)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +193,7 @@ func (s *Store) BeginPasskey(ctx context.Context, account uuid.UUID) (_ *Asked, 
 	if err != nil {
 		return nil, err
 	}
-	return s.ask(ctx, &account, data, options.Response)
+	return s.ask(ctx, &v.Account, data, options.Response)
 }
 
 // AddPasskey takes the answer of the authenticator. It ends all sessions of the
@@ -236,16 +240,23 @@ func (s *Store) AddPasskey(ctx context.Context, account uuid.UUID, token, answer
 		if err != nil {
 			return err
 		}
+		if err := s.tell(ctx, tx, account, passkeyAdded); err != nil {
+			return err
+		}
 		session, err = s.open(ctx, tx, account, epoch)
 		return err
 	})
 	return session, err
 }
 
-// RemovePasskey removes a passkey of an account. It ends all sessions of the account
-// and returns a new one. errs.NotFound if it has no such passkey.
-func (s *Store) RemovePasskey(ctx context.Context, account, passkey uuid.UUID) (session *Session, err error) {
+// RemovePasskey removes a passkey of who is signed in and proves who they are. It ends all
+// sessions of the account and returns a new one. errs.NotFound if it has no such passkey.
+func (s *Store) RemovePasskey(ctx context.Context, v viewer.Viewer, p Proof, passkey uuid.UUID) (session *Session, err error) {
 	defer errs.Wrap(&err, "identity.RemovePasskey(%s)", passkey)
+	account := v.Account
+	if err := s.Prove(ctx, v, p); err != nil {
+		return nil, err
+	}
 	err = pgx.BeginFunc(ctx, s.DB, func(tx pgx.Tx) error {
 		epoch, err := pg.Scalar[int](ctx, tx, `
 			WITH removed AS (
@@ -259,6 +270,9 @@ func (s *Store) RemovePasskey(ctx context.Context, account, passkey uuid.UUID) (
 			RETURNING a.epoch`,
 			pgx.StrictNamedArgs{"passkey": passkey, "account": account})
 		if err != nil {
+			return err
+		}
+		if err := s.tell(ctx, tx, account, passkeyRemoved); err != nil {
 			return err
 		}
 		session, err = s.open(ctx, tx, account, epoch)

@@ -139,10 +139,10 @@ func TestSecretKeysChange(t *testing.T) {
 		t.Errorf("a recovery code without the key: %v", err)
 	}
 	b.Seal = nil
-	if _, err := b.DisableTOTP(t.Context(), s.AccountID, password); err != nil {
+	if _, err := b.DisableTOTP(t.Context(), as(s), identity.Proof{Password: password, Code: recovery[1]}); err != nil {
 		t.Errorf("turn it off without the key: %v", err)
 	}
-	_, err := b.BeginTOTP(t.Context(), s.AccountID, password, "The College")
+	_, err := b.BeginTOTP(t.Context(), as(s), identity.Proof{Password: password}, "The College")
 	wantErr(t, "set up an authenticator without a key", err, identity.ErrNoSecretKey)
 }
 

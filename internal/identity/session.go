@@ -94,7 +94,7 @@ func (s *Store) SignIn(ctx context.Context, email, password, code, network strin
 		return nil, ErrNotVerified
 	}
 	if account.HasTOTP {
-		if err := s.useCode(ctx, account.ID, code); err != nil {
+		if err := s.useCode(ctx, s.DB, account.ID, code); err != nil {
 			return nil, err
 		}
 	}

@@ -36,6 +36,12 @@ func ownAttempt(account uuid.UUID) attempt {
 	return newAttempt("own:"+account.String(), "own:"+account.String())
 }
 
+// codeAttempt is one try of a code by somebody who has proved the rest. It is counted
+// apart: a password that is right doesn't make the wrong codes before it forgotten.
+func codeAttempt(account uuid.UUID) attempt {
+	return newAttempt("code:"+account.String(), "code:"+account.String())
+}
+
 // fold returns what makes two addresses the same, as the table of accounts does.
 func fold(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/pg"
+	"github.com/collegium/collegium/internal/viewer"
 )
 
 // The reasons why a code is asked for, or not taken. Both say that the password is
@@ -42,16 +43,17 @@ var base32NoPad = base32.StdEncoding.WithPadding(base32.NoPadding)
 // TOTP is the secret from which codes follow, as authenticators take it.
 type TOTP struct{ Secret, URI string }
 
-// BeginTOTP makes a secret for who knows the password. Codes are asked for once
+// BeginTOTP makes a secret for who proves who they are. Codes are asked for once
 // ConfirmTOTP was given one. issuer is what authenticators call the service.
 // errs.Conflict if the account has a second factor already, ErrNoSecretKey if there is
 // nothing to seal the secret by.
-func (s *Store) BeginTOTP(ctx context.Context, account uuid.UUID, password, issuer string) (_ *TOTP, err error) {
+func (s *Store) BeginTOTP(ctx context.Context, v viewer.Viewer, p Proof, issuer string) (_ *TOTP, err error) {
 	defer errs.Wrap(&err, "identity.BeginTOTP")
 	if s.Seal == nil {
 		return nil, ErrNoSecretKey
 	}
-	email, err := s.prove(ctx, account, password)
+	account := v.Account
+	email, err := s.prove(ctx, v, p)
 	if err != nil {
 		return nil, err
 	}
@@ -117,6 +119,9 @@ func (s *Store) ConfirmTOTP(ctx context.Context, account uuid.UUID, code string)
 		if err != nil {
 			return err
 		}
+		if err := s.tell(ctx, tx, account, totpOn); err != nil {
+			return err
+		}
 		session, err = s.reopen(ctx, tx, account)
 		return err
 	})
@@ -126,11 +131,12 @@ func (s *Store) ConfirmTOTP(ctx context.Context, account uuid.UUID, code string)
 	return session, codes, err
 }
 
-// DisableTOTP turns the second factor off for who knows the password. It ends all
-// sessions of the account and returns a new one.
-func (s *Store) DisableTOTP(ctx context.Context, account uuid.UUID, password string) (session *Session, err error) {
+// DisableTOTP turns the second factor off for who proves who they are, by a code too. It
+// ends all sessions of the account and returns a new one.
+func (s *Store) DisableTOTP(ctx context.Context, v viewer.Viewer, p Proof) (session *Session, err error) {
 	defer errs.Wrap(&err, "identity.DisableTOTP")
-	if _, err := s.prove(ctx, account, password); err != nil {
+	account := v.Account
+	if _, err := s.prove(ctx, v, p); err != nil {
 		return nil, err
 	}
 	err = pgx.BeginFunc(ctx, s.DB, func(tx pgx.Tx) error {
@@ -138,8 +144,14 @@ func (s *Store) DisableTOTP(ctx context.Context, account uuid.UUID, password str
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `DELETE FROM account_totp WHERE account_id = @account`, pgx.StrictNamedArgs{"account": account}); err != nil {
+		off, err := tx.Exec(ctx, `DELETE FROM account_totp WHERE account_id = @account`, pgx.StrictNamedArgs{"account": account})
+		if err != nil {
 			return err
+		}
+		if off.RowsAffected() > 0 {
+			if err := s.tell(ctx, tx, account, totpOff); err != nil {
+				return err
+			}
 		}
 		session, err = s.reopen(ctx, tx, account)
 		return err
@@ -148,13 +160,13 @@ func (s *Store) DisableTOTP(ctx context.Context, account uuid.UUID, password str
 }
 
 // useCode takes a code of the authenticator, or a recovery code, and uses it up.
-func (s *Store) useCode(ctx context.Context, account uuid.UUID, code string) error {
+func (s *Store) useCode(ctx context.Context, q pg.Querier, account uuid.UUID, code string) error {
 	code = plainCode(code)
 	if code == "" {
 		return ErrTOTPRequired
 	}
 	if len(code) > 6 {
-		_, err := pg.Scalar[uuid.UUID](ctx, s.DB, `
+		_, err := pg.Scalar[uuid.UUID](ctx, q, `
 			DELETE FROM account_recovery_codes
 			WHERE code_sha256 = @code AND account_id = @account
 			RETURNING account_id`,
@@ -164,11 +176,11 @@ func (s *Store) useCode(ctx context.Context, account uuid.UUID, code string) err
 		}
 		return err
 	}
-	step, err := s.step(ctx, s.DB, account, code, true)
+	step, err := s.step(ctx, q, account, code, true)
 	if err != nil {
 		return err
 	}
-	_, err = pg.Scalar[uuid.UUID](ctx, s.DB, `
+	_, err = pg.Scalar[uuid.UUID](ctx, q, `
 		UPDATE account_totp SET last_step = @step
 		WHERE account_id = @account AND last_step < @step
 		RETURNING account_id`,

@@ -261,10 +261,14 @@ func (s *Store) Apply(ctx context.Context, v viewer.Viewer, in Applying) (_ *App
 type Acceptance struct {
 	Application uuid.UUID
 	StartsOn    *time.Time
+	// Member is who the applicant is already: somebody on the register who has no account.
+	// Nil makes a new member.
+	Member *uuid.UUID
 }
 
 // Accept makes the applicant a member, with a number and a first period, and has a
-// mail sent. An application that is accepted already stays as it is; one that was
+// mail sent. Or the applicant's account becomes that of a member there is, whose record
+// and membership stay as they are: bad input if that one has an account. An application that is accepted already stays as it is; one that was
 // decided otherwise is errs.Conflict.
 func (s *Store) Accept(ctx context.Context, v viewer.Viewer, in Acceptance) (_ *Application, err error) {
 	defer errs.Wrap(&err, "membership.Accept(%s)", in.Application)
@@ -291,6 +295,12 @@ func (s *Store) Accept(ctx context.Context, v viewer.Viewer, in Acceptance) (_ *
 		}
 		if err != nil {
 			return err
+		}
+		if in.Member != nil {
+			if err := within(tx).link(ctx, v, a.AccountID, in); err != nil {
+				return err
+			}
+			return s.enqueue(ctx, tx, acceptedMail, in.Application)
 		}
 		starts := dayOr(in.StartsOn, a.Today)
 		if starts.Before(a.Today) || starts.After(a.Today.AddDate(1, 0, 0)) {
@@ -323,6 +333,26 @@ func (s *Store) Accept(ctx context.Context, v viewer.Viewer, in Acceptance) (_ *
 		return nil, err
 	}
 	return s.application(ctx, v, in.Application)
+}
+
+// link makes an account that of a member there is.
+func (s *Store) link(ctx context.Context, v viewer.Viewer, account uuid.UUID, in Acceptance) error {
+	if in.StartsOn != nil {
+		return errs.Invalidf("input.startsOn", "leave it out: the membership of who is on the register goes on as it is")
+	}
+	found, err := s.Records(ctx, v, []uuid.UUID{*in.Member})
+	if err != nil {
+		return err
+	}
+	if found[*in.Member] == nil {
+		return errs.Invalidf("input.member", "there is no such member")
+	}
+	_, err = s.DB.Exec(ctx, `UPDATE accounts SET member_id = @member WHERE id = @account`,
+		pgx.StrictNamedArgs{"member": in.Member, "account": account})
+	if pg.Constraint(err) == "accounts_member_unique" {
+		return errs.Invalidf("input.member", "the member has an account already")
+	}
+	return err
 }
 
 // enrol makes a member with the next number that nobody has.

@@ -87,13 +87,17 @@ func (w *MailWorker) Work(ctx context.Context, job *river.Job[MailArgs]) error {
 	}
 	m := mail.Message{To: to.Email}
 	switch {
-	case job.Args.Mail == acceptedMail && to.Number != nil && to.EndsOn != nil:
+	case job.Args.Mail == acceptedMail && to.Number != nil:
 		m.Subject = "Welcome to " + body
 		m.Text = fmt.Sprintf("You are a member of %s now.", body)
 		if to.StartsOn != nil {
 			m.Text = fmt.Sprintf("Your application is accepted: you are a member of %s from %s on.", body, *to.StartsOn)
 		}
-		m.Text += fmt.Sprintf("\n\nYour membership number is %s. Your membership runs until %s.\n", *to.Number, *to.EndsOn)
+		m.Text += fmt.Sprintf("\n\nYour membership number is %s.", *to.Number)
+		if to.EndsOn != nil { // null of who was on the register before, without a period
+			m.Text += fmt.Sprintf(" Your membership runs until %s.", *to.EndsOn)
+		}
+		m.Text += "\n"
 	case job.Args.Mail == declinedMail && to.Reason != nil:
 		m.Subject = "Your application to " + body
 		m.Text = fmt.Sprintf("%s could not accept your application:\n\n%s\n", body, *to.Reason)

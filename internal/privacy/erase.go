@@ -31,17 +31,31 @@ const erasureColumns = `
 // viewer unless the viewer keeps the register; or, with no member, the viewer. Nothing
 // is erased before the wait is over. Asking again returns the request there is. An
 // unknown member is errs.NotFound to who keeps the register, and to others the same as
-// a known one: errs.Forbidden.
+// a known one: errs.Forbidden. ErrLastAdministrator if nobody could manage accounts any
+// more.
 func (s *Store) Request(ctx context.Context, v viewer.Viewer, member *uuid.UUID) (e *Erasure, err error) {
 	defer errs.Wrap(&err, "privacy.Request")
 	byStaff := member != nil && *member != v.MemberID
 	if byStaff && !v.May(viewer.ManageRegister) {
 		return nil, errs.Forbidden
 	}
-	type row struct{ MemberID, AccountID *uuid.UUID }
+	type row struct {
+		MemberID, AccountID *uuid.UUID
+		LastAdministrator   bool
+	}
 	err = s.own(ctx, func(tx pgx.Tx) error {
 		p, err := pg.One[row](ctx, tx, `
-			SELECT m.id AS member_id, a.id AS account_id
+			SELECT
+				m.id AS member_id,
+				a.id AS account_id,
+				COALESCE(a.suspended_at IS NULL
+					AND EXISTS (SELECT FROM account_roles r WHERE r.account_id = a.id AND r.role = 'ADMINISTRATOR')
+					AND NOT EXISTS (
+						SELECT
+						FROM account_roles r
+						JOIN accounts o ON o.id = r.account_id
+						WHERE r.role = 'ADMINISTRATOR' AND o.id <> a.id AND o.suspended_at IS NULL
+					), false) AS last_administrator
 			FROM accounts a
 			FULL JOIN members m ON m.id = a.member_id
 			WHERE CASE WHEN @staff THEN m.id = @member ELSE a.id = @account END
@@ -50,9 +64,12 @@ func (s *Store) Request(ctx context.Context, v viewer.Viewer, member *uuid.UUID)
 		if err != nil {
 			return err
 		}
-		e, err = s.open(ctx, tx, Person(*p))
+		e, err = s.open(ctx, tx, Person{p.MemberID, p.AccountID})
 		if !errors.Is(err, errs.NotFound) {
 			return err
+		}
+		if p.LastAdministrator {
+			return ErrLastAdministrator
 		}
 		e, err = pg.One[Erasure](ctx, tx, `
 			INSERT INTO erasures AS e (member_id, account_id, by_staff, due_at)
@@ -63,6 +80,9 @@ func (s *Store) Request(ctx context.Context, v viewer.Viewer, member *uuid.UUID)
 			pgx.StrictNamedArgs{"member": p.MemberID, "account": p.AccountID, "staff": byStaff})
 		if c := pg.Constraint(err); c == "erasures_one_of_member" || c == "erasures_one_of_account" {
 			return errs.Conflict // asked for at the same time
+		}
+		if err == nil && s.Asked != nil && p.AccountID != nil {
+			err = s.Asked(ctx, tx, *p.AccountID)
 		}
 		return err
 	})
@@ -187,7 +207,8 @@ func (s *Store) Cancel(ctx context.Context, v viewer.Viewer, id uuid.UUID) (e *E
 }
 
 // Execute erases whom a request is about, in one transaction: everywhere or nowhere.
-// ErrNotDue as long as it waits, ErrEnded if it was done or taken back.
+// ErrNotDue as long as it waits, ErrEnded if it was done or taken back, and
+// ErrLastAdministrator, with which it goes on waiting, if the others have left meanwhile.
 func (s *Store) Execute(ctx context.Context, id uuid.UUID) (err error) {
 	defer errs.Wrap(&err, "privacy.Execute(%s)", id)
 	type row struct {
@@ -216,7 +237,11 @@ func (s *Store) Execute(ctx context.Context, id uuid.UUID) (err error) {
 		case !e.Due:
 			return ErrNotDue
 		}
-		return erase(ctx, tx, id, Person{e.MemberID, e.AccountID})
+		err = erase(ctx, tx, id, Person{e.MemberID, e.AccountID})
+		if pg.Constraint(err) == "accounts_one_administrator" {
+			return ErrLastAdministrator
+		}
+		return err
 	})
 }
 
@@ -318,7 +343,10 @@ func (s *Store) Sweep(ctx context.Context) (err error) {
 	}
 	var failed []error
 	for _, id := range due {
-		if err := s.Execute(ctx, id); err != nil && !errors.Is(err, ErrEnded) {
+		switch err := s.Execute(ctx, id); {
+		case errors.Is(err, ErrLastAdministrator):
+			s.log().WarnContext(ctx, "an erasure waits: nobody else is an administrator", "erasure", id)
+		case err != nil && !errors.Is(err, ErrEnded):
 			failed = append(failed, err)
 		}
 	}

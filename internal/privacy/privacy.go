@@ -3,10 +3,13 @@
 package privacy
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/collegium/collegium/internal/node"
 	"github.com/collegium/collegium/internal/page"
@@ -21,6 +24,19 @@ type Store struct {
 	// complete and an erasure reaches everywhere, whatever policies say. Who may have
 	// them done is decided here.
 	Own pg.Querier
+	// Asked is called with the account of somebody whom a new request is to erase, in the
+	// transaction that writes it; nil: nobody needs to know.
+	Asked func(context.Context, pgx.Tx, uuid.UUID) error
+	// Log is told of requests whose turn it is and that can't be executed yet; nil: the
+	// usual one.
+	Log *slog.Logger
+}
+
+func (s *Store) log() *slog.Logger {
+	if s.Log != nil {
+		return s.Log
+	}
+	return slog.Default()
 }
 
 // Person is who something is about: a member, an account, or somebody who has both.
@@ -176,6 +192,8 @@ var (
 	ErrNotDue = errors.New("the erasure still waits; it can be done when the time is over")
 	// ErrEnded says that an erasure was done or taken back.
 	ErrEnded = errors.New("the erasure was done or taken back already")
+	// ErrLastAdministrator says that nobody could manage accounts any more.
+	ErrLastAdministrator = errors.New("this is the last administrator; make another account one first")
 	// ErrOldText says that there is a newer text than the one that was agreed to.
 	ErrOldText = errors.New("there is a newer text; read it first")
 )

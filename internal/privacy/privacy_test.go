@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -562,6 +563,58 @@ func TestWhoMayErase(t *testing.T) {
 	wantErr("at once", err, nil)
 	if found := everywhere(t, db, "office@example.org"); len(found) > 0 {
 		t.Errorf("staff are still in %q", found)
+	}
+}
+
+// TestTheLastAdministratorStays: a request to erase the only one is refused, and one that
+// is the only one when the wait is over goes on waiting and fails no sweep.
+func TestTheLastAdministratorStays(t *testing.T) {
+	t.Parallel()
+	s, db := open(t)
+	var log bytes.Buffer
+	s.Log = slog.New(slog.NewTextHandler(&log, nil))
+	var told []uuid.UUID
+	s.Asked = func(_ context.Context, _ pgx.Tx, account uuid.UUID) error {
+		told = append(told, account)
+		return nil
+	}
+	wantErr := func(what string, got, want error) {
+		t.Helper()
+		if !errors.Is(got, want) {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	do(t, db, `UPDATE retention_rules SET lasts = '0' WHERE rule = 'ERASURE_WAIT'`)
+	do(t, db, `INSERT INTO account_roles (account_id, role) VALUES ($1, 'ADMINISTRATOR')`, ada.account)
+	_, err := s.Request(t.Context(), ada.viewer(), nil)
+	wantErr("the only one asks", err, privacy.ErrLastAdministrator)
+	do(t, db, `INSERT INTO account_roles (account_id, role) VALUES ($1, 'ADMINISTRATOR')`, grace.account)
+	do(t, db, `UPDATE accounts SET suspended_at = now() WHERE id = $1`, grace.account)
+	_, err = s.Request(t.Context(), ada.viewer(), nil)
+	wantErr("the only one who isn't suspended asks", err, privacy.ErrLastAdministrator)
+	do(t, db, `UPDATE accounts SET suspended_at = NULL`)
+	first, err := s.Request(t.Context(), ada.viewer(), nil)
+	wantErr("one of two asks", err, nil)
+	_, err = s.Request(t.Context(), ada.viewer(), nil)
+	wantErr("again", err, nil)
+	if diff := cmp.Diff([]uuid.UUID{ada.account}, told); diff != "" {
+		t.Errorf("who is told, once (-want +got)\n%s", diff)
+	}
+	do(t, db, `DELETE FROM account_roles WHERE account_id = $1 AND role = 'ADMINISTRATOR'`, grace.account)
+	_, err = s.ExecuteNow(t.Context(), first.ID)
+	wantErr("the other has left", err, privacy.ErrLastAdministrator)
+	wantErr("the sweep", s.Sweep(t.Context()), nil)
+	if !strings.Contains(log.String(), first.ID.String()) {
+		t.Errorf("the log says %q", log.String())
+	}
+	waits, err := s.Open(t.Context(), ada.viewer())
+	if err != nil || waits.Status() != privacy.Waiting {
+		t.Errorf("the request: %+v, %v", waits, err)
+	}
+	do(t, db, `INSERT INTO account_roles (account_id, role) VALUES ($1, 'ADMINISTRATOR')`, grace.account)
+	wantErr("the next sweep", s.Sweep(t.Context()), nil)
+	if _, err := s.Certificate(t.Context(), first.ID); err != nil {
+		t.Errorf("when there is another one: %v", err)
 	}
 }
 

@@ -82,7 +82,7 @@ var Tables = []Table{
 			UNION ALL
 			-- Tried by who is signed in.
 			SELECT sha256(convert_to(p.prefix || @account::uuid, 'UTF8'))
-			FROM unnest(ARRAY['address:own:', 'network:own:']) AS p (prefix))`,
+			FROM unnest(ARRAY['address:own:', 'network:own:', 'address:code:', 'network:code:']) AS p (prefix))`,
 		Hidden: []string{"key"}, Fate: erased,
 	},
 	{
