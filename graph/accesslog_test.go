@@ -251,7 +251,7 @@ func TestAccessLogOfTheRegister(t *testing.T) {
 		"the application":    {office, fmt.Sprintf(`{ node(id: %q) { ... on MembershipApplication { email } } }`, node.ID("MembershipApplication", application)), []entry{{"MEMBERSHIP_OFFICER", "", "APPLICATION"}}},
 		"applications":       {office, `{ applications { nodes { displayName record { number } } } }`, []entry{{"MEMBERSHIP_OFFICER", "", "ENTRY APPLICATION"}}},
 		"the account":        {admin, fmt.Sprintf(`{ node(id: %q) { ... on Account { email } } }`, node.ID("Account", account)), []entry{{"ADMINISTRATOR", "", "ACCOUNT"}}},
-		"accounts":           {admin, `{ accounts(search: "gen-1-0") { email } }`, []entry{{"ADMINISTRATOR", "", "ACCOUNT"}}},
+		"accounts":           {admin, `{ accounts(search: "gen-1-0") { nodes { email } } }`, []entry{{"ADMINISTRATOR", "", "ACCOUNT"}}},
 		"erasures that wait": {office, `{ erasures { nodes { dueAt } } }`, []entry{{"MEMBERSHIP_OFFICER", "", "ERASURE"}}},
 		"an erasure of whom": {office, `{ erasures { nodes { record { number } account { email } } } }`, []entry{{"MEMBERSHIP_OFFICER", "", "ENTRY ERASURE"}}},
 		"an erasure asked for again": {

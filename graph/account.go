@@ -260,7 +260,20 @@ func userErrors(err error) ([]*union.UserError, error) {
 		{privacy.ErrOldText, "OLD_TEXT"},
 	} {
 		if errors.Is(err, known.err) {
-			return []*union.UserError{{Code: known.code, Message: known.err.Error()}}, nil
+			wrong := &union.UserError{Code: known.code, Message: known.err.Error()}
+			switch known.err {
+			case errs.Conflict:
+				wrong.Message = "it has changed at the same time; read it again"
+			case errs.NotFound:
+				wrong.Message = "there is no such thing, or none that you may know of"
+			}
+			if said := (*errs.Said)(nil); errors.As(err, &said) {
+				wrong.Message = said.Message
+				if said.Path != "" {
+					wrong.Field = strings.Split(said.Path, ".")
+				}
+			}
+			return []*union.UserError{wrong}, nil
 		}
 	}
 	return []*union.UserError{}, err

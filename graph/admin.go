@@ -21,6 +21,9 @@ func onAccount(opaque string, do func(uuid.UUID) (*identity.Account, error)) (*g
 	if err == nil {
 		account, err = do(id)
 	}
+	if errors.Is(err, errs.NotFound) {
+		err = errs.Sayf(errs.NotFound, "input.account", "there is no account with this ID")
+	}
 	wrong, err := userErrors(err)
 	return &gen.AccountPayload{Account: account, UserErrors: wrong}, err
 }

@@ -5,9 +5,15 @@ import (
 
 	"github.com/collegium/collegium/graph/gen"
 	"github.com/collegium/collegium/internal/identity"
+	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/viewer"
 	"github.com/google/uuid"
 )
+
+// TotalCount is the batch resolver for the totalCount field.
+func (r *accountConnectionResolver) TotalCount(ctx context.Context, objs []*identity.Accounts) ([]int, error) {
+	return r.accounts.AccountTotals(ctx, viewer.From(ctx), objs)
+}
 
 // GrantRole is the resolver for the grantRole field.
 func (r *mutationResolver) GrantRole(ctx context.Context, input gen.RoleInput) (*gen.AccountPayload, error) {
@@ -51,6 +57,13 @@ func (r *mutationResolver) DisableTotp(ctx context.Context, input gen.PasswordIn
 }
 
 // Accounts is the resolver for the accounts field.
-func (r *queryResolver) Accounts(ctx context.Context, search string, first int) ([]*identity.Account, error) {
-	return r.accounts.Accounts(ctx, viewer.From(ctx), search, first)
+func (r *queryResolver) Accounts(ctx context.Context, search string, first *int, after *string, last *int, before *string) (*identity.Accounts, error) {
+	return r.accounts.Accounts(ctx, viewer.From(ctx), search, page.Args{First: first, After: after, Last: last, Before: before})
 }
+
+// AccountConnection returns gen.AccountConnectionResolver implementation.
+func (r *Resolver) AccountConnection() gen.AccountConnectionResolver {
+	return &accountConnectionResolver{r}
+}
+
+type accountConnectionResolver struct{ *Resolver }

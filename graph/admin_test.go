@@ -22,8 +22,8 @@ import (
 // accountOf returns the ID in the graph of a demo account.
 func accountOf(t *testing.T, h *graph.Handler, role string) string {
 	t.Helper()
-	a := asked(t, h, administrator, `{ accounts(search: "`+strings.ToUpper(role)+`@example.org") { id } }`)
-	id, _ := at(a.Data, "accounts", 0, "id").(string)
+	a := asked(t, h, administrator, `{ accounts(search: "`+strings.ToUpper(role)+`@example.org") { nodes { id } } }`)
+	id, _ := at(a.Data, "accounts", "nodes", 0, "id").(string)
 	if id == "" {
 		t.Fatalf("no account of %s: %+v", role, a)
 	}
@@ -151,13 +151,13 @@ func TestWhoSeesAccounts(t *testing.T) {
 	if at(a.Data, "nodes", 0, "email") != "member@example.org" || at(a.Data, "nodes", 1) != nil {
 		t.Errorf("a member sees %+v", a)
 	}
-	if a := decode(t, h.Execute(ctx, params(`{ accounts { email } }`, nil)).Body); a.Data["accounts"] != nil || a.Errors[0].Extensions["code"] != "FORBIDDEN" {
+	if a := decode(t, h.Execute(ctx, params(`{ accounts { nodes { email } } }`, nil)).Body); a.Data["accounts"] != nil || a.Errors[0].Extensions["code"] != "FORBIDDEN" {
 		t.Errorf("a member lists %+v", a)
 	}
-	if a := asked(t, h, administrator, `{ accounts(search: "%") { email } }`); len(list(a.Data, "accounts")) != 0 {
+	if a := asked(t, h, administrator, `{ accounts(search: "%") { nodes { email } } }`); len(list(a.Data, "accounts", "nodes")) != 0 {
 		t.Errorf("a per cent sign finds %+v", a)
 	}
-	if a := asked(t, h, administrator, `{ accounts(first: 101) { email } }`); len(a.Errors) != 1 || a.Errors[0].Extensions["code"] != "BAD_USER_INPUT" {
+	if a := asked(t, h, administrator, `{ accounts(first: 101) { nodes { email } } }`); len(a.Errors) != 1 || a.Errors[0].Extensions["code"] != "BAD_USER_INPUT" {
 		t.Errorf("101 accounts: %+v", a)
 	}
 }

@@ -23,7 +23,7 @@ func checkVariables(schema *ast.Schema, op *ast.OperationDefinition, variables m
 		v, sent := variables[def.Variable]
 		if !sent {
 			if def.Type.NonNull && def.DefaultValue == nil {
-				return coded(BadUserInput, "the variable $%s is missing; it must be a %s", def.Variable, def.Type)
+				return coded(BadUserInput, "the variable $%s is missing; it must be of type %s", def.Variable, def.Type)
 			}
 			continue
 		}
@@ -52,7 +52,7 @@ func asSent(schema *ast.Schema, op *ast.OperationDefinition, variables map[strin
 func checkValue(schema *ast.Schema, t *ast.Type, v any, at string) error {
 	if v == nil {
 		if t.NonNull {
-			return fmt.Errorf("%s is null; it must be a %s", at, t)
+			return fmt.Errorf("%s is null; it must be of type %s", at, t)
 		}
 		return nil
 	}
@@ -101,7 +101,7 @@ func checkInput(schema *ast.Schema, def *ast.Definition, v any, at string) error
 		value, sent := fields[f.Name]
 		if !sent {
 			if f.Type.NonNull && f.DefaultValue == nil {
-				return fmt.Errorf("%s.%s is missing; it must be a %s", at, f.Name, f.Type)
+				return fmt.Errorf("%s.%s is missing; it must be of type %s", at, f.Name, f.Type)
 			}
 			continue
 		}

@@ -201,10 +201,14 @@ type found struct {
 
 func (h *Handler) find(ctx context.Context, p server.Params) *found {
 	accept := h.documents.accept
-	if trustedOnly(ctx) {
-		accept = AcceptTrusted
+	if !trustedOnly(ctx) || accept == AcceptTrusted {
+		doc, no := h.documents.find(p, accept)
+		return &found{doc, no}
 	}
-	doc, no := h.documents.find(p, accept)
+	doc, no := h.documents.find(p, AcceptTrusted)
+	if no != nil && no.outcome == server.Forbidden {
+		no = notTrustedByKey()
+	}
 	return &found{doc, no}
 }
 

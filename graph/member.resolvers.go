@@ -112,11 +112,7 @@ func (r *mutationResolver) RemovePhoto(ctx context.Context) (*gen.ProfilePayload
 
 // LockFieldAudience is the resolver for the lockFieldAudience field.
 func (r *mutationResolver) LockFieldAudience(ctx context.Context, input gen.LockFieldAudienceInput) (*gen.ProfilePayload, error) {
-	id, err := parseMember(input.Member)
-	if err != nil {
-		return profile(nil, err)
-	}
-	return profile(r.db.members.Lock(ctx, viewer.From(ctx), id, input.Field, input.Audience, input.Reason))
+	return r.lockAudience(ctx, input)
 }
 
 // Member is the resolver for the member field.

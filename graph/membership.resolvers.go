@@ -6,6 +6,7 @@ import (
 
 	"github.com/collegium/collegium/graph/gen"
 	"github.com/collegium/collegium/graph/union"
+	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/membership"
 	"github.com/collegium/collegium/internal/node"
@@ -69,6 +70,13 @@ func (r *memberRecordResolver) SectionMemberships(ctx context.Context, objs []*m
 func (r *memberRecordResolver) Member(ctx context.Context, objs []*membership.Record) ([]*member.Member, error) {
 	return edge(objs, recordID, func(ids []uuid.UUID) (map[uuid.UUID]*member.Member, error) {
 		return r.db.members.ByID(ctx, viewer.From(ctx), ids)
+	})
+}
+
+// Account is the batch resolver for the account field.
+func (r *memberRecordResolver) Account(ctx context.Context, objs []*membership.Record) ([]*identity.Account, error) {
+	return edge(objs, recordID, func(ids []uuid.UUID) (map[uuid.UUID]*identity.Account, error) {
+		return r.accounts.AccountsOf(ctx, viewer.From(ctx), ids)
 	})
 }
 
@@ -180,6 +188,13 @@ func (r *mutationResolver) ReinstateMembership(ctx context.Context, input gen.Re
 func (r *mutationResolver) EndMembership(ctx context.Context, input gen.EndMembershipInput) (*gen.RecordPayload, error) {
 	return r.keep(ctx, input.Member, writing(ctx, "endMembership", input.IdempotencyKey, input), func(s *membership.Store, v viewer.Viewer, m uuid.UUID) (uuid.UUID, error) {
 		return s.End(ctx, v, membership.Ending{Member: &m, How: input.Reason, Note: input.Note, On: input.On})
+	})
+}
+
+// CorrectMember is the resolver for the correctMember field.
+func (r *mutationResolver) CorrectMember(ctx context.Context, input gen.CorrectMemberInput) (*gen.RecordPayload, error) {
+	return r.keep(ctx, input.Member, once.Write{}, func(_ *membership.Store, v viewer.Viewer, m uuid.UUID) (uuid.UUID, error) {
+		return m, r.db.members.Correct(ctx, v, member.Correction{Member: m, DisplayName: input.DisplayName, SortName: input.SortName, Region: input.Region})
 	})
 }
 

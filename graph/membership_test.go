@@ -83,7 +83,7 @@ func TestBecomingAMember(t *testing.T) {
 	if n, err := pg.Scalar[int](t.Context(), db, `SELECT count(*) FROM river.river_job WHERE kind = 'membership_mail'`); err != nil || n != 1 {
 		t.Errorf("%d mails, want 1 (%v)", n, err)
 	}
-	want("decline what is accepted", do(officer, `mutation { declineApplication(input: {application: "`+id+`", reason: "No."}) { userErrors { code field } } }`), "declineApplication", "CONFLICT <nil>")
+	want("decline what is accepted", do(officer, `mutation { declineApplication(input: {application: "`+id+`", reason: "No."}) { userErrors { code field } } }`), "declineApplication", "CONFLICT [input application]")
 
 	ada := as("ada")
 	you := do(ada, `{ viewer { can membershipApplication { applicationStatus } record { id number sectionMemberships { startsOn } membership { status } } } specialistSection(slug: "housing") { id } }`)

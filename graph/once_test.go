@@ -47,6 +47,7 @@ var harmlessTwice = map[string]string{
 	"setTherapistListing":         "the same",
 	"setPhoto":                    "the same picture again",
 	"removePhoto":                 "it is gone",
+	"correctMember":               "sets what it says",
 	"removePhotoOfMember":         "it is gone",
 	"withdrawApplication":         "it is withdrawn",
 	"stateRegistration":           "keeps what it says; the same number stays verified",

@@ -59,6 +59,12 @@ func notTrusted() *refused {
 		"this server answers trusted documents only, and this is none; add it with the manifest of its client")
 }
 
+// notTrustedByKey is notTrusted where only the key asks for it.
+func notTrustedByKey() *refused {
+	return refuse(server.Forbidden, Forbidden,
+		"this key is for trusted documents only, and this is none; add it with the manifest of its client, or ask with another key")
+}
+
 func otherText() *refused {
 	return refuse(server.Invalid, BadUserInput,
 		"the hash isn't that of the query sent with it; send the SHA-256 of exactly this text, in UTF-8")

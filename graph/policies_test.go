@@ -77,7 +77,6 @@ func TestPoliciesNameKnownPermissions(t *testing.T) {
 // that know who asks, and views that write are those for writing.
 func TestRightsOfTheGraph(t *testing.T) {
 	t.Parallel()
-	const audiences = "bio_audience grade_audience headline_audience joined_on_audience listing_audience pronouns_audience region_audience sections_audience"
 	got, err := pg.Scalars[string](t.Context(), demoDB(t), `
 		SELECT concat_ws(' ', c.relname, p.privilege, CASE WHEN p.privilege = 'SELECT' AND c.relkind = 'v' THEN '' ELSE string_agg(a.attname, ' ' ORDER BY a.attname) END)
 		FROM pg_class c
@@ -104,10 +103,11 @@ func TestRightsOfTheGraph(t *testing.T) {
 		"members SELECT id key",
 		"members UPDATE updated_at",
 		"members_office SELECT ",
-		"members_office UPDATE " + audiences + " updated_at",
+		"members_office UPDATE bio_audience display_name grade_audience headline_audience joined_on_audience listing_audience " +
+			"pronouns_audience region_audience region_id sections_audience sort_name updated_at",
 		"members_own SELECT ",
 		"members_own UPDATE bio bio_audience grade_audience headline headline_audience joined_on_audience listing_audience pronouns " +
-			"pronouns_audience region_audience sections_audience updated_at",
+			"pronouns_audience region_audience region_id sections_audience updated_at",
 		"members_registered SELECT ",
 	}
 	for _, view := range []string{"members_public", "members_shown"} {

@@ -57,6 +57,7 @@ type MutationResolver interface {
 	SuspendMembership(ctx context.Context, input SuspendMembershipInput) (*RecordPayload, error)
 	ReinstateMembership(ctx context.Context, input ReinstateMembershipInput) (*RecordPayload, error)
 	EndMembership(ctx context.Context, input EndMembershipInput) (*RecordPayload, error)
+	CorrectMember(ctx context.Context, input CorrectMemberInput) (*RecordPayload, error)
 	RemovePhotoOfMember(ctx context.Context, input RemovePhotoOfMemberInput) (*RecordPayload, error)
 	StateRegistration(ctx context.Context, input StateRegistrationInput) (*RecordPayload, error)
 	VerifyRegistration(ctx context.Context, input VerifyRegistrationInput) (*RecordPayload, error)
@@ -264,6 +265,20 @@ func field_Mutation_confirmTotp_args(ctx context.Context, ec *executionContext, 
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (ConfirmTotpInput, error) {
 			return unmarshalNConfirmTotpInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐConfirmTotpInput(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func field_Mutation_correctMember_args(ctx context.Context, ec *executionContext, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (CorrectMemberInput, error) {
+			return unmarshalNCorrectMemberInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐCorrectMemberInput(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2983,6 +2998,68 @@ func fieldContext_Mutation_endMembership(ctx context.Context, ec *executionConte
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = field_Mutation_endMembership_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func _Mutation_correctMember(ctx context.Context, ec *executionContext, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_Mutation_correctMember(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CorrectMember(ctx, fc.Args["input"].(CorrectMemberInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				permission, err := unmarshalNPermission2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋviewerᚐPermission(ctx, ec, "MANAGE_REGISTER")
+				if err != nil {
+					var zeroVal *RecordPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Requires == nil {
+					var zeroVal *RecordPayload
+					return zeroVal, errors.New("directive requires is not implemented")
+				}
+				return ec.Directives.Requires(ctx, nil, directive0, permission)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *RecordPayload) graphql.Marshaler {
+			return marshalNRecordPayload2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐRecordPayload(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_Mutation_correctMember(ctx context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_RecordPayload(ctx, ec, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = field_Mutation_correctMember_args(ctx, ec, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -6272,6 +6349,13 @@ func _Mutation(ctx context.Context, ec *executionContext, sel ast.SelectionSet) 
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "correctMember":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return _Mutation_correctMember(ctx, ec, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "removePhotoOfMember":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return _Mutation_removePhotoOfMember(ctx, ec, field)
@@ -7058,6 +7142,23 @@ func _Viewer(ctx context.Context, ec *executionContext, sel ast.SelectionSet, ob
 
 // region    ***************************** type.gotpl *****************************
 
+func marshalNAccount2ᚕᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋidentityᚐAccountᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*identity.Account) graphql.Marshaler {
+	ctx = graphql.WithBatchParents(ctx, "Account", v, nil)
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNAccount2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋidentityᚐAccount(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func marshalNAccount2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋidentityᚐAccount(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *identity.Account) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
@@ -7304,26 +7405,6 @@ func marshalNViewer2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋunionᚐVi
 		return graphql.Null
 	}
 	return _Viewer(ctx, ec, sel, v)
-}
-
-func marshalOAccount2ᚕᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋidentityᚐAccountᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*identity.Account) graphql.Marshaler {
-	if v == nil {
-		return graphql.Null
-	}
-	ctx = graphql.WithBatchParents(ctx, "Account", v, nil)
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
-		fc := graphql.GetFieldContext(ctx)
-		fc.Result = &v[i]
-		return marshalNAccount2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋidentityᚐAccount(ctx, ec, sel, v[i])
-	})
-
-	for _, e := range ret {
-		if e == graphql.Null {
-			return graphql.Null
-		}
-	}
-
-	return ret
 }
 
 func marshalOAccount2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋidentityᚐAccount(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *identity.Account) graphql.Marshaler {

@@ -39,7 +39,7 @@ type QueryResolver interface {
 	Nodes(ctx context.Context, ids []string) ([]union.Node, error)
 	RateLimit(ctx context.Context) (*union.RateLimit, error)
 	Viewer(ctx context.Context) (*union.Viewer, error)
-	Accounts(ctx context.Context, search string, first int) ([]*identity.Account, error)
+	Accounts(ctx context.Context, search string, first *int, after *string, last *int, before *string) (*identity.Accounts, error)
 	CaseStudy(ctx context.Context, slug string) (*career.CaseStudy, error)
 	CaseStudies(ctx context.Context, filter *career.Filter, first *int, after *string, last *int, before *string) (*career.Connection, error)
 	CareerLevels(ctx context.Context) ([]*career.CareerLevel, error)
@@ -105,13 +105,37 @@ func field_Query_accounts_args(ctx context.Context, ec *executionContext, rawArg
 	}
 	args["search"] = arg0
 	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
-		func(ctx context.Context, v any) (int, error) {
-			return unmarshalNInt2int(ctx, ec, v)
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
 		})
 	if err != nil {
 		return nil, err
 	}
 	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return unmarshalOString2ᚖstring(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "last",
+		func(ctx context.Context, v any) (*int, error) {
+			return unmarshalOInt2ᚖint(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["last"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
+		func(ctx context.Context, v any) (*string, error) {
+			return unmarshalOString2ᚖstring(ctx, ec, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["before"] = arg4
 	return args, nil
 }
 
@@ -1045,7 +1069,7 @@ func _Query_accounts(ctx context.Context, ec *executionContext, field graphql.Co
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Accounts(ctx, fc.Args["search"].(string), fc.Args["first"].(int))
+			return ec.Resolvers.Query().Accounts(ctx, fc.Args["search"].(string), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -1053,11 +1077,11 @@ func _Query_accounts(ctx context.Context, ec *executionContext, field graphql.Co
 			directive1 := func(ctx context.Context) (any, error) {
 				permission, err := unmarshalNPermission2githubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋviewerᚐPermission(ctx, ec, "MANAGE_ACCOUNTS")
 				if err != nil {
-					var zeroVal []*identity.Account
+					var zeroVal *identity.Accounts
 					return zeroVal, err
 				}
 				if ec.Directives.Requires == nil {
-					var zeroVal []*identity.Account
+					var zeroVal *identity.Accounts
 					return zeroVal, errors.New("directive requires is not implemented")
 				}
 				return ec.Directives.Requires(ctx, nil, directive0, permission)
@@ -1066,8 +1090,8 @@ func _Query_accounts(ctx context.Context, ec *executionContext, field graphql.Co
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v []*identity.Account) graphql.Marshaler {
-			return marshalOAccount2ᚕᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋidentityᚐAccountᚄ(ctx, ec, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *identity.Accounts) graphql.Marshaler {
+			return marshalOAccountConnection2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋidentityᚐAccounts(ctx, ec, selections, v)
 		},
 		true,
 		false,
@@ -1080,7 +1104,7 @@ func fieldContext_Query_accounts(ctx context.Context, ec *executionContext, fiel
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return childFields_Account(ctx, ec, field)
+			return childFields_AccountConnection(ctx, ec, field)
 		},
 	}
 	defer func() {

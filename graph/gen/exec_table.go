@@ -41,6 +41,8 @@ func NewExecTable(cfg Config) *exec.Table {
 	tAccessLogEdge := table.Object("AccessLogEdge")
 	tAccessLogEntry := table.Object("AccessLogEntry")
 	tAccount := table.Object("Account", "Node")
+	tAccountConnection := table.Object("AccountConnection")
+	tAccountEdge := table.Object("AccountEdge")
 	tAccountPayload := table.Object("AccountPayload")
 	tAction := table.Object("Action", "MenuTarget")
 	tAddMembershipRulePayload := table.Object("AddMembershipRulePayload")
@@ -178,16 +180,23 @@ func NewExecTable(cfg Config) *exec.Table {
 	s10 := exec.List(s9, true, false)
 	s11 := exec.Pointer[identity.Passkey](tPasskey, true)
 	s12 := exec.List(s11, true, false)
-	s13 := exec.Pointer[identity.Account](tAccount, false)
-	s14 := exec.Pointer[union.UserError](tUserError, true)
-	s15 := exec.List(s14, true, false)
-	s16 := exec.Pointer[membership.Rule](tMembershipRule, false)
-	s17 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, true)
-	s18 := exec.Scalar(true, false, func(dst []byte, v identity.Scope) []byte {
+	s13 := exec.Pointer[page.Edge[*identity.Account]](tAccountEdge, true)
+	s14 := exec.Values(s13, true)
+	s15 := exec.Pointer[identity.Account](tAccount, true)
+	s16 := exec.List(s15, true, false)
+	s17 := exec.Scalar(true, false, func(dst []byte, v int) []byte {
+		return scalar.AppendInt(dst, v)
+	})
+	s18 := exec.Pointer[identity.Account](tAccount, false)
+	s19 := exec.Pointer[union.UserError](tUserError, true)
+	s20 := exec.List(s19, true, false)
+	s21 := exec.Pointer[membership.Rule](tMembershipRule, false)
+	s22 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, true)
+	s23 := exec.Scalar(true, false, func(dst []byte, v identity.Scope) []byte {
 		return exec.AppendString(dst, string(v))
 	})
-	s19 := exec.List(s18, true, false)
-	s20 := exec.Interface("Unit", false, func(v unit.Unit) (*exec.Type, any) {
+	s24 := exec.List(s23, true, false)
+	s25 := exec.Interface("Unit", false, func(v unit.Unit) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *unit.Section:
 			if v == nil {
@@ -202,118 +211,115 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s21 := exec.Pointer[membership.Application](tMembershipApplication, false)
-	s22 := exec.Pointer[page.Edge[*audit.Entry]](tAuditEdge, true)
-	s23 := exec.Values(s22, true)
-	s24 := exec.Pointer[audit.Entry](tAuditEntry, true)
-	s25 := exec.List(s24, true, false)
-	s26 := exec.Scalar(true, false, func(dst []byte, v string) []byte {
+	s26 := exec.Pointer[membership.Application](tMembershipApplication, false)
+	s27 := exec.Pointer[page.Edge[*audit.Entry]](tAuditEdge, true)
+	s28 := exec.Values(s27, true)
+	s29 := exec.Pointer[audit.Entry](tAuditEntry, true)
+	s30 := exec.List(s29, true, false)
+	s31 := exec.Scalar(true, false, func(dst []byte, v string) []byte {
 		return exec.AppendString(dst, v)
 	})
-	s27 := exec.List(s26, true, true)
-	s28 := exec.Pointer[career.CaseStudy](tCaseStudy, true)
-	s29 := exec.List(s28, true, false)
-	s30 := exec.Pointer[career.CareerLevel](tCareerLevel, false)
-	s31 := exec.Pointer[content.Document](tDocument, false)
-	s32 := exec.Pointer[member.Member](tMember, false)
-	s33 := exec.Pointer[unit.Section](tSpecialistSection, false)
-	s34 := exec.Pointer[unit.Region](tRegion, false)
-	s35 := exec.Pointer[career.CaseStudy](tCaseStudy, false)
-	s36 := exec.Pointer[page.Edge[*career.CaseStudy]](tCaseStudyEdge, true)
-	s37 := exec.Values(s36, true)
-	s38 := exec.Scalar(true, false, func(dst []byte, v int) []byte {
-		return scalar.AppendInt(dst, v)
-	})
-	s39 := exec.Pointer[unit.Post](tPost, true)
-	s40 := exec.List(s39, true, false)
-	s41 := exec.Pointer[unit.Election](tElection, true)
-	s42 := exec.List(s41, true, false)
-	s43 := exec.List(s26, false, true)
-	s44 := exec.Pointer[union.Viewer](tViewer, false)
-	s45 := exec.Pointer[privacy.Decision](tConsentDecision, true)
+	s32 := exec.List(s31, true, true)
+	s33 := exec.Pointer[career.CaseStudy](tCaseStudy, true)
+	s34 := exec.List(s33, true, false)
+	s35 := exec.Pointer[career.CareerLevel](tCareerLevel, false)
+	s36 := exec.Pointer[content.Document](tDocument, false)
+	s37 := exec.Pointer[member.Member](tMember, false)
+	s38 := exec.Pointer[unit.Section](tSpecialistSection, false)
+	s39 := exec.Pointer[unit.Region](tRegion, false)
+	s40 := exec.Pointer[career.CaseStudy](tCaseStudy, false)
+	s41 := exec.Pointer[page.Edge[*career.CaseStudy]](tCaseStudyEdge, true)
+	s42 := exec.Values(s41, true)
+	s43 := exec.Pointer[unit.Post](tPost, true)
+	s44 := exec.List(s43, true, false)
+	s45 := exec.Pointer[unit.Election](tElection, true)
 	s46 := exec.List(s45, true, false)
-	s47 := exec.Pointer[privacy.Consent](tConsent, false)
-	s48 := exec.Pointer[identity.Key](tApplicationKey, false)
-	s49 := exec.Pointer[viewer.AccessTo](tViewerAccess, true)
-	s50 := exec.Pointer[content.Document](tDocument, true)
-	s51 := exec.List(s50, true, false)
-	s52 := exec.Pointer[page.Edge[*content.Document]](tDocumentEdge, true)
-	s53 := exec.Values(s52, true)
-	s54 := exec.Pointer[membership.Record](tMemberRecord, false)
-	s55 := exec.Pointer[privacy.Part](tErasurePart, true)
-	s56 := exec.List(s55, true, false)
-	s57 := exec.Pointer[page.Edge[*privacy.Erasure]](tErasureEdge, true)
-	s58 := exec.Values(s57, true)
-	s59 := exec.Pointer[privacy.Erasure](tErasure, true)
+	s47 := exec.List(s31, false, true)
+	s48 := exec.Pointer[union.Viewer](tViewer, false)
+	s49 := exec.Pointer[privacy.Decision](tConsentDecision, true)
+	s50 := exec.List(s49, true, false)
+	s51 := exec.Pointer[privacy.Consent](tConsent, false)
+	s52 := exec.Pointer[identity.Key](tApplicationKey, false)
+	s53 := exec.Pointer[viewer.AccessTo](tViewerAccess, true)
+	s54 := exec.Pointer[content.Document](tDocument, true)
+	s55 := exec.List(s54, true, false)
+	s56 := exec.Pointer[page.Edge[*content.Document]](tDocumentEdge, true)
+	s57 := exec.Values(s56, true)
+	s58 := exec.Pointer[membership.Record](tMemberRecord, false)
+	s59 := exec.Pointer[privacy.Part](tErasurePart, true)
 	s60 := exec.List(s59, true, false)
-	s61 := exec.Pointer[privacy.Erasure](tErasure, false)
-	s62 := exec.Pointer[content.FaqItem](tFaqItem, true)
-	s63 := exec.List(s62, true, false)
-	s64 := exec.Pointer[content.Link](tLink, true)
-	s65 := exec.List(s64, true, false)
-	s66 := exec.Pointer[unit.Section](tSpecialistSection, true)
-	s67 := exec.List(s66, false, false)
-	s68 := exec.Pointer[unit.Term](tTerm, true)
+	s61 := exec.Pointer[page.Edge[*privacy.Erasure]](tErasureEdge, true)
+	s62 := exec.Values(s61, true)
+	s63 := exec.Pointer[privacy.Erasure](tErasure, true)
+	s64 := exec.List(s63, true, false)
+	s65 := exec.Pointer[privacy.Erasure](tErasure, false)
+	s66 := exec.Pointer[content.FaqItem](tFaqItem, true)
+	s67 := exec.List(s66, true, false)
+	s68 := exec.Pointer[content.Link](tLink, true)
 	s69 := exec.List(s68, true, false)
-	s70 := exec.Pointer[member.Contact](tContact, false)
-	s71 := exec.Pointer[member.Practice](tPractice, false)
-	s72 := exec.Pointer[member.Photo](tPhoto, false)
-	s73 := exec.Pointer[member.Visibility](tFieldVisibility, true)
-	s74 := exec.List(s73, false, false)
+	s70 := exec.Pointer[unit.Section](tSpecialistSection, true)
+	s71 := exec.List(s70, false, false)
+	s72 := exec.Pointer[unit.Term](tTerm, true)
+	s73 := exec.List(s72, true, false)
+	s74 := exec.Pointer[member.Contact](tContact, false)
+	s75 := exec.Pointer[member.Practice](tPractice, false)
+	s76 := exec.Pointer[member.Photo](tPhoto, false)
+	s77 := exec.Pointer[member.Visibility](tFieldVisibility, true)
+	s78 := exec.List(s77, false, false)
 	args_field_Member_accessLog_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Member_accessLog_args(ctx, ec, raw)
 	}
-	s76 := exec.Pointer[member.AccessLogConnection](tAccessLogConnection, false)
-	s77 := exec.Pointer[membership.Membership](tMembership, false)
-	s78 := exec.Pointer[privacy.Consent](tConsent, true)
-	s79 := exec.List(s78, false, false)
-	s80 := exec.Pointer[therapist.Listing](tTherapistListing, false)
-	s81 := exec.Pointer[page.Edge[*member.Member]](tMemberEdge, true)
-	s82 := exec.Values(s81, true)
-	s83 := exec.Pointer[member.Member](tMember, true)
-	s84 := exec.List(s83, true, false)
-	s85 := exec.FloatPointer(false)
-	s86 := exec.Pointer[membership.Registration](tRegistration, false)
-	s87 := exec.Pointer[membership.Insurance](tInsurance, false)
-	s88 := exec.Pointer[membership.SectionMembership](tSectionMembership, true)
-	s89 := exec.List(s88, true, false)
-	s90 := exec.Pointer[page.Edge[*membership.Record]](tMemberRecordEdge, true)
-	s91 := exec.Values(s90, true)
-	s92 := exec.Pointer[membership.Record](tMemberRecord, true)
+	s80 := exec.Pointer[member.AccessLogConnection](tAccessLogConnection, false)
+	s81 := exec.Pointer[membership.Membership](tMembership, false)
+	s82 := exec.Pointer[privacy.Consent](tConsent, true)
+	s83 := exec.List(s82, false, false)
+	s84 := exec.Pointer[therapist.Listing](tTherapistListing, false)
+	s85 := exec.Pointer[page.Edge[*member.Member]](tMemberEdge, true)
+	s86 := exec.Values(s85, true)
+	s87 := exec.Pointer[member.Member](tMember, true)
+	s88 := exec.List(s87, true, false)
+	s89 := exec.FloatPointer(false)
+	s90 := exec.Pointer[membership.Registration](tRegistration, false)
+	s91 := exec.Pointer[membership.Insurance](tInsurance, false)
+	s92 := exec.Pointer[membership.SectionMembership](tSectionMembership, true)
 	s93 := exec.List(s92, true, false)
+	s94 := exec.Pointer[page.Edge[*membership.Record]](tMemberRecordEdge, true)
+	s95 := exec.Values(s94, true)
+	s96 := exec.Pointer[membership.Record](tMemberRecord, true)
+	s97 := exec.List(s96, true, false)
 	args_field_MemberStatistics_by_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_MemberStatistics_by_args(ctx, ec, raw)
 	}
-	s95 := exec.Pointer[statistics.Table](tStatisticsTable, true)
+	s99 := exec.Pointer[statistics.Table](tStatisticsTable, true)
 	args_field_MemberStatistics_months_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_MemberStatistics_months_args(ctx, ec, raw)
 	}
-	s97 := exec.Pointer[statistics.Months](tStatisticsMonths, true)
+	s101 := exec.Pointer[statistics.Months](tStatisticsMonths, true)
 	args_field_MemberStatistics_renewalsDue_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_MemberStatistics_renewalsDue_args(ctx, ec, raw)
 	}
 	args_field_Membership_statusAsOf_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Membership_statusAsOf_args(ctx, ec, raw)
 	}
-	s100 := exec.Scalar(false, false, func(dst []byte, v *membership.Status) []byte {
+	s104 := exec.Scalar(false, false, func(dst []byte, v *membership.Status) []byte {
 		if v == nil {
 			return dst
 		}
 		return exec.AppendString(dst, string(*v))
 	})
-	s101 := exec.Pointer[membership.Event](tMembershipEvent, true)
-	s102 := exec.List(s101, true, false)
-	s103 := exec.Pointer[page.Edge[*membership.Application]](tMembershipApplicationEdge, true)
-	s104 := exec.Values(s103, true)
-	s105 := exec.Pointer[membership.Application](tMembershipApplication, true)
+	s105 := exec.Pointer[membership.Event](tMembershipEvent, true)
 	s106 := exec.List(s105, true, false)
-	s107 := exec.Pointer[nav.Item](tMenuItem, true)
-	s108 := exec.List(s107, true, false)
+	s107 := exec.Pointer[page.Edge[*membership.Application]](tMembershipApplicationEdge, true)
+	s108 := exec.Values(s107, true)
+	s109 := exec.Pointer[membership.Application](tMembershipApplication, true)
+	s110 := exec.List(s109, true, false)
+	s111 := exec.Pointer[nav.Item](tMenuItem, true)
+	s112 := exec.List(s111, true, false)
 	args_field_Menu_items_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Menu_items_args(ctx, ec, raw)
 	}
-	s110 := exec.Pointer[nav.Item](tMenuItem, false)
-	s111 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
+	s114 := exec.Pointer[nav.Item](tMenuItem, false)
+	s115 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -367,10 +373,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s112 := exec.Pointer[nav.Menu](tMenu, false)
-	s113 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
-	s114 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
-	s115 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
+	s116 := exec.Pointer[nav.Menu](tMenu, false)
+	s117 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
+	s118 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
+	s119 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.WebinarBlock:
 			if v == nil {
@@ -410,13 +416,13 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s116 := exec.List(s115, false, false)
-	s117 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
-	s118 := exec.List(s117, true, false)
-	s119 := exec.Pointer[content.Page](tPage, false)
-	s120 := exec.Pointer[content.Page](tPage, true)
-	s121 := exec.List(s120, true, false)
-	s122 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
+	s120 := exec.List(s119, false, false)
+	s121 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
+	s122 := exec.List(s121, true, false)
+	s123 := exec.Pointer[content.Page](tPage, false)
+	s124 := exec.Pointer[content.Page](tPage, true)
+	s125 := exec.List(s124, true, false)
+	s126 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -459,19 +465,19 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_PageRoute_trail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_PageRoute_trail_args(ctx, ec, raw)
 	}
-	s124 := exec.Pointer[identity.Key](tApplicationKey, true)
-	s125 := exec.List(s124, true, false)
-	s126 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, false)
+	s128 := exec.Pointer[identity.Key](tApplicationKey, true)
+	s129 := exec.List(s128, true, false)
+	s130 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, false)
 	args_field_Post_holders_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Post_holders_args(ctx, ec, raw)
 	}
 	args_field_Post_vacant_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Post_vacant_args(ctx, ec, raw)
 	}
-	s129 := exec.Pointer[unit.Committee](tCommittee, false)
-	s130 := exec.Pointer[privacy.ConsentText](tConsentText, false)
-	s131 := exec.Pointer[unit.LocalName](tLocalName, true)
-	s132 := exec.List(s131, true, false)
+	s133 := exec.Pointer[unit.Committee](tCommittee, false)
+	s134 := exec.Pointer[privacy.ConsentText](tConsentText, false)
+	s135 := exec.Pointer[unit.LocalName](tLocalName, true)
+	s136 := exec.List(s135, true, false)
 	args_field_Region_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_subPages_args(ctx, ec, raw)
 	}
@@ -481,16 +487,16 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Region_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_members_args(ctx, ec, raw)
 	}
-	s136 := exec.Pointer[member.Connection](tMemberConnection, true)
-	s137 := exec.Pointer[unit.Election](tElection, false)
-	s138 := exec.Pointer[search.Edge](tSearchEdge, true)
-	s139 := exec.Values(s138, true)
-	s140 := exec.Pointer[search.Hit](tSearchHit, true)
-	s141 := exec.List(s140, true, false)
-	s142 := exec.Pointer[search.Facet](tSearchFacet, true)
-	s143 := exec.List(s142, true, false)
-	s144 := exec.Float(true)
-	s145 := exec.Pointer[privacy.RetentionRule](tRetentionRule, false)
+	s140 := exec.Pointer[member.Connection](tMemberConnection, true)
+	s141 := exec.Pointer[unit.Election](tElection, false)
+	s142 := exec.Pointer[search.Edge](tSearchEdge, true)
+	s143 := exec.Values(s142, true)
+	s144 := exec.Pointer[search.Hit](tSearchHit, true)
+	s145 := exec.List(s144, true, false)
+	s146 := exec.Pointer[search.Facet](tSearchFacet, true)
+	s147 := exec.List(s146, true, false)
+	s148 := exec.Float(true)
+	s149 := exec.Pointer[privacy.RetentionRule](tRetentionRule, false)
 	args_field_SpecialistSection_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_subPages_args(ctx, ec, raw)
 	}
@@ -500,26 +506,26 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_SpecialistSection_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_members_args(ctx, ec, raw)
 	}
-	s149 := exec.Pointer[statistics.Row](tStatisticsRow, true)
-	s150 := exec.List(s149, true, false)
-	s151 := exec.Pointer[statistics.Month](tStatisticsMonth, true)
-	s152 := exec.List(s151, true, false)
-	s153 := exec.Pointer[unit.Term](tTerm, false)
-	s154 := exec.Pointer[page.Edge[*therapist.Found]](tTherapistEdge, true)
-	s155 := exec.Values(s154, true)
-	s156 := exec.Pointer[therapist.Found](tTherapist, true)
-	s157 := exec.Scalar(true, false, func(dst []byte, v therapist.Reason) []byte {
+	s153 := exec.Pointer[statistics.Row](tStatisticsRow, true)
+	s154 := exec.List(s153, true, false)
+	s155 := exec.Pointer[statistics.Month](tStatisticsMonth, true)
+	s156 := exec.List(s155, true, false)
+	s157 := exec.Pointer[unit.Term](tTerm, false)
+	s158 := exec.Pointer[page.Edge[*therapist.Found]](tTherapistEdge, true)
+	s159 := exec.Values(s158, true)
+	s160 := exec.Pointer[therapist.Found](tTherapist, true)
+	s161 := exec.Scalar(true, false, func(dst []byte, v therapist.Reason) []byte {
 		return exec.AppendString(dst, string(v))
 	})
-	s158 := exec.List(s157, true, false)
-	s159 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
+	s162 := exec.List(s161, true, false)
+	s163 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
 		return exec.AppendString(dst, string(v))
 	})
-	s160 := exec.List(s159, true, false)
-	s161 := exec.Pointer[identity.KeyHolder](tPartnerApplicationName, false)
-	s162 := exec.Pointer[union.UnitStanding](tUnitStanding, true)
-	s163 := exec.List(s162, true, false)
-	s164 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
+	s164 := exec.List(s163, true, false)
+	s165 := exec.Pointer[identity.KeyHolder](tPartnerApplicationName, false)
+	s166 := exec.Pointer[union.UnitStanding](tUnitStanding, true)
+	s167 := exec.List(s166, true, false)
+	s168 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *unit.Term:
 			if v == nil {
@@ -607,27 +613,26 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_node_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_node_args(ctx, ec, raw)
 	}
-	s166 := exec.List(s164, true, false)
+	s170 := exec.List(s168, true, false)
 	args_field_Query_nodes_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_nodes_args(ctx, ec, raw)
 	}
-	s168 := exec.Pointer[union.RateLimit](tRateLimit, true)
-	s169 := exec.Pointer[union.Viewer](tViewer, true)
-	s170 := exec.Pointer[identity.Account](tAccount, true)
-	s171 := exec.List(s170, false, false)
+	s172 := exec.Pointer[union.RateLimit](tRateLimit, true)
+	s173 := exec.Pointer[union.Viewer](tViewer, true)
+	s174 := exec.Pointer[identity.Accounts](tAccountConnection, false)
 	args_field_Query_accounts_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_accounts_args(ctx, ec, raw)
 	}
 	args_field_Query_caseStudy_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudy_args(ctx, ec, raw)
 	}
-	s174 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
+	s177 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
 	args_field_Query_caseStudies_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudies_args(ctx, ec, raw)
 	}
-	s176 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
-	s177 := exec.List(s176, true, false)
-	s178 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
+	s179 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
+	s180 := exec.List(s179, true, false)
+	s181 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.RedirectRoute:
 			if v == nil {
@@ -658,7 +663,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_page_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_page_args(ctx, ec, raw)
 	}
-	s181 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
+	s184 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
 	args_field_Query_documents_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_documents_args(ctx, ec, raw)
 	}
@@ -671,107 +676,107 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_viewAs_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_viewAs_args(ctx, ec, raw)
 	}
-	s186 := exec.Pointer[membership.Rule](tMembershipRule, true)
-	s187 := exec.List(s186, false, false)
+	s189 := exec.Pointer[membership.Rule](tMembershipRule, true)
+	s190 := exec.List(s189, false, false)
 	args_field_Query_membershipRules_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_membershipRules_args(ctx, ec, raw)
 	}
-	s189 := exec.Pointer[membership.Applications](tMembershipApplicationConnection, false)
+	s192 := exec.Pointer[membership.Applications](tMembershipApplicationConnection, false)
 	args_field_Query_applications_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_applications_args(ctx, ec, raw)
 	}
-	s191 := exec.Pointer[membership.Records](tMemberRecordConnection, false)
+	s194 := exec.Pointer[membership.Records](tMemberRecordConnection, false)
 	args_field_Query_register_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_register_args(ctx, ec, raw)
 	}
 	args_field_Query_menu_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menu_args(ctx, ec, raw)
 	}
-	s194 := exec.Pointer[nav.Menu](tMenu, true)
-	s195 := exec.List(s194, true, false)
+	s197 := exec.Pointer[nav.Menu](tMenu, true)
+	s198 := exec.List(s197, true, false)
 	args_field_Query_menus_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menus_args(ctx, ec, raw)
 	}
-	s197 := exec.Pointer[nav.Context](tNavigationContext, true)
+	s200 := exec.Pointer[nav.Context](tNavigationContext, true)
 	args_field_Query_navigationContext_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_navigationContext_args(ctx, ec, raw)
 	}
-	s199 := exec.Pointer[content.Organisation](tOrganisation, true)
-	s200 := exec.List(s17, false, false)
-	s201 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
+	s202 := exec.Pointer[content.Organisation](tOrganisation, true)
+	s203 := exec.List(s22, false, false)
+	s204 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
 	args_field_Query_auditTrail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_auditTrail_args(ctx, ec, raw)
 	}
-	s203 := exec.Pointer[privacy.ConsentText](tConsentText, true)
-	s204 := exec.List(s203, true, false)
-	s205 := exec.Pointer[page.Connection[*privacy.Erasure]](tErasureConnection, false)
+	s206 := exec.Pointer[privacy.ConsentText](tConsentText, true)
+	s207 := exec.List(s206, true, false)
+	s208 := exec.Pointer[page.Connection[*privacy.Erasure]](tErasureConnection, false)
 	args_field_Query_erasures_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_erasures_args(ctx, ec, raw)
 	}
-	s207 := exec.Pointer[privacy.RetentionRule](tRetentionRule, true)
-	s208 := exec.List(s207, false, false)
-	s209 := exec.Pointer[privacy.Export](tDataExport, false)
-	s210 := exec.Pointer[privacy.Certificate](tErasureCertificate, false)
+	s210 := exec.Pointer[privacy.RetentionRule](tRetentionRule, true)
+	s211 := exec.List(s210, false, false)
+	s212 := exec.Pointer[privacy.Export](tDataExport, false)
+	s213 := exec.Pointer[privacy.Certificate](tErasureCertificate, false)
 	args_field_Query_erasureCertificate_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_erasureCertificate_args(ctx, ec, raw)
 	}
-	s212 := exec.Pointer[search.Connection](tSearchConnection, true)
+	s215 := exec.Pointer[search.Connection](tSearchConnection, true)
 	args_field_Query_search_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_search_args(ctx, ec, raw)
 	}
-	s214 := exec.Pointer[search.Suggestion](tSuggestion, true)
-	s215 := exec.List(s214, true, false)
+	s217 := exec.Pointer[search.Suggestion](tSuggestion, true)
+	s218 := exec.List(s217, true, false)
 	args_field_Query_suggest_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_suggest_args(ctx, ec, raw)
 	}
-	s217 := exec.Pointer[statistics.Statistics](tMemberStatistics, false)
+	s220 := exec.Pointer[statistics.Statistics](tMemberStatistics, false)
 	args_field_Query_memberStatistics_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_memberStatistics_args(ctx, ec, raw)
 	}
-	s219 := exec.Pointer[page.Connection[*therapist.Found]](tTherapistConnection, true)
+	s222 := exec.Pointer[page.Connection[*therapist.Found]](tTherapistConnection, true)
 	args_field_Query_therapists_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_therapists_args(ctx, ec, raw)
 	}
 	args_field_Query_specialistSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSection_args(ctx, ec, raw)
 	}
-	s222 := exec.List(s66, true, false)
+	s225 := exec.List(s70, true, false)
 	args_field_Query_specialistSections_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSections_args(ctx, ec, raw)
 	}
 	args_field_Query_region_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_region_args(ctx, ec, raw)
 	}
-	s225 := exec.Pointer[unit.Region](tRegion, true)
-	s226 := exec.List(s225, true, false)
+	s228 := exec.Pointer[unit.Region](tRegion, true)
+	s229 := exec.List(s228, true, false)
 	args_field_Query_regions_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_regions_args(ctx, ec, raw)
 	}
 	args_field_Query_committee_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_committee_args(ctx, ec, raw)
 	}
-	s229 := exec.Pointer[unit.Committee](tCommittee, true)
-	s230 := exec.List(s229, true, false)
-	s231 := exec.Pointer[JoinPayload](tJoinPayload, true)
+	s232 := exec.Pointer[unit.Committee](tCommittee, true)
+	s233 := exec.List(s232, true, false)
+	s234 := exec.Pointer[JoinPayload](tJoinPayload, true)
 	args_field_Mutation_join_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_join_args(ctx, ec, raw)
 	}
-	s233 := exec.Pointer[SignInPayload](tSignInPayload, true)
+	s236 := exec.Pointer[SignInPayload](tSignInPayload, true)
 	args_field_Mutation_setPassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setPassword_args(ctx, ec, raw)
 	}
 	args_field_Mutation_signIn_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signIn_args(ctx, ec, raw)
 	}
-	s236 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
-	s237 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
+	s239 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
+	s240 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
 	args_field_Mutation_requestPasswordReset_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_requestPasswordReset_args(ctx, ec, raw)
 	}
 	args_field_Mutation_changePassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_changePassword_args(ctx, ec, raw)
 	}
-	s240 := exec.Pointer[AccountPayload](tAccountPayload, true)
+	s243 := exec.Pointer[AccountPayload](tAccountPayload, true)
 	args_field_Mutation_grantRole_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_grantRole_args(ctx, ec, raw)
 	}
@@ -784,21 +789,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstateAccount_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstateAccount_args(ctx, ec, raw)
 	}
-	args_field_Mutation_linkAccount_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
-		return field_Mutation_linkAccount_args(ctx, ec, raw)
-	}
-	s246 := exec.Pointer[BeginTotpPayload](tBeginTotpPayload, true)
+	s248 := exec.Pointer[BeginTotpPayload](tBeginTotpPayload, true)
 	args_field_Mutation_beginTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_beginTotp_args(ctx, ec, raw)
 	}
-	s248 := exec.Pointer[ConfirmTotpPayload](tConfirmTotpPayload, true)
+	s250 := exec.Pointer[ConfirmTotpPayload](tConfirmTotpPayload, true)
 	args_field_Mutation_confirmTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_confirmTotp_args(ctx, ec, raw)
 	}
 	args_field_Mutation_disableTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_disableTotp_args(ctx, ec, raw)
 	}
-	s251 := exec.Pointer[ProfilePayload](tProfilePayload, true)
+	s253 := exec.Pointer[ProfilePayload](tProfilePayload, true)
 	args_field_Mutation_updateProfile_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_updateProfile_args(ctx, ec, raw)
 	}
@@ -811,7 +813,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_lockFieldAudience_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_lockFieldAudience_args(ctx, ec, raw)
 	}
-	s256 := exec.Pointer[ApplicationPayload](tApplicationPayload, true)
+	s258 := exec.Pointer[ApplicationPayload](tApplicationPayload, true)
 	args_field_Mutation_acceptApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_acceptApplication_args(ctx, ec, raw)
 	}
@@ -821,7 +823,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_applyForMembership_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_applyForMembership_args(ctx, ec, raw)
 	}
-	s260 := exec.Pointer[RecordPayload](tRecordPayload, true)
+	s262 := exec.Pointer[RecordPayload](tRecordPayload, true)
 	args_field_Mutation_renewMembership_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_renewMembership_args(ctx, ec, raw)
 	}
@@ -839,6 +841,9 @@ func NewExecTable(cfg Config) *exec.Table {
 	}
 	args_field_Mutation_endMembership_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_endMembership_args(ctx, ec, raw)
+	}
+	args_field_Mutation_correctMember_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_correctMember_args(ctx, ec, raw)
 	}
 	args_field_Mutation_removePhotoOfMember_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_removePhotoOfMember_args(ctx, ec, raw)
@@ -858,26 +863,26 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_leaveSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_leaveSection_args(ctx, ec, raw)
 	}
-	s273 := exec.Pointer[TransferSectionMembersPayload](tTransferSectionMembersPayload, true)
+	s276 := exec.Pointer[TransferSectionMembersPayload](tTransferSectionMembersPayload, true)
 	args_field_Mutation_transferSectionMembers_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_transferSectionMembers_args(ctx, ec, raw)
 	}
-	s275 := exec.Pointer[TermPayload](tTermPayload, true)
+	s278 := exec.Pointer[TermPayload](tTermPayload, true)
 	args_field_Mutation_appointToPost_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_appointToPost_args(ctx, ec, raw)
 	}
 	args_field_Mutation_endTerm_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_endTerm_args(ctx, ec, raw)
 	}
-	s278 := exec.Pointer[AddMembershipRulePayload](tAddMembershipRulePayload, true)
+	s281 := exec.Pointer[AddMembershipRulePayload](tAddMembershipRulePayload, true)
 	args_field_Mutation_addMembershipRule_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_addMembershipRule_args(ctx, ec, raw)
 	}
-	s280 := exec.Pointer[ScheduleElectionPayload](tScheduleElectionPayload, true)
+	s283 := exec.Pointer[ScheduleElectionPayload](tScheduleElectionPayload, true)
 	args_field_Mutation_scheduleElection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_scheduleElection_args(ctx, ec, raw)
 	}
-	s282 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
+	s285 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
 	args_field_Mutation_createPartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createPartnerApplication_args(ctx, ec, raw)
 	}
@@ -887,18 +892,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstatePartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstatePartnerApplication_args(ctx, ec, raw)
 	}
-	s286 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
+	s289 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
 	args_field_Mutation_createKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createKey_args(ctx, ec, raw)
 	}
-	s288 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
+	s291 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
 	args_field_Mutation_revokeKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_revokeKey_args(ctx, ec, raw)
 	}
-	s290 := exec.Pointer[PasskeyOptionsPayload](tPasskeyOptionsPayload, true)
-	args_field_Mutation_beginPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
-		return field_Mutation_beginPasskey_args(ctx, ec, raw)
-	}
+	s293 := exec.Pointer[PasskeyOptionsPayload](tPasskeyOptionsPayload, true)
 	args_field_Mutation_addPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_addPasskey_args(ctx, ec, raw)
 	}
@@ -908,14 +910,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_signInByPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signInByPasskey_args(ctx, ec, raw)
 	}
-	s295 := exec.Pointer[ConsentPayload](tConsentPayload, true)
+	s297 := exec.Pointer[ConsentPayload](tConsentPayload, true)
 	args_field_Mutation_giveConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_giveConsent_args(ctx, ec, raw)
 	}
 	args_field_Mutation_withdrawConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_withdrawConsent_args(ctx, ec, raw)
 	}
-	s298 := exec.Pointer[ErasurePayload](tErasurePayload, true)
+	s300 := exec.Pointer[ErasurePayload](tErasurePayload, true)
 	args_field_Mutation_eraseMember_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_eraseMember_args(ctx, ec, raw)
 	}
@@ -925,15 +927,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_executeErasure_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_executeErasure_args(ctx, ec, raw)
 	}
-	s302 := exec.Pointer[PublishConsentTextPayload](tPublishConsentTextPayload, true)
+	s304 := exec.Pointer[PublishConsentTextPayload](tPublishConsentTextPayload, true)
 	args_field_Mutation_publishConsentText_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_publishConsentText_args(ctx, ec, raw)
 	}
-	s304 := exec.Pointer[SetErasureWaitPayload](tSetErasureWaitPayload, true)
+	s306 := exec.Pointer[SetErasureWaitPayload](tSetErasureWaitPayload, true)
 	args_field_Mutation_setErasureWait_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setErasureWait_args(ctx, ec, raw)
 	}
-	s306 := exec.Pointer[SetTherapistListingPayload](tSetTherapistListingPayload, true)
+	s308 := exec.Pointer[SetTherapistListingPayload](tSetTherapistListingPayload, true)
 	args_field_Mutation_setTherapistListing_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setTherapistListing_args(ctx, ec, raw)
 	}
@@ -1009,9 +1011,27 @@ func NewExecTable(cfg Config) *exec.Table {
 		return scalar.AppendDateTime(dst, v)
 	}, exec.NonNull)
 
+	// AccountConnection
+	exec.Plain(tAccountConnection, "edges", func(obj *identity.Accounts) []page.Edge[*identity.Account] { return obj.Edges }, s14, exec.NonNull)
+	exec.Method(tAccountConnection, "nodes", func(ctx context.Context, obj *identity.Accounts) (v []*identity.Account, ok bool, err error) {
+		return obj.Nodes(), true, nil
+	}, s16, exec.NonNull, exec.Guarded)
+	exec.Method(tAccountConnection, "pageInfo", func(ctx context.Context, obj *identity.Accounts) (v *page.Info, ok bool, err error) {
+		return obj.PageInfo(), true, nil
+	}, s4, exec.NonNull, exec.Guarded)
+	exec.Edge(tAccountConnection, "totalCount", func(ctx context.Context, objs []*identity.Accounts) ([]int, error) {
+		return resolvers.AccountConnection().TotalCount(ctx, objs)
+	}, s17, exec.NonNull)
+
+	// AccountEdge
+	exec.Leaf(tAccountEdge, "cursor", func(dst []byte, obj any) []byte {
+		return obj.(*page.Edge[*identity.Account]).AppendCursor(dst)
+	}, exec.NonNull, exec.Guarded)
+	exec.Plain(tAccountEdge, "node", func(obj *page.Edge[*identity.Account]) *identity.Account { return obj.Node }, s15, exec.NonNull)
+
 	// AccountPayload
-	exec.Plain(tAccountPayload, "account", func(obj *AccountPayload) *identity.Account { return obj.Account }, s13)
-	exec.Plain(tAccountPayload, "userErrors", func(obj *AccountPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+	exec.Plain(tAccountPayload, "account", func(obj *AccountPayload) *identity.Account { return obj.Account }, s18)
+	exec.Plain(tAccountPayload, "userErrors", func(obj *AccountPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// Action
 	exec.Leaf(tAction, "action", func(dst []byte, obj any) []byte {
@@ -1020,8 +1040,8 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// AddMembershipRulePayload
-	exec.Plain(tAddMembershipRulePayload, "membershipRule", func(obj *AddMembershipRulePayload) *membership.Rule { return obj.MembershipRule }, s16)
-	exec.Plain(tAddMembershipRulePayload, "userErrors", func(obj *AddMembershipRulePayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+	exec.Plain(tAddMembershipRulePayload, "membershipRule", func(obj *AddMembershipRulePayload) *membership.Rule { return obj.MembershipRule }, s21)
+	exec.Plain(tAddMembershipRulePayload, "userErrors", func(obj *AddMembershipRulePayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// ApplicationKey
 	exec.Leaf(tApplicationKey, "id", func(dst []byte, obj any) []byte {
@@ -1034,11 +1054,11 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tApplicationKey, "partner", func(ctx context.Context, objs []*identity.Key) ([]*identity.PartnerApplication, error) {
 		return resolvers.ApplicationKey().Partner(ctx, objs)
-	}, s17, exec.NonNull)
-	exec.Plain(tApplicationKey, "scopes", func(obj *identity.Key) []identity.Scope { return obj.Scopes }, s19, exec.NonNull)
+	}, s22, exec.NonNull)
+	exec.Plain(tApplicationKey, "scopes", func(obj *identity.Key) []identity.Scope { return obj.Scopes }, s24, exec.NonNull)
 	exec.Edge(tApplicationKey, "unit", func(ctx context.Context, objs []*identity.Key) ([]unit.Unit, error) {
 		return resolvers.ApplicationKey().Unit(ctx, objs)
-	}, s20)
+	}, s25)
 	exec.Leaf(tApplicationKey, "trustedDocumentsOnly", func(dst []byte, obj any) []byte {
 		v := obj.(*identity.Key).TrustedOnly
 		return exec.AppendBool(dst, v)
@@ -1071,14 +1091,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// ApplicationPayload
-	exec.Plain(tApplicationPayload, "application", func(obj *ApplicationPayload) *membership.Application { return obj.Application }, s21)
-	exec.Plain(tApplicationPayload, "userErrors", func(obj *ApplicationPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+	exec.Plain(tApplicationPayload, "application", func(obj *ApplicationPayload) *membership.Application { return obj.Application }, s26)
+	exec.Plain(tApplicationPayload, "userErrors", func(obj *ApplicationPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// AuditConnection
-	exec.Plain(tAuditConnection, "edges", func(obj *page.Connection[*audit.Entry]) []page.Edge[*audit.Entry] { return obj.Edges }, s23, exec.NonNull)
+	exec.Plain(tAuditConnection, "edges", func(obj *page.Connection[*audit.Entry]) []page.Edge[*audit.Entry] { return obj.Edges }, s28, exec.NonNull)
 	exec.Method(tAuditConnection, "nodes", func(ctx context.Context, obj *page.Connection[*audit.Entry]) (v []*audit.Entry, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s25, exec.NonNull, exec.Guarded)
+	}, s30, exec.NonNull, exec.Guarded)
 	exec.Method(tAuditConnection, "pageInfo", func(ctx context.Context, obj *page.Connection[*audit.Entry]) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
@@ -1087,7 +1107,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tAuditEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*audit.Entry]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tAuditEdge, "node", func(obj *page.Edge[*audit.Entry]) *audit.Entry { return obj.Node }, s24, exec.NonNull)
+	exec.Plain(tAuditEdge, "node", func(obj *page.Edge[*audit.Entry]) *audit.Entry { return obj.Node }, s29, exec.NonNull)
 
 	// AuditEntry
 	exec.Leaf(tAuditEntry, "writtenAt", func(dst []byte, obj any) []byte {
@@ -1116,7 +1136,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return scalar.AppendInt(dst, *v)
 	}, exec.Guarded)
-	exec.Plain(tAuditEntry, "columns", func(obj *audit.Entry) []string { return obj.Columns }, s27, exec.NonNull)
+	exec.Plain(tAuditEntry, "columns", func(obj *audit.Entry) []string { return obj.Columns }, s32, exec.NonNull)
 	exec.Leaf(tAuditEntry, "actor", func(dst []byte, obj any) []byte {
 		v := obj.(*audit.Entry).Actor()
 		if v == nil {
@@ -1131,7 +1151,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	}, exec.Guarded)
-	exec.Plain(tAuditEntry, "actorRoles", func(obj *audit.Entry) []string { return obj.ActorRoles }, s27, exec.NonNull)
+	exec.Plain(tAuditEntry, "actorRoles", func(obj *audit.Entry) []string { return obj.ActorRoles }, s32, exec.NonNull)
 	exec.Leaf(tAuditEntry, "application", func(dst []byte, obj any) []byte {
 		v := obj.(*audit.Entry).Application()
 		if v == nil {
@@ -1187,7 +1207,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tBeginTotpPayload, "userErrors", func(obj *BeginTotpPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+	exec.Plain(tBeginTotpPayload, "userErrors", func(obj *BeginTotpPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// Breadcrumb
 	exec.Leaf(tBreadcrumb, "title", func(dst []byte, obj any) []byte {
@@ -1235,9 +1255,9 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tCareerLevel, "caseStudies", func(ctx context.Context, objs []*career.CareerLevel) ([][]*career.CaseStudy, error) {
 		return resolvers.CareerLevel().CaseStudies(ctx, objs)
-	}, s29, exec.NonNull)
-	exec.Plain(tCareerLevel, "previous", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Previous }, s30)
-	exec.Plain(tCareerLevel, "next", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Next }, s30)
+	}, s34, exec.NonNull)
+	exec.Plain(tCareerLevel, "previous", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Previous }, s35)
+	exec.Plain(tCareerLevel, "next", func(obj *career.CareerLevel) *career.CareerLevel { return obj.Next }, s35)
 
 	// CaseStudy
 	exec.Leaf(tCaseStudy, "id", func(dst []byte, obj any) []byte {
@@ -1291,40 +1311,40 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tCaseStudy, "document", func(ctx context.Context, objs []*career.CaseStudy) ([]*content.Document, error) {
 		return resolvers.CaseStudy().Document(ctx, objs)
-	}, s31)
+	}, s36)
 	exec.Edge(tCaseStudy, "member", func(ctx context.Context, objs []*career.CaseStudy) ([]*member.Member, error) {
 		return resolvers.CaseStudy().Member(ctx, objs)
-	}, s32)
+	}, s37)
 	exec.Edge(tCaseStudy, "section", func(ctx context.Context, objs []*career.CaseStudy) ([]*unit.Section, error) {
 		return resolvers.CaseStudy().Section(ctx, objs)
-	}, s33)
+	}, s38)
 	exec.Edge(tCaseStudy, "region", func(ctx context.Context, objs []*career.CaseStudy) ([]*unit.Region, error) {
 		return resolvers.CaseStudy().Region(ctx, objs)
-	}, s34)
+	}, s39)
 	exec.Edge(tCaseStudy, "previous", func(ctx context.Context, objs []*career.CaseStudy) ([]*career.CaseStudy, error) {
 		return resolvers.CaseStudy().Previous(ctx, objs)
-	}, s35)
+	}, s40)
 	exec.Edge(tCaseStudy, "next", func(ctx context.Context, objs []*career.CaseStudy) ([]*career.CaseStudy, error) {
 		return resolvers.CaseStudy().Next(ctx, objs)
-	}, s35)
+	}, s40)
 
 	// CaseStudyConnection
-	exec.Plain(tCaseStudyConnection, "edges", func(obj *career.Connection) []page.Edge[*career.CaseStudy] { return obj.Edges }, s37, exec.NonNull)
+	exec.Plain(tCaseStudyConnection, "edges", func(obj *career.Connection) []page.Edge[*career.CaseStudy] { return obj.Edges }, s42, exec.NonNull)
 	exec.Method(tCaseStudyConnection, "nodes", func(ctx context.Context, obj *career.Connection) (v []*career.CaseStudy, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s29, exec.NonNull, exec.Guarded)
+	}, s34, exec.NonNull, exec.Guarded)
 	exec.Method(tCaseStudyConnection, "pageInfo", func(ctx context.Context, obj *career.Connection) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
 	exec.Edge(tCaseStudyConnection, "totalCount", func(ctx context.Context, objs []*career.Connection) ([]int, error) {
 		return resolvers.CaseStudyConnection().TotalCount(ctx, objs)
-	}, s38, exec.NonNull)
+	}, s17, exec.NonNull)
 
 	// CaseStudyEdge
 	exec.Leaf(tCaseStudyEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*career.CaseStudy]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tCaseStudyEdge, "node", func(obj *page.Edge[*career.CaseStudy]) *career.CaseStudy { return obj.Node }, s28, exec.NonNull)
+	exec.Plain(tCaseStudyEdge, "node", func(obj *page.Edge[*career.CaseStudy]) *career.CaseStudy { return obj.Node }, s33, exec.NonNull)
 
 	// CaseStudyListBlock
 	exec.Leaf(tCaseStudyListBlock, "title", func(dst []byte, obj any) []byte {
@@ -1336,7 +1356,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tCaseStudyListBlock, "caseStudies", func(ctx context.Context, objs []*content.CaseStudyListBlock) ([][]*career.CaseStudy, error) {
 		return resolvers.CaseStudyListBlock().CaseStudies(ctx, objs)
-	}, s29, exec.NonNull)
+	}, s34, exec.NonNull)
 
 	// Committee
 	exec.Leaf(tCommittee, "id", func(dst []byte, obj any) []byte {
@@ -1352,18 +1372,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tCommittee, "unit", func(ctx context.Context, objs []*unit.Committee) ([]unit.Unit, error) {
 		return resolvers.Committee().Unit(ctx, objs)
-	}, s20)
+	}, s25)
 	exec.Edge(tCommittee, "posts", func(ctx context.Context, objs []*unit.Committee) ([][]*unit.Post, error) {
 		return resolvers.Committee().Posts(ctx, objs)
-	}, s40, exec.NonNull)
+	}, s44, exec.NonNull)
 	exec.Edge(tCommittee, "elections", func(ctx context.Context, objs []*unit.Committee) ([][]*unit.Election, error) {
 		return resolvers.Committee().Elections(ctx, objs)
-	}, s42, exec.NonNull)
+	}, s46, exec.NonNull)
 
 	// ConfirmTotpPayload
-	exec.Plain(tConfirmTotpPayload, "recoveryCodes", func(obj *ConfirmTotpPayload) []string { return obj.RecoveryCodes }, s43)
-	exec.Plain(tConfirmTotpPayload, "viewer", func(obj *ConfirmTotpPayload) *union.Viewer { return obj.Viewer }, s44)
-	exec.Plain(tConfirmTotpPayload, "userErrors", func(obj *ConfirmTotpPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+	exec.Plain(tConfirmTotpPayload, "recoveryCodes", func(obj *ConfirmTotpPayload) []string { return obj.RecoveryCodes }, s47)
+	exec.Plain(tConfirmTotpPayload, "viewer", func(obj *ConfirmTotpPayload) *union.Viewer { return obj.Viewer }, s48)
+	exec.Plain(tConfirmTotpPayload, "userErrors", func(obj *ConfirmTotpPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// Consent
 	exec.Leaf(tConsent, "purpose", func(dst []byte, obj any) []byte {
@@ -1390,7 +1410,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*privacy.Consent).UpToDate()
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tConsent, "decisions", func(obj *privacy.Consent) []*privacy.Decision { return obj.Decisions }, s46, exec.NonNull)
+	exec.Plain(tConsent, "decisions", func(obj *privacy.Consent) []*privacy.Decision { return obj.Decisions }, s50, exec.NonNull)
 
 	// ConsentDecision
 	exec.Leaf(tConsentDecision, "given", func(dst []byte, obj any) []byte {
@@ -1407,8 +1427,8 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// ConsentPayload
-	exec.Plain(tConsentPayload, "consent", func(obj *ConsentPayload) *privacy.Consent { return obj.Consent }, s47)
-	exec.Plain(tConsentPayload, "userErrors", func(obj *ConsentPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+	exec.Plain(tConsentPayload, "consent", func(obj *ConsentPayload) *privacy.Consent { return obj.Consent }, s51)
+	exec.Plain(tConsentPayload, "userErrors", func(obj *ConsentPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// ConsentText
 	exec.Leaf(tConsentText, "purpose", func(dst []byte, obj any) []byte {
@@ -1463,7 +1483,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// CreateKeyPayload
-	exec.Plain(tCreateKeyPayload, "key", func(obj *CreateKeyPayload) *identity.Key { return obj.Key }, s48)
+	exec.Plain(tCreateKeyPayload, "key", func(obj *CreateKeyPayload) *identity.Key { return obj.Key }, s52)
 	exec.Leaf(tCreateKeyPayload, "secret", func(dst []byte, obj any) []byte {
 		v := obj.(*CreateKeyPayload).Secret
 		if v == nil {
@@ -1471,7 +1491,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tCreateKeyPayload, "userErrors", func(obj *CreateKeyPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+	exec.Plain(tCreateKeyPayload, "userErrors", func(obj *CreateKeyPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// DataExport
 	exec.Leaf(tDataExport, "json", func(dst []byte, obj any) []byte {
@@ -1538,28 +1558,28 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Document).Access
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tDocument, "viewerAccess", func(obj *content.Document) *viewer.AccessTo { return &obj.ViewerAccess }, s49, exec.NonNull)
+	exec.Plain(tDocument, "viewerAccess", func(obj *content.Document) *viewer.AccessTo { return &obj.ViewerAccess }, s53, exec.NonNull)
 	exec.Edge(tDocument, "accessibleAlternatives", func(ctx context.Context, objs []*content.Document) ([][]*content.Document, error) {
 		return resolvers.Document().AccessibleAlternatives(ctx, objs)
-	}, s51, exec.NonNull)
+	}, s55, exec.NonNull)
 
 	// DocumentConnection
-	exec.Plain(tDocumentConnection, "edges", func(obj *page.Connection[*content.Document]) []page.Edge[*content.Document] { return obj.Edges }, s53, exec.NonNull)
+	exec.Plain(tDocumentConnection, "edges", func(obj *page.Connection[*content.Document]) []page.Edge[*content.Document] { return obj.Edges }, s57, exec.NonNull)
 	exec.Method(tDocumentConnection, "nodes", func(ctx context.Context, obj *page.Connection[*content.Document]) (v []*content.Document, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s51, exec.NonNull, exec.Guarded)
+	}, s55, exec.NonNull, exec.Guarded)
 	exec.Method(tDocumentConnection, "pageInfo", func(ctx context.Context, obj *page.Connection[*content.Document]) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
 	exec.Edge(tDocumentConnection, "totalCount", func(ctx context.Context, objs []*page.Connection[*content.Document]) ([]int, error) {
 		return resolvers.DocumentConnection().TotalCount(ctx, objs)
-	}, s38, exec.NonNull)
+	}, s17, exec.NonNull)
 
 	// DocumentEdge
 	exec.Leaf(tDocumentEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*content.Document]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tDocumentEdge, "node", func(obj *page.Edge[*content.Document]) *content.Document { return obj.Node }, s50, exec.NonNull)
+	exec.Plain(tDocumentEdge, "node", func(obj *page.Edge[*content.Document]) *content.Document { return obj.Node }, s54, exec.NonNull)
 
 	// Election
 	exec.Leaf(tElection, "nominationsUntil", func(dst []byte, obj any) []byte {
@@ -1608,10 +1628,10 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tErasure, "record", func(ctx context.Context, objs []*privacy.Erasure) ([]*membership.Record, error) {
 		return resolvers.Erasure().Record(ctx, objs)
-	}, s54)
+	}, s58)
 	exec.Edge(tErasure, "account", func(ctx context.Context, objs []*privacy.Erasure) ([]*identity.Account, error) {
 		return resolvers.Erasure().Account(ctx, objs)
-	}, s13)
+	}, s18)
 
 	// ErasureCertificate
 	exec.Leaf(tErasureCertificate, "id", func(dst []byte, obj any) []byte {
@@ -1632,28 +1652,28 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Method(tErasureCertificate, "erased", func(ctx context.Context, obj *privacy.Certificate) (v []*privacy.Part, ok bool, err error) {
 		return obj.Erased(), true, nil
-	}, s56, exec.NonNull, exec.Guarded)
+	}, s60, exec.NonNull, exec.Guarded)
 	exec.Method(tErasureCertificate, "kept", func(ctx context.Context, obj *privacy.Certificate) (v []*privacy.Part, ok bool, err error) {
 		return obj.Kept(), true, nil
-	}, s56, exec.NonNull, exec.Guarded)
+	}, s60, exec.NonNull, exec.Guarded)
 
 	// ErasureConnection
-	exec.Plain(tErasureConnection, "edges", func(obj *page.Connection[*privacy.Erasure]) []page.Edge[*privacy.Erasure] { return obj.Edges }, s58, exec.NonNull)
+	exec.Plain(tErasureConnection, "edges", func(obj *page.Connection[*privacy.Erasure]) []page.Edge[*privacy.Erasure] { return obj.Edges }, s62, exec.NonNull)
 	exec.Method(tErasureConnection, "nodes", func(ctx context.Context, obj *page.Connection[*privacy.Erasure]) (v []*privacy.Erasure, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s60, exec.NonNull, exec.Guarded)
+	}, s64, exec.NonNull, exec.Guarded)
 	exec.Method(tErasureConnection, "pageInfo", func(ctx context.Context, obj *page.Connection[*privacy.Erasure]) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
 	exec.Edge(tErasureConnection, "totalCount", func(ctx context.Context, objs []*page.Connection[*privacy.Erasure]) ([]int, error) {
 		return resolvers.ErasureConnection().TotalCount(ctx, objs)
-	}, s38, exec.NonNull)
+	}, s17, exec.NonNull)
 
 	// ErasureEdge
 	exec.Leaf(tErasureEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*privacy.Erasure]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tErasureEdge, "node", func(obj *page.Edge[*privacy.Erasure]) *privacy.Erasure { return obj.Node }, s59, exec.NonNull)
+	exec.Plain(tErasureEdge, "node", func(obj *page.Edge[*privacy.Erasure]) *privacy.Erasure { return obj.Node }, s63, exec.NonNull)
 
 	// ErasurePart
 	exec.Leaf(tErasurePart, "table", func(dst []byte, obj any) []byte {
@@ -1687,8 +1707,8 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.Guarded)
 
 	// ErasurePayload
-	exec.Plain(tErasurePayload, "erasure", func(obj *ErasurePayload) *privacy.Erasure { return obj.Erasure }, s61)
-	exec.Plain(tErasurePayload, "userErrors", func(obj *ErasurePayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+	exec.Plain(tErasurePayload, "erasure", func(obj *ErasurePayload) *privacy.Erasure { return obj.Erasure }, s65)
+	exec.Plain(tErasurePayload, "userErrors", func(obj *ErasurePayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// ExternalLink
 	exec.Leaf(tExternalLink, "label", func(dst []byte, obj any) []byte {
@@ -1721,7 +1741,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tFaqListBlock, "items", func(obj *content.FaqListBlock) []*content.FaqItem { return obj.Items }, s63, exec.NonNull)
+	exec.Plain(tFaqListBlock, "items", func(obj *content.FaqListBlock) []*content.FaqItem { return obj.Items }, s67, exec.NonNull)
 
 	// FieldVisibility
 	exec.Leaf(tFieldVisibility, "field", func(dst []byte, obj any) []byte {
@@ -1798,7 +1818,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*JoinPayload).Mailed
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tJoinPayload, "userErrors", func(obj *JoinPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+	exec.Plain(tJoinPayload, "userErrors", func(obj *JoinPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// Link
 	exec.Leaf(tLink, "label", func(dst []byte, obj any) []byte {
@@ -1818,7 +1838,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tLinkListBlock, "links", func(obj *content.LinkListBlock) []*content.Link { return obj.Links }, s65, exec.NonNull)
+	exec.Plain(tLinkListBlock, "links", func(obj *content.LinkListBlock) []*content.Link { return obj.Links }, s69, exec.NonNull)
 
 	// LocalName
 	exec.Leaf(tLocalName, "language", func(dst []byte, obj any) []byte {
@@ -1875,31 +1895,31 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMember, "region", func(ctx context.Context, objs []*member.Member) ([]*unit.Region, error) {
 		return resolvers.Member().Region(ctx, objs)
-	}, s34)
+	}, s39)
 	exec.Edge(tMember, "sections", func(ctx context.Context, objs []*member.Member) ([][]*unit.Section, error) {
 		return resolvers.Member().Sections(ctx, objs)
-	}, s67)
+	}, s71)
 	exec.Edge(tMember, "roles", func(ctx context.Context, objs []*member.Member) ([][]*unit.Term, error) {
 		return resolvers.Member().Roles(ctx, objs)
-	}, s69, exec.NonNull)
+	}, s73, exec.NonNull)
 	exec.Edge(tMember, "caseStudies", func(ctx context.Context, objs []*member.Member) ([][]*career.CaseStudy, error) {
 		return resolvers.Member().CaseStudies(ctx, objs)
-	}, s29, exec.NonNull)
+	}, s34, exec.NonNull)
 	exec.Edge(tMember, "contact", func(ctx context.Context, objs []*member.Member) ([]*member.Contact, error) {
 		return resolvers.Member().Contact(ctx, objs)
-	}, s70)
+	}, s74)
 	exec.Edge(tMember, "languages", func(ctx context.Context, objs []*member.Member) ([][]string, error) {
 		return resolvers.Member().Languages(ctx, objs)
-	}, s43)
+	}, s47)
 	exec.Edge(tMember, "specialisms", func(ctx context.Context, objs []*member.Member) ([][]string, error) {
 		return resolvers.Member().Specialisms(ctx, objs)
-	}, s43)
+	}, s47)
 	exec.Edge(tMember, "practice", func(ctx context.Context, objs []*member.Member) ([]*member.Practice, error) {
 		return resolvers.Member().Practice(ctx, objs)
-	}, s71)
+	}, s75)
 	exec.Edge(tMember, "photo", func(ctx context.Context, objs []*member.Member) ([]*member.Photo, error) {
 		return resolvers.Member().Photo(ctx, objs)
-	}, s72)
+	}, s76)
 	exec.Leaf(tMember, "profileRevision", func(dst []byte, obj any) []byte {
 		v := obj.(*member.Member).Revision
 		if v == nil {
@@ -1909,41 +1929,41 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMember, "visibility", func(ctx context.Context, objs []*member.Member) ([][]*member.Visibility, error) {
 		return resolvers.Member().Visibility(ctx, objs)
-	}, s74)
+	}, s78)
 	exec.Edge(tMember, "accessLog", func(ctx context.Context, objs []*member.Member) ([]*member.AccessLogConnection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Member().AccessLog(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s76, exec.WithArgs(args_field_Member_accessLog_args))
+	}, s80, exec.WithArgs(args_field_Member_accessLog_args))
 	exec.Edge(tMember, "membership", func(ctx context.Context, objs []*member.Member) ([]*membership.Membership, error) {
 		return resolvers.Member().Membership(ctx, objs)
-	}, s77)
+	}, s81)
 	exec.Edge(tMember, "consents", func(ctx context.Context, objs []*member.Member) ([][]*privacy.Consent, error) {
 		return resolvers.Member().Consents(ctx, objs)
-	}, s79)
+	}, s83)
 	exec.Edge(tMember, "therapistListing", func(ctx context.Context, objs []*member.Member) ([]*therapist.Listing, error) {
 		return resolvers.Member().TherapistListing(ctx, objs)
-	}, s80)
+	}, s84)
 
 	// MemberConnection
-	exec.Plain(tMemberConnection, "edges", func(obj *member.Connection) []page.Edge[*member.Member] { return obj.Edges }, s82, exec.NonNull)
+	exec.Plain(tMemberConnection, "edges", func(obj *member.Connection) []page.Edge[*member.Member] { return obj.Edges }, s86, exec.NonNull)
 	exec.Method(tMemberConnection, "nodes", func(ctx context.Context, obj *member.Connection) (v []*member.Member, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s84, exec.NonNull, exec.Guarded)
+	}, s88, exec.NonNull, exec.Guarded)
 	exec.Method(tMemberConnection, "pageInfo", func(ctx context.Context, obj *member.Connection) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
 	exec.Edge(tMemberConnection, "totalCount", func(ctx context.Context, objs []*member.Connection) ([]int, error) {
 		return resolvers.MemberConnection().TotalCount(ctx, objs)
-	}, s38, exec.NonNull)
+	}, s17, exec.NonNull)
 
 	// MemberEdge
 	exec.Leaf(tMemberEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*member.Member]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s83, exec.NonNull)
+	exec.Plain(tMemberEdge, "node", func(obj *page.Edge[*member.Member]) *member.Member { return obj.Node }, s87, exec.NonNull)
 	exec.Edge(tMemberEdge, "distanceKm", func(ctx context.Context, objs []*page.Edge[*member.Member]) ([]*float64, error) {
 		return resolvers.MemberEdge().DistanceKm(ctx, objs)
-	}, s85)
+	}, s89)
 
 	// MemberRecord
 	exec.Leaf(tMemberRecord, "id", func(dst []byte, obj any) []byte {
@@ -1959,40 +1979,47 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tMemberRecord, "region", func(ctx context.Context, objs []*membership.Record) ([]*unit.Region, error) {
 		return resolvers.MemberRecord().Region(ctx, objs)
-	}, s34)
+	}, s39)
 	exec.Edge(tMemberRecord, "membership", func(ctx context.Context, objs []*membership.Record) ([]*membership.Membership, error) {
 		return resolvers.MemberRecord().Membership(ctx, objs)
-	}, s77)
+	}, s81)
 	exec.Edge(tMemberRecord, "registration", func(ctx context.Context, objs []*membership.Record) ([]*membership.Registration, error) {
 		return resolvers.MemberRecord().Registration(ctx, objs)
-	}, s86)
+	}, s90)
 	exec.Edge(tMemberRecord, "insurance", func(ctx context.Context, objs []*membership.Record) ([]*membership.Insurance, error) {
 		return resolvers.MemberRecord().Insurance(ctx, objs)
-	}, s87)
+	}, s91)
 	exec.Edge(tMemberRecord, "sectionMemberships", func(ctx context.Context, objs []*membership.Record) ([][]*membership.SectionMembership, error) {
 		return resolvers.MemberRecord().SectionMemberships(ctx, objs)
-	}, s89, exec.NonNull)
+	}, s93, exec.NonNull)
 	exec.Edge(tMemberRecord, "member", func(ctx context.Context, objs []*membership.Record) ([]*member.Member, error) {
 		return resolvers.MemberRecord().Member(ctx, objs)
-	}, s32)
+	}, s37)
+	exec.Edge(tMemberRecord, "account", func(ctx context.Context, objs []*membership.Record) ([]*identity.Account, error) {
+		return resolvers.MemberRecord().Account(ctx, objs)
+	}, s18)
+	exec.Leaf(tMemberRecord, "sortName", func(dst []byte, obj any) []byte {
+		v := obj.(*membership.Record).SortName
+		return exec.AppendString(dst, v)
+	}, exec.NonNull)
 
 	// MemberRecordConnection
-	exec.Plain(tMemberRecordConnection, "edges", func(obj *membership.Records) []page.Edge[*membership.Record] { return obj.Edges }, s91, exec.NonNull)
+	exec.Plain(tMemberRecordConnection, "edges", func(obj *membership.Records) []page.Edge[*membership.Record] { return obj.Edges }, s95, exec.NonNull)
 	exec.Method(tMemberRecordConnection, "nodes", func(ctx context.Context, obj *membership.Records) (v []*membership.Record, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s93, exec.NonNull, exec.Guarded)
+	}, s97, exec.NonNull, exec.Guarded)
 	exec.Method(tMemberRecordConnection, "pageInfo", func(ctx context.Context, obj *membership.Records) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
 	exec.Edge(tMemberRecordConnection, "totalCount", func(ctx context.Context, objs []*membership.Records) ([]int, error) {
 		return resolvers.MemberRecordConnection().TotalCount(ctx, objs)
-	}, s38, exec.NonNull)
+	}, s17, exec.NonNull)
 
 	// MemberRecordEdge
 	exec.Leaf(tMemberRecordEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*membership.Record]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMemberRecordEdge, "node", func(obj *page.Edge[*membership.Record]) *membership.Record { return obj.Node }, s92, exec.NonNull)
+	exec.Plain(tMemberRecordEdge, "node", func(obj *page.Edge[*membership.Record]) *membership.Record { return obj.Node }, s96, exec.NonNull)
 
 	// MemberStatistics
 	exec.Leaf(tMemberStatistics, "asOf", func(dst []byte, obj any) []byte {
@@ -2002,15 +2029,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tMemberStatistics, "by", func(ctx context.Context, objs []*statistics.Statistics) ([]*statistics.Table, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.MemberStatistics().By(ctx, objs, fc.Args["dimension"].(statistics.Dimension))
-	}, s95, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_by_args))
+	}, s99, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_by_args))
 	exec.Edge(tMemberStatistics, "months", func(ctx context.Context, objs []*statistics.Statistics) ([]*statistics.Months, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.MemberStatistics().Months(ctx, objs, fc.Args["from"].(*time.Time), fc.Args["to"].(*time.Time), fc.Args["by"].(*statistics.Dimension))
-	}, s97, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_months_args))
+	}, s101, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_months_args))
 	exec.Edge(tMemberStatistics, "renewalsDue", func(ctx context.Context, objs []*statistics.Statistics) ([]*statistics.Table, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.MemberStatistics().RenewalsDue(ctx, objs, fc.Args["from"].(*time.Time), fc.Args["to"].(*time.Time))
-	}, s95, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_renewalsDue_args))
+	}, s99, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_renewalsDue_args))
 
 	// Membership
 	exec.Leaf(tMembership, "grade", func(dst []byte, obj any) []byte {
@@ -2028,7 +2055,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tMembership, "statusAsOf", func(ctx context.Context, objs []*membership.Membership) ([]*membership.Status, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Membership().StatusAsOf(ctx, objs, fc.Args["on"].(time.Time))
-	}, s100, exec.WithArgs(args_field_Membership_statusAsOf_args))
+	}, s104, exec.WithArgs(args_field_Membership_statusAsOf_args))
 	exec.Leaf(tMembership, "joinedOn", func(dst []byte, obj any) []byte {
 		v := obj.(*membership.Membership).JoinedOn
 		return scalar.AppendDate(dst, v)
@@ -2067,7 +2094,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMembership, "history", func(ctx context.Context, objs []*membership.Membership) ([][]*membership.Event, error) {
 		return resolvers.Membership().History(ctx, objs)
-	}, s102, exec.NonNull)
+	}, s106, exec.NonNull)
 
 	// MembershipApplication
 	exec.Leaf(tMembershipApplication, "id", func(dst []byte, obj any) []byte {
@@ -2112,25 +2139,25 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMembershipApplication, "record", func(ctx context.Context, objs []*membership.Application) ([]*membership.Record, error) {
 		return resolvers.MembershipApplication().Record(ctx, objs)
-	}, s54)
+	}, s58)
 
 	// MembershipApplicationConnection
-	exec.Plain(tMembershipApplicationConnection, "edges", func(obj *membership.Applications) []page.Edge[*membership.Application] { return obj.Edges }, s104, exec.NonNull)
+	exec.Plain(tMembershipApplicationConnection, "edges", func(obj *membership.Applications) []page.Edge[*membership.Application] { return obj.Edges }, s108, exec.NonNull)
 	exec.Method(tMembershipApplicationConnection, "nodes", func(ctx context.Context, obj *membership.Applications) (v []*membership.Application, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s106, exec.NonNull, exec.Guarded)
+	}, s110, exec.NonNull, exec.Guarded)
 	exec.Method(tMembershipApplicationConnection, "pageInfo", func(ctx context.Context, obj *membership.Applications) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
 	exec.Edge(tMembershipApplicationConnection, "totalCount", func(ctx context.Context, objs []*membership.Applications) ([]int, error) {
 		return resolvers.MembershipApplicationConnection().TotalCount(ctx, objs)
-	}, s38, exec.NonNull)
+	}, s17, exec.NonNull)
 
 	// MembershipApplicationEdge
 	exec.Leaf(tMembershipApplicationEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*membership.Application]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMembershipApplicationEdge, "node", func(obj *page.Edge[*membership.Application]) *membership.Application { return obj.Node }, s105, exec.NonNull)
+	exec.Plain(tMembershipApplicationEdge, "node", func(obj *page.Edge[*membership.Application]) *membership.Application { return obj.Node }, s109, exec.NonNull)
 
 	// MembershipEvent
 	exec.Leaf(tMembershipEvent, "kind", func(dst []byte, obj any) []byte {
@@ -2224,12 +2251,12 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Menu).ItemCount()
 		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s108, exec.NonNull)
+	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s112, exec.NonNull)
 	exec.Method(tMenu, "items", func(ctx context.Context, obj *nav.Menu) (v []*nav.Item, ok bool, err error) {
 		fc := graphql.GetFieldContext(ctx)
 		v, err = obj.Items(fc.Args["maxDepth"].(*int), fc.Args["rootId"].(*string))
 		return v, true, err
-	}, s108, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
+	}, s112, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
 
 	// MenuItem
 	exec.Leaf(tMenuItem, "id", func(dst []byte, obj any) []byte {
@@ -2250,11 +2277,11 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tMenuItem, "parentId", func(dst []byte, obj any) []byte {
 		return obj.(*nav.Item).AppendParentID(dst)
 	}, exec.Guarded)
-	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s110)
-	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s108, exec.NonNull)
+	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s114)
+	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s112, exec.NonNull)
 	exec.Method(tMenuItem, "ancestors", func(ctx context.Context, obj *nav.Item) (v []*nav.Item, ok bool, err error) {
 		return obj.Ancestors(), true, nil
-	}, s108, exec.NonNull, exec.Guarded)
+	}, s112, exec.NonNull, exec.Guarded)
 	exec.Leaf(tMenuItem, "descendantCount", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).DescendantCount
 		return scalar.AppendInt(dst, v)
@@ -2272,14 +2299,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMenuItem, "target", func(ctx context.Context, objs []*nav.Item) ([]union.MenuTarget, error) {
 		return resolvers.MenuItem().Target(ctx, objs)
-	}, s111)
+	}, s115)
 	exec.Leaf(tMenuItem, "isCanonical", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).IsCanonical
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
 	exec.Edge(tMenuItem, "alsoAt", func(ctx context.Context, objs []*nav.Item) ([][]*nav.Item, error) {
 		return resolvers.MenuItem().AlsoAt(ctx, objs)
-	}, s108, exec.NonNull)
+	}, s112, exec.NonNull)
 	exec.Leaf(tMenuItem, "access", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).Access
 		return exec.AppendString(dst, string(v))
@@ -2290,23 +2317,23 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Context).Path
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s112)
-	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s110)
-	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s108, exec.NonNull)
-	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s108, exec.NonNull)
-	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s108, exec.NonNull)
-	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s110)
-	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s110)
+	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s116)
+	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s114)
+	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s112, exec.NonNull)
+	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s112, exec.NonNull)
+	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s112, exec.NonNull)
+	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s114)
+	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s114)
 	exec.Edge(tNavigationContext, "otherPlacements", func(ctx context.Context, objs []*nav.Context) ([][]*nav.Item, error) {
 		return resolvers.NavigationContext().OtherPlacements(ctx, objs)
-	}, s108, exec.NonNull)
+	}, s112, exec.NonNull)
 
 	// NotFoundRoute
 	exec.Leaf(tNotFoundRoute, "path", func(dst []byte, obj any) []byte {
 		v := obj.(*content.NotFoundRoute).Path
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tNotFoundRoute, "suggestions", func(obj *content.NotFoundRoute) []string { return obj.Suggestions }, s27, exec.NonNull)
+	exec.Plain(tNotFoundRoute, "suggestions", func(obj *content.NotFoundRoute) []string { return obj.Suggestions }, s32, exec.NonNull)
 
 	// Organisation
 	exec.Leaf(tOrganisation, "name", func(dst []byte, obj any) []byte {
@@ -2317,8 +2344,8 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Organisation).ShortName
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s113, exec.NonNull)
-	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s114, exec.NonNull)
+	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s117, exec.NonNull)
+	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s118, exec.NonNull)
 	exec.Leaf(tOrganisation, "joinCallToAction", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Organisation).JoinCallToAction
 		if v == nil {
@@ -2335,7 +2362,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// OrganisationContact
-	exec.Plain(tOrganisationContact, "addressLines", func(obj *content.OrganisationContact) []string { return obj.AddressLines }, s27, exec.NonNull)
+	exec.Plain(tOrganisationContact, "addressLines", func(obj *content.OrganisationContact) []string { return obj.AddressLines }, s32, exec.NonNull)
 	exec.Leaf(tOrganisationContact, "postcode", func(dst []byte, obj any) []byte {
 		v := obj.(*content.OrganisationContact).Postcode
 		if v == nil {
@@ -2419,7 +2446,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Page).Access
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tPage, "viewerAccess", func(obj *content.Page) *viewer.AccessTo { return &obj.ViewerAccess }, s49, exec.NonNull)
+	exec.Plain(tPage, "viewerAccess", func(obj *content.Page) *viewer.AccessTo { return &obj.ViewerAccess }, s53, exec.NonNull)
 	exec.Leaf(tPage, "publishedAt", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Page).PublishedAt
 		if v == nil {
@@ -2444,16 +2471,16 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPage, "blocks", func(ctx context.Context, objs []*content.Page) ([][]content.Block, error) {
 		return resolvers.Page().Blocks(ctx, objs)
-	}, s116)
+	}, s120)
 	exec.Edge(tPage, "breadcrumbs", func(ctx context.Context, objs []*content.Page) ([][]*content.Breadcrumb, error) {
 		return resolvers.Page().Breadcrumbs(ctx, objs)
-	}, s118, exec.NonNull)
+	}, s122, exec.NonNull)
 	exec.Edge(tPage, "parent", func(ctx context.Context, objs []*content.Page) ([]*content.Page, error) {
 		return resolvers.Page().Parent(ctx, objs)
-	}, s119)
+	}, s123)
 	exec.Edge(tPage, "children", func(ctx context.Context, objs []*content.Page) ([][]*content.Page, error) {
 		return resolvers.Page().Children(ctx, objs)
-	}, s121, exec.NonNull)
+	}, s125, exec.NonNull)
 
 	// PageInfo
 	exec.Leaf(tPageInfo, "hasNextPage", func(dst []byte, obj any) []byte {
@@ -2486,17 +2513,17 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPageRoute, "content", func(ctx context.Context, objs []*content.PageRoute) ([]union.RouteContent, error) {
 		return resolvers.PageRoute().Content(ctx, objs)
-	}, s122, exec.NonNull)
+	}, s126, exec.NonNull)
 	exec.Edge(tPageRoute, "page", func(ctx context.Context, objs []*content.PageRoute) ([]*content.Page, error) {
 		return resolvers.PageRoute().Page(ctx, objs)
-	}, s119)
+	}, s123)
 	exec.Edge(tPageRoute, "breadcrumbs", func(ctx context.Context, objs []*content.PageRoute) ([][]*content.Breadcrumb, error) {
 		return resolvers.PageRoute().Breadcrumbs(ctx, objs)
-	}, s118, exec.NonNull)
+	}, s122, exec.NonNull)
 	exec.Edge(tPageRoute, "trail", func(ctx context.Context, objs []*content.PageRoute) ([][]*nav.Item, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.PageRoute().Trail(ctx, objs, fc.Args["menu"].(string))
-	}, s108, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
+	}, s112, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
 
 	// PartnerApplication
 	exec.Leaf(tPartnerApplication, "id", func(dst []byte, obj any) []byte {
@@ -2524,18 +2551,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPartnerApplication, "keys", func(ctx context.Context, objs []*identity.PartnerApplication) ([][]*identity.Key, error) {
 		return resolvers.PartnerApplication().Keys(ctx, objs)
-	}, s125, exec.NonNull)
+	}, s129, exec.NonNull)
 
 	// PartnerApplicationName
 	exec.Leaf(tPartnerApplicationName, "name", func(dst []byte, obj any) []byte {
 		v := obj.(*identity.KeyHolder).Name
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tPartnerApplicationName, "scopes", func(obj *identity.KeyHolder) []identity.Scope { return obj.Scopes }, s19, exec.NonNull)
+	exec.Plain(tPartnerApplicationName, "scopes", func(obj *identity.KeyHolder) []identity.Scope { return obj.Scopes }, s24, exec.NonNull)
 
 	// PartnerApplicationPayload
-	exec.Plain(tPartnerApplicationPayload, "application", func(obj *PartnerApplicationPayload) *identity.PartnerApplication { return obj.Application }, s126)
-	exec.Plain(tPartnerApplicationPayload, "userErrors", func(obj *PartnerApplicationPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+	exec.Plain(tPartnerApplicationPayload, "application", func(obj *PartnerApplicationPayload) *identity.PartnerApplication { return obj.Application }, s130)
+	exec.Plain(tPartnerApplicationPayload, "userErrors", func(obj *PartnerApplicationPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// Passkey
 	exec.Leaf(tPasskey, "id", func(dst []byte, obj any) []byte {
@@ -2573,7 +2600,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tPasskeyOptionsPayload, "userErrors", func(obj *PasskeyOptionsPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+	exec.Plain(tPasskeyOptionsPayload, "userErrors", func(obj *PasskeyOptionsPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// Photo
 	exec.Leaf(tPhoto, "url", func(dst []byte, obj any) []byte {
@@ -2604,14 +2631,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tPost, "holders", func(ctx context.Context, objs []*unit.Post) ([][]*unit.Term, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Post().Holders(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s69, exec.NonNull, exec.WithArgs(args_field_Post_holders_args))
+	}, s73, exec.NonNull, exec.WithArgs(args_field_Post_holders_args))
 	exec.Edge(tPost, "vacant", func(ctx context.Context, objs []*unit.Post) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Post().Vacant(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s38, exec.NonNull, exec.WithArgs(args_field_Post_vacant_args))
+	}, s17, exec.NonNull, exec.WithArgs(args_field_Post_vacant_args))
 	exec.Edge(tPost, "committee", func(ctx context.Context, objs []*unit.Post) ([]*unit.Committee, error) {
 		return resolvers.Post().Committee(ctx, objs)
-	}, s129)
+	}, s133)
 
 	// Practice
 	exec.Leaf(tPractice, "town", func(dst []byte, obj any) []byte {
@@ -2628,16 +2655,17 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tPractice, "latitude", func(obj *member.Practice) *float64 { return obj.Latitude }, s85)
-	exec.Plain(tPractice, "longitude", func(obj *member.Practice) *float64 { return obj.Longitude }, s85)
+	exec.Plain(tPractice, "latitude", func(obj *member.Practice) *float64 { return obj.Latitude }, s89)
+	exec.Plain(tPractice, "longitude", func(obj *member.Practice) *float64 { return obj.Longitude }, s89)
 
 	// ProfilePayload
-	exec.Plain(tProfilePayload, "member", func(obj *ProfilePayload) *member.Member { return obj.Member }, s32)
-	exec.Plain(tProfilePayload, "userErrors", func(obj *ProfilePayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+	exec.Plain(tProfilePayload, "member", func(obj *ProfilePayload) *member.Member { return obj.Member }, s37)
+	exec.Plain(tProfilePayload, "record", func(obj *ProfilePayload) *membership.Record { return obj.Record }, s58)
+	exec.Plain(tProfilePayload, "userErrors", func(obj *ProfilePayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// PublishConsentTextPayload
-	exec.Plain(tPublishConsentTextPayload, "consentText", func(obj *PublishConsentTextPayload) *privacy.ConsentText { return obj.ConsentText }, s130)
-	exec.Plain(tPublishConsentTextPayload, "userErrors", func(obj *PublishConsentTextPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+	exec.Plain(tPublishConsentTextPayload, "consentText", func(obj *PublishConsentTextPayload) *privacy.ConsentText { return obj.ConsentText }, s134)
+	exec.Plain(tPublishConsentTextPayload, "userErrors", func(obj *PublishConsentTextPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// RateLimit
 	exec.Leaf(tRateLimit, "cost", func(dst []byte, obj any) []byte {
@@ -2658,8 +2686,8 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// RecordPayload
-	exec.Plain(tRecordPayload, "record", func(obj *RecordPayload) *membership.Record { return obj.Record }, s54)
-	exec.Plain(tRecordPayload, "userErrors", func(obj *RecordPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+	exec.Plain(tRecordPayload, "record", func(obj *RecordPayload) *membership.Record { return obj.Record }, s58)
+	exec.Plain(tRecordPayload, "userErrors", func(obj *RecordPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// RedirectRoute
 	exec.Leaf(tRedirectRoute, "path", func(dst []byte, obj any) []byte {
@@ -2695,29 +2723,29 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*unit.Region).Nation
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s132, exec.NonNull)
+	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s136, exec.NonNull)
 	exec.Leaf(tRegion, "status", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Region).Status
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
 	exec.Edge(tRegion, "page", func(ctx context.Context, objs []*unit.Region) ([]*content.Page, error) {
 		return resolvers.Region().Page(ctx, objs)
-	}, s120, exec.NonNull)
+	}, s124, exec.NonNull)
 	exec.Edge(tRegion, "subPages", func(ctx context.Context, objs []*unit.Region) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s121, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
+	}, s125, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
 	exec.Edge(tRegion, "committee", func(ctx context.Context, objs []*unit.Region) ([]*unit.Committee, error) {
 		return resolvers.Region().Committee(ctx, objs)
-	}, s129)
+	}, s133)
 	exec.Edge(tRegion, "memberCount", func(ctx context.Context, objs []*unit.Region) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s38, exec.NonNull, exec.WithArgs(args_field_Region_memberCount_args))
+	}, s17, exec.NonNull, exec.WithArgs(args_field_Region_memberCount_args))
 	exec.Edge(tRegion, "members", func(ctx context.Context, objs []*unit.Region) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s136, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
+	}, s140, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
 
 	// Registration
 	exec.Leaf(tRegistration, "body", func(dst []byte, obj any) []byte {
@@ -2759,7 +2787,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*RequestPasswordResetPayload).Mailed
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tRequestPasswordResetPayload, "userErrors", func(obj *RequestPasswordResetPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+	exec.Plain(tRequestPasswordResetPayload, "userErrors", func(obj *RequestPasswordResetPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// RetentionRule
 	exec.Leaf(tRetentionRule, "rule", func(dst []byte, obj any) []byte {
@@ -2779,8 +2807,8 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// RevokeKeyPayload
-	exec.Plain(tRevokeKeyPayload, "key", func(obj *RevokeKeyPayload) *identity.Key { return obj.Key }, s48)
-	exec.Plain(tRevokeKeyPayload, "userErrors", func(obj *RevokeKeyPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+	exec.Plain(tRevokeKeyPayload, "key", func(obj *RevokeKeyPayload) *identity.Key { return obj.Key }, s52)
+	exec.Plain(tRevokeKeyPayload, "userErrors", func(obj *RevokeKeyPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// RichTextBlock
 	exec.Leaf(tRichTextBlock, "html", func(dst []byte, obj any) []byte {
@@ -2793,14 +2821,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// ScheduleElectionPayload
-	exec.Plain(tScheduleElectionPayload, "election", func(obj *ScheduleElectionPayload) *unit.Election { return obj.Election }, s137)
-	exec.Plain(tScheduleElectionPayload, "userErrors", func(obj *ScheduleElectionPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+	exec.Plain(tScheduleElectionPayload, "election", func(obj *ScheduleElectionPayload) *unit.Election { return obj.Election }, s141)
+	exec.Plain(tScheduleElectionPayload, "userErrors", func(obj *ScheduleElectionPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// SearchConnection
-	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s139, exec.NonNull)
+	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s143, exec.NonNull)
 	exec.Method(tSearchConnection, "nodes", func(ctx context.Context, obj *search.Connection) (v []*search.Hit, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s141, exec.NonNull, exec.Guarded)
+	}, s145, exec.NonNull, exec.Guarded)
 	exec.Plain(tSearchConnection, "pageInfo", func(obj *search.Connection) *page.Info { return &obj.PageInfo }, s4, exec.NonNull)
 	exec.Leaf(tSearchConnection, "totalCount", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).TotalCount
@@ -2810,7 +2838,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*search.Connection).IsCapped
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s143, exec.NonNull)
+	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s147, exec.NonNull)
 	exec.Leaf(tSearchConnection, "didYouMean", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).DidYouMean
 		if v == nil {
@@ -2823,7 +2851,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tSearchEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*search.Hit]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s140, exec.NonNull)
+	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s144, exec.NonNull)
 
 	// SearchFacet
 	exec.Leaf(tSearchFacet, "kind", func(dst []byte, obj any) []byte {
@@ -2859,15 +2887,15 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s144, exec.NonNull)
+	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s148, exec.NonNull)
 	exec.Edge(tSearchHit, "target", func(ctx context.Context, objs []*search.Hit) ([]union.RouteContent, error) {
 		return resolvers.SearchHit().Target(ctx, objs)
-	}, s122, exec.NonNull)
+	}, s126, exec.NonNull)
 
 	// SectionMembership
 	exec.Edge(tSectionMembership, "section", func(ctx context.Context, objs []*membership.SectionMembership) ([]*unit.Section, error) {
 		return resolvers.SectionMembership().Section(ctx, objs)
-	}, s33)
+	}, s38)
 	exec.Leaf(tSectionMembership, "startsOn", func(dst []byte, obj any) []byte {
 		v := obj.(*membership.SectionMembership).StartsOn
 		return scalar.AppendDate(dst, v)
@@ -2881,15 +2909,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// SetErasureWaitPayload
-	exec.Plain(tSetErasureWaitPayload, "retentionRule", func(obj *SetErasureWaitPayload) *privacy.RetentionRule { return obj.RetentionRule }, s145)
-	exec.Plain(tSetErasureWaitPayload, "userErrors", func(obj *SetErasureWaitPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+	exec.Plain(tSetErasureWaitPayload, "retentionRule", func(obj *SetErasureWaitPayload) *privacy.RetentionRule { return obj.RetentionRule }, s149)
+	exec.Plain(tSetErasureWaitPayload, "userErrors", func(obj *SetErasureWaitPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// SetTherapistListingPayload
-	exec.Plain(tSetTherapistListingPayload, "listing", func(obj *SetTherapistListingPayload) *therapist.Listing { return obj.Listing }, s80)
-	exec.Plain(tSetTherapistListingPayload, "userErrors", func(obj *SetTherapistListingPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+	exec.Plain(tSetTherapistListingPayload, "listing", func(obj *SetTherapistListingPayload) *therapist.Listing { return obj.Listing }, s84)
+	exec.Plain(tSetTherapistListingPayload, "userErrors", func(obj *SetTherapistListingPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// SignInPayload
-	exec.Plain(tSignInPayload, "viewer", func(obj *SignInPayload) *union.Viewer { return obj.Viewer }, s44)
+	exec.Plain(tSignInPayload, "viewer", func(obj *SignInPayload) *union.Viewer { return obj.Viewer }, s48)
 	exec.Leaf(tSignInPayload, "expiresAt", func(dst []byte, obj any) []byte {
 		v := obj.(*SignInPayload).ExpiresAt
 		if v == nil {
@@ -2897,14 +2925,14 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return scalar.AppendDateTime(dst, *v)
 	})
-	exec.Plain(tSignInPayload, "userErrors", func(obj *SignInPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+	exec.Plain(tSignInPayload, "userErrors", func(obj *SignInPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// SignOutPayload
 	exec.Leaf(tSignOutPayload, "signedOut", func(dst []byte, obj any) []byte {
 		v := obj.(*SignOutPayload).SignedOut
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tSignOutPayload, "userErrors", func(obj *SignOutPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+	exec.Plain(tSignOutPayload, "userErrors", func(obj *SignOutPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// SpecialistSection
 	exec.Leaf(tSpecialistSection, "id", func(dst []byte, obj any) []byte {
@@ -2942,25 +2970,25 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tSpecialistSection, "successor", func(ctx context.Context, objs []*unit.Section) ([]*unit.Section, error) {
 		return resolvers.SpecialistSection().Successor(ctx, objs)
-	}, s33)
+	}, s38)
 	exec.Edge(tSpecialistSection, "page", func(ctx context.Context, objs []*unit.Section) ([]*content.Page, error) {
 		return resolvers.SpecialistSection().Page(ctx, objs)
-	}, s120, exec.NonNull)
+	}, s124, exec.NonNull)
 	exec.Edge(tSpecialistSection, "subPages", func(ctx context.Context, objs []*unit.Section) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s121, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
+	}, s125, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
 	exec.Edge(tSpecialistSection, "committee", func(ctx context.Context, objs []*unit.Section) ([]*unit.Committee, error) {
 		return resolvers.SpecialistSection().Committee(ctx, objs)
-	}, s129)
+	}, s133)
 	exec.Edge(tSpecialistSection, "memberCount", func(ctx context.Context, objs []*unit.Section) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
-	}, s38, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_memberCount_args))
+	}, s17, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_memberCount_args))
 	exec.Edge(tSpecialistSection, "members", func(ctx context.Context, objs []*unit.Section) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s136, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
+	}, s140, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
 
 	// StatisticsMonth
 	exec.Leaf(tStatisticsMonth, "month", func(dst []byte, obj any) []byte {
@@ -2992,10 +3020,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return scalar.AppendInt(dst, *v)
 	})
-	exec.Plain(tStatisticsMonth, "rows", func(obj *statistics.Month) []*statistics.Row { return obj.Rows }, s150, exec.NonNull)
+	exec.Plain(tStatisticsMonth, "rows", func(obj *statistics.Month) []*statistics.Row { return obj.Rows }, s154, exec.NonNull)
 
 	// StatisticsMonths
-	exec.Plain(tStatisticsMonths, "months", func(obj *statistics.Months) []*statistics.Month { return obj.Months }, s152, exec.NonNull)
+	exec.Plain(tStatisticsMonths, "months", func(obj *statistics.Months) []*statistics.Month { return obj.Months }, s156, exec.NonNull)
 	exec.Leaf(tStatisticsMonths, "joined", func(dst []byte, obj any) []byte {
 		v := obj.(*statistics.Months).Joined
 		if v == nil {
@@ -3033,7 +3061,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// StatisticsTable
-	exec.Plain(tStatisticsTable, "rows", func(obj *statistics.Table) []*statistics.Row { return obj.Rows }, s150, exec.NonNull)
+	exec.Plain(tStatisticsTable, "rows", func(obj *statistics.Table) []*statistics.Row { return obj.Rows }, s154, exec.NonNull)
 	exec.Leaf(tStatisticsTable, "total", func(dst []byte, obj any) []byte {
 		v := obj.(*statistics.Table).Total
 		if v == nil {
@@ -3080,23 +3108,23 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tTerm, "member", func(ctx context.Context, objs []*unit.Term) ([]*member.Member, error) {
 		return resolvers.Term().Member(ctx, objs)
-	}, s32)
+	}, s37)
 	exec.Edge(tTerm, "post", func(ctx context.Context, objs []*unit.Term) ([]*unit.Post, error) {
 		return resolvers.Term().Post(ctx, objs)
-	}, s39, exec.NonNull)
+	}, s43, exec.NonNull)
 
 	// TermPayload
-	exec.Plain(tTermPayload, "term", func(obj *TermPayload) *unit.Term { return obj.Term }, s153)
-	exec.Plain(tTermPayload, "userErrors", func(obj *TermPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+	exec.Plain(tTermPayload, "term", func(obj *TermPayload) *unit.Term { return obj.Term }, s157)
+	exec.Plain(tTermPayload, "userErrors", func(obj *TermPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// Therapist
-	exec.Plain(tTherapist, "distanceKm", func(obj *therapist.Found) float64 { return obj.DistanceKm() }, s144, exec.NonNull, exec.Guarded)
+	exec.Plain(tTherapist, "distanceKm", func(obj *therapist.Found) float64 { return obj.DistanceKm() }, s148, exec.NonNull, exec.Guarded)
 	exec.Edge(tTherapist, "member", func(ctx context.Context, objs []*therapist.Found) ([]*member.Member, error) {
 		return resolvers.Therapist().Member(ctx, objs)
-	}, s32)
+	}, s37)
 
 	// TherapistConnection
-	exec.Plain(tTherapistConnection, "edges", func(obj *page.Connection[*therapist.Found]) []page.Edge[*therapist.Found] { return obj.Edges }, s155, exec.NonNull)
+	exec.Plain(tTherapistConnection, "edges", func(obj *page.Connection[*therapist.Found]) []page.Edge[*therapist.Found] { return obj.Edges }, s159, exec.NonNull)
 	exec.Method(tTherapistConnection, "pageInfo", func(ctx context.Context, obj *page.Connection[*therapist.Found]) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
@@ -3105,14 +3133,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tTherapistEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*therapist.Found]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tTherapistEdge, "node", func(obj *page.Edge[*therapist.Found]) *therapist.Found { return obj.Node }, s156, exec.NonNull)
+	exec.Plain(tTherapistEdge, "node", func(obj *page.Edge[*therapist.Found]) *therapist.Found { return obj.Node }, s160, exec.NonNull)
 
 	// TherapistListing
 	exec.Leaf(tTherapistListing, "eligible", func(dst []byte, obj any) []byte {
 		v := obj.(*therapist.Listing).Eligible()
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tTherapistListing, "reasons", func(obj *therapist.Listing) []therapist.Reason { return obj.Reasons }, s158, exec.NonNull)
+	exec.Plain(tTherapistListing, "reasons", func(obj *therapist.Listing) []therapist.Reason { return obj.Reasons }, s162, exec.NonNull)
 
 	// TransferSectionMembersPayload
 	exec.Leaf(tTransferSectionMembersPayload, "members", func(dst []byte, obj any) []byte {
@@ -3129,45 +3157,45 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return scalar.AppendInt(dst, *v)
 	})
-	exec.Plain(tTransferSectionMembersPayload, "userErrors", func(obj *TransferSectionMembersPayload) []*union.UserError { return obj.UserErrors }, s15, exec.NonNull)
+	exec.Plain(tTransferSectionMembersPayload, "userErrors", func(obj *TransferSectionMembersPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// UnitStanding
 	exec.Edge(tUnitStanding, "unit", func(ctx context.Context, objs []*union.UnitStanding) ([]unit.Unit, error) {
 		return resolvers.UnitStanding().Unit(ctx, objs)
-	}, s20)
-	exec.Plain(tUnitStanding, "can", func(obj *union.UnitStanding) []viewer.Permission { return obj.Can }, s160, exec.NonNull)
+	}, s25)
+	exec.Plain(tUnitStanding, "can", func(obj *union.UnitStanding) []viewer.Permission { return obj.Can }, s164, exec.NonNull)
 
 	// UserError
 	exec.Leaf(tUserError, "code", func(dst []byte, obj any) []byte {
 		v := obj.(*union.UserError).Code
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tUserError, "field", func(obj *union.UserError) []string { return obj.Field }, s43)
+	exec.Plain(tUserError, "field", func(obj *union.UserError) []string { return obj.Field }, s47)
 	exec.Leaf(tUserError, "message", func(dst []byte, obj any) []byte {
 		v := obj.(*union.UserError).Message
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
 
 	// Viewer
-	exec.Plain(tViewer, "account", func(obj *union.Viewer) *identity.Account { return obj.Account }, s13)
-	exec.Plain(tViewer, "application", func(obj *union.Viewer) *identity.KeyHolder { return obj.Application }, s161)
-	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s160, exec.NonNull)
-	exec.Plain(tViewer, "units", func(obj *union.Viewer) []*union.UnitStanding { return obj.Units }, s163, exec.NonNull)
+	exec.Plain(tViewer, "account", func(obj *union.Viewer) *identity.Account { return obj.Account }, s18)
+	exec.Plain(tViewer, "application", func(obj *union.Viewer) *identity.KeyHolder { return obj.Application }, s165)
+	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s164, exec.NonNull)
+	exec.Plain(tViewer, "units", func(obj *union.Viewer) []*union.UnitStanding { return obj.Units }, s167, exec.NonNull)
 	exec.Edge(tViewer, "member", func(ctx context.Context, objs []*union.Viewer) ([]*member.Member, error) {
 		return resolvers.Viewer().Member(ctx, objs)
-	}, s32)
+	}, s37)
 	exec.Edge(tViewer, "membershipApplication", func(ctx context.Context, objs []*union.Viewer) ([]*membership.Application, error) {
 		return resolvers.Viewer().MembershipApplication(ctx, objs)
-	}, s21)
+	}, s26)
 	exec.Edge(tViewer, "record", func(ctx context.Context, objs []*union.Viewer) ([]*membership.Record, error) {
 		return resolvers.Viewer().Record(ctx, objs)
-	}, s54)
+	}, s58)
 	exec.Edge(tViewer, "consents", func(ctx context.Context, objs []*union.Viewer) ([][]*privacy.Consent, error) {
 		return resolvers.Viewer().Consents(ctx, objs)
-	}, s79)
+	}, s83)
 	exec.Edge(tViewer, "erasure", func(ctx context.Context, objs []*union.Viewer) ([]*privacy.Erasure, error) {
 		return resolvers.Viewer().Erasure(ctx, objs)
-	}, s61)
+	}, s65)
 
 	// ViewerAccess
 	exec.Leaf(tViewerAccess, "canRead", func(dst []byte, obj any) []byte {
@@ -3202,7 +3230,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.WebinarBlock).PlainText
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tWebinarBlock, "partners", func(obj *content.WebinarBlock) []string { return obj.Partners }, s27, exec.NonNull)
+	exec.Plain(tWebinarBlock, "partners", func(obj *content.WebinarBlock) []string { return obj.Partners }, s32, exec.NonNull)
 	exec.Leaf(tWebinarBlock, "url", func(dst []byte, obj any) []byte {
 		v := obj.(*content.WebinarBlock).URL
 		if v == nil {
@@ -3229,174 +3257,174 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "node", func(ctx context.Context) (union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Node(ctx, fc.Args["id"].(string))
-	}, s164, exec.WithArgs(args_field_Query_node_args))
+	}, s168, exec.WithArgs(args_field_Query_node_args))
 	exec.Root(table, "Query", "nodes", func(ctx context.Context) ([]union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Nodes(ctx, fc.Args["ids"].([]string))
-	}, s166, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
+	}, s170, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
 	exec.Root(table, "Query", "rateLimit", func(ctx context.Context) (*union.RateLimit, error) {
 		return resolvers.Query().RateLimit(ctx)
-	}, s168, exec.NonNull)
+	}, s172, exec.NonNull)
 	exec.Root(table, "Query", "viewer", func(ctx context.Context) (*union.Viewer, error) {
 		return resolvers.Query().Viewer(ctx)
-	}, s169, exec.NonNull)
-	exec.Root(table, "Query", "accounts", nil, s171, exec.WithArgs(args_field_Query_accounts_args))
+	}, s173, exec.NonNull)
+	exec.Root(table, "Query", "accounts", nil, s174, exec.WithArgs(args_field_Query_accounts_args))
 	exec.Root(table, "Query", "caseStudy", func(ctx context.Context) (*career.CaseStudy, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudy(ctx, fc.Args["slug"].(string))
-	}, s35, exec.WithArgs(args_field_Query_caseStudy_args))
+	}, s40, exec.WithArgs(args_field_Query_caseStudy_args))
 	exec.Root(table, "Query", "caseStudies", func(ctx context.Context) (*career.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudies(ctx, fc.Args["filter"].(*career.Filter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s174, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
+	}, s177, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
 	exec.Root(table, "Query", "careerLevels", func(ctx context.Context) ([]*career.CareerLevel, error) {
 		return resolvers.Query().CareerLevels(ctx)
-	}, s177, exec.NonNull)
+	}, s180, exec.NonNull)
 	exec.Root(table, "Query", "route", func(ctx context.Context) (content.Route, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Route(ctx, fc.Args["path"].(string))
-	}, s178, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
+	}, s181, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
 	exec.Root(table, "Query", "page", func(ctx context.Context) (*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Page(ctx, fc.Args["path"].(string))
-	}, s119, exec.WithArgs(args_field_Query_page_args))
+	}, s123, exec.WithArgs(args_field_Query_page_args))
 	exec.Root(table, "Query", "documents", func(ctx context.Context) (*page.Connection[*content.Document], error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Documents(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s181, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
+	}, s184, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
 	exec.Root(table, "Query", "member", func(ctx context.Context) (*member.Member, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Member(ctx, fc.Args["id"].(string))
-	}, s32, exec.WithArgs(args_field_Query_member_args))
+	}, s37, exec.WithArgs(args_field_Query_member_args))
 	exec.Root(table, "Query", "members", func(ctx context.Context) (*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Members(ctx, fc.Args["filter"].(*member.Filter), fc.Args["orderBy"].(*member.Order), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s136, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
-	exec.Root(table, "Query", "viewAs", nil, s32, exec.WithArgs(args_field_Query_viewAs_args))
-	exec.Root(table, "Query", "membershipRules", nil, s187, exec.WithArgs(args_field_Query_membershipRules_args))
-	exec.Root(table, "Query", "applications", nil, s189, exec.WithArgs(args_field_Query_applications_args))
-	exec.Root(table, "Query", "register", nil, s191, exec.WithArgs(args_field_Query_register_args))
+	}, s140, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
+	exec.Root(table, "Query", "viewAs", nil, s37, exec.WithArgs(args_field_Query_viewAs_args))
+	exec.Root(table, "Query", "membershipRules", nil, s190, exec.WithArgs(args_field_Query_membershipRules_args))
+	exec.Root(table, "Query", "applications", nil, s192, exec.WithArgs(args_field_Query_applications_args))
+	exec.Root(table, "Query", "register", nil, s194, exec.WithArgs(args_field_Query_register_args))
 	exec.Root(table, "Query", "menu", func(ctx context.Context) (*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menu(ctx, fc.Args["handle"].(string))
-	}, s112, exec.WithArgs(args_field_Query_menu_args))
+	}, s116, exec.WithArgs(args_field_Query_menu_args))
 	exec.Root(table, "Query", "menus", func(ctx context.Context) ([]*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menus(ctx, fc.Args["handles"].([]string))
-	}, s195, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
+	}, s198, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
 	exec.Root(table, "Query", "navigationContext", func(ctx context.Context) (*nav.Context, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().NavigationContext(ctx, fc.Args["path"].(string), fc.Args["menu"].(string))
-	}, s197, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
+	}, s200, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
 	exec.Root(table, "Query", "organisation", func(ctx context.Context) (*content.Organisation, error) {
 		return resolvers.Query().Organisation(ctx)
-	}, s199, exec.NonNull)
-	exec.Root(table, "Query", "partnerApplications", nil, s200)
-	exec.Root(table, "Query", "auditTrail", nil, s201, exec.WithArgs(args_field_Query_auditTrail_args))
+	}, s202, exec.NonNull)
+	exec.Root(table, "Query", "partnerApplications", nil, s203)
+	exec.Root(table, "Query", "auditTrail", nil, s204, exec.WithArgs(args_field_Query_auditTrail_args))
 	exec.Root(table, "Query", "consentTexts", func(ctx context.Context) ([]*privacy.ConsentText, error) {
 		return resolvers.Query().ConsentTexts(ctx)
-	}, s204, exec.NonNull)
-	exec.Root(table, "Query", "erasures", nil, s205, exec.WithArgs(args_field_Query_erasures_args))
-	exec.Root(table, "Query", "retentionRules", nil, s208)
-	exec.Root(table, "Query", "exportMyData", nil, s209)
+	}, s207, exec.NonNull)
+	exec.Root(table, "Query", "erasures", nil, s208, exec.WithArgs(args_field_Query_erasures_args))
+	exec.Root(table, "Query", "retentionRules", nil, s211)
+	exec.Root(table, "Query", "exportMyData", nil, s212)
 	exec.Root(table, "Query", "erasureCertificate", func(ctx context.Context) (*privacy.Certificate, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().ErasureCertificate(ctx, fc.Args["id"].(string))
-	}, s210, exec.WithArgs(args_field_Query_erasureCertificate_args))
+	}, s213, exec.WithArgs(args_field_Query_erasureCertificate_args))
 	exec.Root(table, "Query", "search", func(ctx context.Context) (*search.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Search(ctx, fc.Args["query"].(string), fc.Args["kinds"].([]search.Kind), fc.Args["first"].(*int), fc.Args["after"].(*string))
-	}, s212, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
+	}, s215, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
 	exec.Root(table, "Query", "suggest", func(ctx context.Context) ([]*search.Suggestion, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Suggest(ctx, fc.Args["prefix"].(string), fc.Args["first"].(*int))
-	}, s215, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
-	exec.Root(table, "Query", "memberStatistics", nil, s217, exec.WithArgs(args_field_Query_memberStatistics_args))
+	}, s218, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
+	exec.Root(table, "Query", "memberStatistics", nil, s220, exec.WithArgs(args_field_Query_memberStatistics_args))
 	exec.Root(table, "Query", "therapists", func(ctx context.Context) (*page.Connection[*therapist.Found], error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Therapists(ctx, fc.Args["near"].(member.Near), fc.Args["section"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*string))
-	}, s219, exec.NonNull, exec.WithArgs(args_field_Query_therapists_args))
+	}, s222, exec.NonNull, exec.WithArgs(args_field_Query_therapists_args))
 	exec.Root(table, "Query", "specialistSection", func(ctx context.Context) (*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSection(ctx, fc.Args["slug"].(string))
-	}, s33, exec.WithArgs(args_field_Query_specialistSection_args))
+	}, s38, exec.WithArgs(args_field_Query_specialistSection_args))
 	exec.Root(table, "Query", "specialistSections", func(ctx context.Context) ([]*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSections(ctx, fc.Args["status"].(*unit.Status))
-	}, s222, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
+	}, s225, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
 	exec.Root(table, "Query", "region", func(ctx context.Context) (*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Region(ctx, fc.Args["slug"].(string))
-	}, s34, exec.WithArgs(args_field_Query_region_args))
+	}, s39, exec.WithArgs(args_field_Query_region_args))
 	exec.Root(table, "Query", "regions", func(ctx context.Context) ([]*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Regions(ctx, fc.Args["nation"].(*unit.Nation))
-	}, s226, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
+	}, s229, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
 	exec.Root(table, "Query", "committee", func(ctx context.Context) (*unit.Committee, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Committee(ctx, fc.Args["slug"].(string))
-	}, s129, exec.WithArgs(args_field_Query_committee_args))
+	}, s133, exec.WithArgs(args_field_Query_committee_args))
 	exec.Root(table, "Query", "committees", func(ctx context.Context) ([]*unit.Committee, error) {
 		return resolvers.Query().Committees(ctx)
-	}, s230, exec.NonNull)
-	exec.Root(table, "Mutation", "join", nil, s231, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
-	exec.Root(table, "Mutation", "setPassword", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
-	exec.Root(table, "Mutation", "signIn", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
-	exec.Root(table, "Mutation", "signOut", nil, s236, exec.NonNull)
-	exec.Root(table, "Mutation", "signOutEverywhere", nil, s236, exec.NonNull)
-	exec.Root(table, "Mutation", "requestPasswordReset", nil, s237, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
-	exec.Root(table, "Mutation", "changePassword", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
-	exec.Root(table, "Mutation", "grantRole", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_grantRole_args))
-	exec.Root(table, "Mutation", "revokeRole", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeRole_args))
-	exec.Root(table, "Mutation", "suspendAccount", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendAccount_args))
-	exec.Root(table, "Mutation", "reinstateAccount", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateAccount_args))
-	exec.Root(table, "Mutation", "linkAccount", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_linkAccount_args))
-	exec.Root(table, "Mutation", "beginTotp", nil, s246, exec.NonNull, exec.WithArgs(args_field_Mutation_beginTotp_args))
-	exec.Root(table, "Mutation", "confirmTotp", nil, s248, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmTotp_args))
-	exec.Root(table, "Mutation", "disableTotp", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_disableTotp_args))
-	exec.Root(table, "Mutation", "updateProfile", nil, s251, exec.NonNull, exec.WithArgs(args_field_Mutation_updateProfile_args))
-	exec.Root(table, "Mutation", "setFieldAudience", nil, s251, exec.NonNull, exec.WithArgs(args_field_Mutation_setFieldAudience_args))
-	exec.Root(table, "Mutation", "setPhoto", nil, s251, exec.NonNull, exec.WithArgs(args_field_Mutation_setPhoto_args))
-	exec.Root(table, "Mutation", "removePhoto", nil, s251, exec.NonNull)
-	exec.Root(table, "Mutation", "lockFieldAudience", nil, s251, exec.NonNull, exec.WithArgs(args_field_Mutation_lockFieldAudience_args))
-	exec.Root(table, "Mutation", "acceptApplication", nil, s256, exec.NonNull, exec.WithArgs(args_field_Mutation_acceptApplication_args))
-	exec.Root(table, "Mutation", "declineApplication", nil, s256, exec.NonNull, exec.WithArgs(args_field_Mutation_declineApplication_args))
-	exec.Root(table, "Mutation", "applyForMembership", nil, s256, exec.NonNull, exec.WithArgs(args_field_Mutation_applyForMembership_args))
-	exec.Root(table, "Mutation", "withdrawApplication", nil, s256, exec.NonNull)
-	exec.Root(table, "Mutation", "renewMembership", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_renewMembership_args))
-	exec.Root(table, "Mutation", "resignMembership", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_resignMembership_args))
-	exec.Root(table, "Mutation", "changeGrade", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_changeGrade_args))
-	exec.Root(table, "Mutation", "suspendMembership", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendMembership_args))
-	exec.Root(table, "Mutation", "reinstateMembership", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateMembership_args))
-	exec.Root(table, "Mutation", "endMembership", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_endMembership_args))
-	exec.Root(table, "Mutation", "removePhotoOfMember", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_removePhotoOfMember_args))
-	exec.Root(table, "Mutation", "stateRegistration", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_stateRegistration_args))
-	exec.Root(table, "Mutation", "verifyRegistration", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_verifyRegistration_args))
-	exec.Root(table, "Mutation", "stateInsurance", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_stateInsurance_args))
-	exec.Root(table, "Mutation", "joinSection", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_joinSection_args))
-	exec.Root(table, "Mutation", "leaveSection", nil, s260, exec.NonNull, exec.WithArgs(args_field_Mutation_leaveSection_args))
-	exec.Root(table, "Mutation", "transferSectionMembers", nil, s273, exec.NonNull, exec.WithArgs(args_field_Mutation_transferSectionMembers_args))
-	exec.Root(table, "Mutation", "appointToPost", nil, s275, exec.NonNull, exec.WithArgs(args_field_Mutation_appointToPost_args))
-	exec.Root(table, "Mutation", "endTerm", nil, s275, exec.NonNull, exec.WithArgs(args_field_Mutation_endTerm_args))
-	exec.Root(table, "Mutation", "addMembershipRule", nil, s278, exec.NonNull, exec.WithArgs(args_field_Mutation_addMembershipRule_args))
-	exec.Root(table, "Mutation", "scheduleElection", nil, s280, exec.NonNull, exec.WithArgs(args_field_Mutation_scheduleElection_args))
-	exec.Root(table, "Mutation", "createPartnerApplication", nil, s282, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
-	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s282, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
-	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s282, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
-	exec.Root(table, "Mutation", "createKey", nil, s286, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
-	exec.Root(table, "Mutation", "revokeKey", nil, s288, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
-	exec.Root(table, "Mutation", "beginPasskey", nil, s290, exec.NonNull, exec.WithArgs(args_field_Mutation_beginPasskey_args))
-	exec.Root(table, "Mutation", "addPasskey", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_addPasskey_args))
-	exec.Root(table, "Mutation", "removePasskey", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_removePasskey_args))
-	exec.Root(table, "Mutation", "beginPasskeySignIn", nil, s290, exec.NonNull)
-	exec.Root(table, "Mutation", "signInByPasskey", nil, s233, exec.NonNull, exec.WithArgs(args_field_Mutation_signInByPasskey_args))
-	exec.Root(table, "Mutation", "giveConsent", nil, s295, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
-	exec.Root(table, "Mutation", "withdrawConsent", nil, s295, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
-	exec.Root(table, "Mutation", "eraseMember", nil, s298, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
-	exec.Root(table, "Mutation", "cancelErasure", nil, s298, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
-	exec.Root(table, "Mutation", "executeErasure", nil, s298, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
-	exec.Root(table, "Mutation", "publishConsentText", nil, s302, exec.NonNull, exec.WithArgs(args_field_Mutation_publishConsentText_args))
-	exec.Root(table, "Mutation", "setErasureWait", nil, s304, exec.NonNull, exec.WithArgs(args_field_Mutation_setErasureWait_args))
-	exec.Root(table, "Mutation", "setTherapistListing", nil, s306, exec.NonNull, exec.WithArgs(args_field_Mutation_setTherapistListing_args))
+	}, s233, exec.NonNull)
+	exec.Root(table, "Mutation", "join", nil, s234, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
+	exec.Root(table, "Mutation", "setPassword", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
+	exec.Root(table, "Mutation", "signIn", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
+	exec.Root(table, "Mutation", "signOut", nil, s239, exec.NonNull)
+	exec.Root(table, "Mutation", "signOutEverywhere", nil, s239, exec.NonNull)
+	exec.Root(table, "Mutation", "requestPasswordReset", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
+	exec.Root(table, "Mutation", "changePassword", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
+	exec.Root(table, "Mutation", "grantRole", nil, s243, exec.NonNull, exec.WithArgs(args_field_Mutation_grantRole_args))
+	exec.Root(table, "Mutation", "revokeRole", nil, s243, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeRole_args))
+	exec.Root(table, "Mutation", "suspendAccount", nil, s243, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendAccount_args))
+	exec.Root(table, "Mutation", "reinstateAccount", nil, s243, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateAccount_args))
+	exec.Root(table, "Mutation", "beginTotp", nil, s248, exec.NonNull, exec.WithArgs(args_field_Mutation_beginTotp_args))
+	exec.Root(table, "Mutation", "confirmTotp", nil, s250, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmTotp_args))
+	exec.Root(table, "Mutation", "disableTotp", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_disableTotp_args))
+	exec.Root(table, "Mutation", "updateProfile", nil, s253, exec.NonNull, exec.WithArgs(args_field_Mutation_updateProfile_args))
+	exec.Root(table, "Mutation", "setFieldAudience", nil, s253, exec.NonNull, exec.WithArgs(args_field_Mutation_setFieldAudience_args))
+	exec.Root(table, "Mutation", "setPhoto", nil, s253, exec.NonNull, exec.WithArgs(args_field_Mutation_setPhoto_args))
+	exec.Root(table, "Mutation", "removePhoto", nil, s253, exec.NonNull)
+	exec.Root(table, "Mutation", "lockFieldAudience", nil, s253, exec.NonNull, exec.WithArgs(args_field_Mutation_lockFieldAudience_args))
+	exec.Root(table, "Mutation", "acceptApplication", nil, s258, exec.NonNull, exec.WithArgs(args_field_Mutation_acceptApplication_args))
+	exec.Root(table, "Mutation", "declineApplication", nil, s258, exec.NonNull, exec.WithArgs(args_field_Mutation_declineApplication_args))
+	exec.Root(table, "Mutation", "applyForMembership", nil, s258, exec.NonNull, exec.WithArgs(args_field_Mutation_applyForMembership_args))
+	exec.Root(table, "Mutation", "withdrawApplication", nil, s258, exec.NonNull)
+	exec.Root(table, "Mutation", "renewMembership", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_renewMembership_args))
+	exec.Root(table, "Mutation", "resignMembership", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_resignMembership_args))
+	exec.Root(table, "Mutation", "changeGrade", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_changeGrade_args))
+	exec.Root(table, "Mutation", "suspendMembership", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendMembership_args))
+	exec.Root(table, "Mutation", "reinstateMembership", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateMembership_args))
+	exec.Root(table, "Mutation", "endMembership", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_endMembership_args))
+	exec.Root(table, "Mutation", "correctMember", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_correctMember_args))
+	exec.Root(table, "Mutation", "removePhotoOfMember", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_removePhotoOfMember_args))
+	exec.Root(table, "Mutation", "stateRegistration", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_stateRegistration_args))
+	exec.Root(table, "Mutation", "verifyRegistration", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_verifyRegistration_args))
+	exec.Root(table, "Mutation", "stateInsurance", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_stateInsurance_args))
+	exec.Root(table, "Mutation", "joinSection", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_joinSection_args))
+	exec.Root(table, "Mutation", "leaveSection", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_leaveSection_args))
+	exec.Root(table, "Mutation", "transferSectionMembers", nil, s276, exec.NonNull, exec.WithArgs(args_field_Mutation_transferSectionMembers_args))
+	exec.Root(table, "Mutation", "appointToPost", nil, s278, exec.NonNull, exec.WithArgs(args_field_Mutation_appointToPost_args))
+	exec.Root(table, "Mutation", "endTerm", nil, s278, exec.NonNull, exec.WithArgs(args_field_Mutation_endTerm_args))
+	exec.Root(table, "Mutation", "addMembershipRule", nil, s281, exec.NonNull, exec.WithArgs(args_field_Mutation_addMembershipRule_args))
+	exec.Root(table, "Mutation", "scheduleElection", nil, s283, exec.NonNull, exec.WithArgs(args_field_Mutation_scheduleElection_args))
+	exec.Root(table, "Mutation", "createPartnerApplication", nil, s285, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
+	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s285, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
+	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s285, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
+	exec.Root(table, "Mutation", "createKey", nil, s289, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
+	exec.Root(table, "Mutation", "revokeKey", nil, s291, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
+	exec.Root(table, "Mutation", "beginPasskey", nil, s293, exec.NonNull)
+	exec.Root(table, "Mutation", "addPasskey", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_addPasskey_args))
+	exec.Root(table, "Mutation", "removePasskey", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_removePasskey_args))
+	exec.Root(table, "Mutation", "beginPasskeySignIn", nil, s293, exec.NonNull)
+	exec.Root(table, "Mutation", "signInByPasskey", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_signInByPasskey_args))
+	exec.Root(table, "Mutation", "giveConsent", nil, s297, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
+	exec.Root(table, "Mutation", "withdrawConsent", nil, s297, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
+	exec.Root(table, "Mutation", "eraseMember", nil, s300, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
+	exec.Root(table, "Mutation", "cancelErasure", nil, s300, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
+	exec.Root(table, "Mutation", "executeErasure", nil, s300, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
+	exec.Root(table, "Mutation", "publishConsentText", nil, s304, exec.NonNull, exec.WithArgs(args_field_Mutation_publishConsentText_args))
+	exec.Root(table, "Mutation", "setErasureWait", nil, s306, exec.NonNull, exec.WithArgs(args_field_Mutation_setErasureWait_args))
+	exec.Root(table, "Mutation", "setTherapistListing", nil, s308, exec.NonNull, exec.WithArgs(args_field_Mutation_setTherapistListing_args))
 	return table
 }

@@ -1953,6 +1953,38 @@ func fieldContext_ProfilePayload_member(_ context.Context, ec *executionContext,
 	return fc, nil
 }
 
+func _ProfilePayload_record(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ProfilePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_ProfilePayload_record(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Record, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *membership.Record) graphql.Marshaler {
+			return marshalOMemberRecord2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐRecord(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_ProfilePayload_record(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ProfilePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_MemberRecord(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+
 func _ProfilePayload_userErrors(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *ProfilePayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2285,7 +2317,7 @@ func unmarshalInputUpdateProfileInput(ctx context.Context, ec *executionContext,
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"expectedRevision", "pronouns", "headline", "bio", "email", "phone", "website", "address", "languages", "specialisms", "practice"}
+	fieldsInOrder := [...]string{"expectedRevision", "pronouns", "headline", "bio", "email", "phone", "website", "address", "languages", "specialisms", "practice", "region"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -2369,6 +2401,13 @@ func unmarshalInputUpdateProfileInput(ctx context.Context, ec *executionContext,
 				return it, err
 			}
 			it.Practice = data
+		case "region":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("region"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Region = data
 		}
 	}
 	return it, nil
@@ -3529,6 +3568,11 @@ func _ProfilePayload(ctx context.Context, ec *executionContext, sel ast.Selectio
 			out.Values[i] = graphql.MarshalString("ProfilePayload")
 		case "member":
 			out.Values[i] = _ProfilePayload_member(ctx, ec, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "record":
+			out.Values[i] = _ProfilePayload_record(ctx, ec, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}

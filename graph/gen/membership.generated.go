@@ -12,6 +12,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/collegium/collegium/graph/union"
+	"github.com/collegium/collegium/internal/identity"
 	"github.com/collegium/collegium/internal/member"
 	"github.com/collegium/collegium/internal/membership"
 	"github.com/collegium/collegium/internal/page"
@@ -28,6 +29,7 @@ type MemberRecordResolver interface {
 	Insurance(ctx context.Context, objs []*membership.Record) ([]*membership.Insurance, error)
 	SectionMemberships(ctx context.Context, objs []*membership.Record) ([][]*membership.SectionMembership, error)
 	Member(ctx context.Context, objs []*membership.Record) ([]*member.Member, error)
+	Account(ctx context.Context, objs []*membership.Record) ([]*identity.Account, error)
 }
 type MemberRecordConnectionResolver interface {
 	TotalCount(ctx context.Context, objs []*membership.Records) ([]int, error)
@@ -801,6 +803,84 @@ func (ec *executionContext) resolveBatch_MemberRecord_member(ctx context.Context
 		err,
 		"MemberRecord.member",
 	)
+}
+
+func _MemberRecord_account(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *membership.Record) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MemberRecord_account(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.resolveBatch_MemberRecord_account(ctx, field, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *identity.Account) graphql.Marshaler {
+			return marshalOAccount2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋidentityᚐAccount(ctx, ec, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func fieldContext_MemberRecord_account(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "MemberRecord",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Account(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+func (ec *executionContext) resolveBatch_MemberRecord_account(ctx context.Context, field graphql.CollectedField, obj *membership.Record) (any, error) {
+	resolver := ec.Resolvers.MemberRecord()
+	if batch, ok := graphql.BatchParentsFor[*membership.Record](ctx, "MemberRecord"); ok {
+		result := batch.FieldResult(field, func() (any, error) {
+			return resolver.Account(ctx, batch.Parents)
+		})
+		return graphql.ResolveBatchGroupResult[*identity.Account](
+			ctx,
+			batch.Index,
+			len(batch.Parents),
+			result,
+			"MemberRecord.account",
+			batch.IndexMap,
+		)
+	}
+	results, err := resolver.Account(ctx, []*membership.Record{obj})
+	return graphql.ResolveBatchSingleResult[*identity.Account](
+		ctx,
+		results,
+		err,
+		"MemberRecord.account",
+	)
+}
+
+func _MemberRecord_sortName(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *membership.Record) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MemberRecord_sortName(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SortName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return marshalNString2string(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MemberRecord_sortName(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MemberRecord", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
 func _MemberRecordConnection_edges(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *membership.Records) (ret graphql.Marshaler) {
@@ -2940,6 +3020,57 @@ func unmarshalInputChangeGradeInput(ctx context.Context, ec *executionContext, o
 	return it, nil
 }
 
+func unmarshalInputCorrectMemberInput(ctx context.Context, ec *executionContext, obj any) (CorrectMemberInput, error) {
+	var it CorrectMemberInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"member", "displayName", "sortName", "region"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "member":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("member"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Member = data
+		case "displayName":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("displayName"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.DisplayName = data
+		case "sortName":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("sortName"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.SortName = data
+		case "region":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("region"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Region = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputDeclineApplicationInput(ctx context.Context, ec *executionContext, obj any) (DeclineApplicationInput, error) {
 	var it DeclineApplicationInput
 	if obj == nil {
@@ -4227,6 +4358,49 @@ func _MemberRecord(ctx context.Context, ec *executionContext, sel ast.SelectionS
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "account":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _MemberRecord_account(ctx, ec, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "sortName":
+			out.Values[i] = _MemberRecord_sortName(ctx, ec, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -5334,6 +5508,11 @@ func unmarshalNAppointToPostInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraph�
 
 func unmarshalNChangeGradeInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐChangeGradeInput(ctx context.Context, ec *executionContext, v any) (ChangeGradeInput, error) {
 	res, err := unmarshalInputChangeGradeInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalNCorrectMemberInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐCorrectMemberInput(ctx context.Context, ec *executionContext, v any) (CorrectMemberInput, error) {
+	res, err := unmarshalInputCorrectMemberInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 

@@ -139,6 +139,18 @@ type ConsentPayload struct {
 	UserErrors []*union.UserError `json:"userErrors"`
 }
 
+// What to correct of whom.
+type CorrectMemberInput struct {
+	// The member.
+	Member string `json:"member"`
+	// The name they go by, 1 to 200 characters.
+	DisplayName *string `json:"displayName,omitempty"`
+	// What lists are sorted by, of words of the name alone, as "Lovelace, Ada". If only the name is passed, its last word comes first.
+	SortName *string `json:"sortName,omitempty"`
+	// The region, by its slug or ID; an empty text for none.
+	Region *string `json:"region,omitempty"`
+}
+
 // What key to make.
 type CreateKeyInput struct {
 	// The ID of the application.
@@ -355,8 +367,10 @@ type PasswordInput struct {
 
 // A profile after a change.
 type ProfilePayload struct {
-	// The record as you see it now; null if nothing changed.
+	// The profile as you see it now; null if nothing changed, or if lockFieldAudience changed one that the directory shows to nobody: then there is a record.
 	Member *member.Member `json:"member,omitempty"`
+	// The member as they stand in the register, after lockFieldAudience; else null.
+	Record *membership.Record `json:"record,omitempty"`
 	// Why nothing changed.
 	UserErrors []*union.UserError `json:"userErrors"`
 }

@@ -33,6 +33,7 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
 	Account() AccountResolver
+	AccountConnection() AccountConnectionResolver
 	ApplicationKey() ApplicationKeyResolver
 	CareerLevel() CareerLevelResolver
 	CaseStudy() CaseStudyResolver
@@ -104,6 +105,18 @@ type ComplexityRoot struct {
 		NodeID        func(childComplexity int) int
 		Passkeys      func(childComplexity int) int
 		SuspendedAt   func(childComplexity int) int
+	}
+
+	AccountConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	AccountEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	AccountPayload struct {
@@ -472,6 +485,7 @@ type ComplexityRoot struct {
 	}
 
 	MemberRecord struct {
+		Account            func(childComplexity int) int
 		DisplayName        func(childComplexity int) int
 		Insurance          func(childComplexity int) int
 		Member             func(childComplexity int) int
@@ -481,6 +495,7 @@ type ComplexityRoot struct {
 		Region             func(childComplexity int) int
 		Registration       func(childComplexity int) int
 		SectionMemberships func(childComplexity int) int
+		SortName           func(childComplexity int) int
 	}
 
 	MemberRecordConnection struct {
@@ -601,6 +616,7 @@ type ComplexityRoot struct {
 		ChangeGrade                 func(childComplexity int, input ChangeGradeInput) int
 		ChangePassword              func(childComplexity int, input ChangePasswordInput) int
 		ConfirmTotp                 func(childComplexity int, input ConfirmTotpInput) int
+		CorrectMember               func(childComplexity int, input CorrectMemberInput) int
 		CreateKey                   func(childComplexity int, input CreateKeyInput) int
 		CreatePartnerApplication    func(childComplexity int, input CreatePartnerApplicationInput) int
 		DeclineApplication          func(childComplexity int, input DeclineApplicationInput) int
@@ -782,6 +798,7 @@ type ComplexityRoot struct {
 
 	ProfilePayload struct {
 		Member     func(childComplexity int) int
+		Record     func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
@@ -791,7 +808,7 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		Accounts            func(childComplexity int, search string, first int) int
+		Accounts            func(childComplexity int, search string, first *int, after *string, last *int, before *string) int
 		Applications        func(childComplexity int, status *membership.ApplicationStatus, first *int, after *string, last *int, before *string) int
 		AuditTrail          func(childComplexity int, filter *audit.Filter, first *int, after *string) int
 		CareerLevels        func(childComplexity int) int
@@ -1221,6 +1238,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Account.SuspendedAt(childComplexity), true
+
+	case "AccountConnection.edges":
+		if e.ComplexityRoot.AccountConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccountConnection.Edges(childComplexity), true
+	case "AccountConnection.nodes":
+		if e.ComplexityRoot.AccountConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccountConnection.Nodes(childComplexity), true
+	case "AccountConnection.pageInfo":
+		if e.ComplexityRoot.AccountConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccountConnection.PageInfo(childComplexity), true
+	case "AccountConnection.totalCount":
+		if e.ComplexityRoot.AccountConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccountConnection.TotalCount(childComplexity), true
+
+	case "AccountEdge.cursor":
+		if e.ComplexityRoot.AccountEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccountEdge.Cursor(childComplexity), true
+	case "AccountEdge.node":
+		if e.ComplexityRoot.AccountEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AccountEdge.Node(childComplexity), true
 
 	case "AccountPayload.account":
 		if e.ComplexityRoot.AccountPayload.Account == nil {
@@ -2584,6 +2639,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.MemberEdge.Node(childComplexity), true
 
+	case "MemberRecord.account":
+		if e.ComplexityRoot.MemberRecord.Account == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MemberRecord.Account(childComplexity), true
 	case "MemberRecord.displayName":
 		if e.ComplexityRoot.MemberRecord.DisplayName == nil {
 			break
@@ -2638,6 +2699,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.MemberRecord.SectionMemberships(childComplexity), true
+	case "MemberRecord.sortName":
+		if e.ComplexityRoot.MemberRecord.SortName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MemberRecord.SortName(childComplexity), true
 
 	case "MemberRecordConnection.edges":
 		if e.ComplexityRoot.MemberRecordConnection.Edges == nil {
@@ -3234,6 +3301,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ConfirmTotp(childComplexity, args["input"].(ConfirmTotpInput)), true
+	case "Mutation.correctMember":
+		if e.ComplexityRoot.Mutation.CorrectMember == nil {
+			break
+		}
+
+		args, err := field_Mutation_correctMember_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CorrectMember(childComplexity, args["input"].(CorrectMemberInput)), true
 	case "Mutation.createKey":
 		if e.ComplexityRoot.Mutation.CreateKey == nil {
 			break
@@ -4271,6 +4349,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ProfilePayload.Member(childComplexity), true
+	case "ProfilePayload.record":
+		if e.ComplexityRoot.ProfilePayload.Record == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProfilePayload.Record(childComplexity), true
 	case "ProfilePayload.userErrors":
 		if e.ComplexityRoot.ProfilePayload.UserErrors == nil {
 			break
@@ -4301,7 +4385,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Accounts(childComplexity, args["search"].(string), args["first"].(int)), true
+		return e.ComplexityRoot.Query.Accounts(childComplexity, args["search"].(string), args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.applications":
 		if e.ComplexityRoot.Query.Applications == nil {
 			break
@@ -5616,6 +5700,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputChangeGradeInput,
 		unmarshalInputChangePasswordInput,
 		unmarshalInputConfirmTotpInput,
+		unmarshalInputCorrectMemberInput,
 		unmarshalInputCreateKeyInput,
 		unmarshalInputCreatePartnerApplicationInput,
 		unmarshalInputDeclineApplicationInput,
@@ -5994,7 +6079,7 @@ enum UserErrorCode {
 `, BuiltIn: false},
 	{Name: "../admin.graphqls", Input: `extend type Query {
   "The accounts in whose address a text stands, by address. Null if you may not see them."
-  accounts("A part of the address; without it all are found." search: String! = "", "1 to 100." first: Int! = 20): [Account!] @requires(permission: MANAGE_ACCOUNTS) @cacheControl(scope: PRIVATE) @listSize(slicingArguments: ["first"])
+  accounts("A part of the address; without it all are found." search: String! = "", "The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): AccountConnection @requires(permission: MANAGE_ACCOUNTS) @cacheControl(scope: PRIVATE) @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
 }
 
 extend type Mutation {
@@ -6014,6 +6099,26 @@ extend type Mutation {
   confirmTotp("The code." input: ConfirmTotpInput!): ConfirmTotpPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 50)
   "Turn the second factor off. All other sessions end."
   disableTotp("Your password." input: PasswordInput!): SignInPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 50)
+}
+
+"A page of accounts."
+type AccountConnection @cacheControl(scope: PRIVATE) {
+  "The rows with their cursors."
+  edges: [AccountEdge!]!
+  "The rows."
+  nodes: [Account!]!
+  "Where this page stands in the list."
+  pageInfo: PageInfo!
+  "How many there are; counted only when asked for."
+  totalCount: Int! @cacheControl(scope: PRIVATE) @cost(weight: 5)
+}
+
+"One account with its cursor."
+type AccountEdge {
+  "Where the row stands in the list."
+  cursor: String!
+  "The row."
+  node: Account!
 }
 
 "A role of an account."
@@ -6655,6 +6760,8 @@ input UpdateProfileInput {
   specialisms: [String!]
   "Where you practise."
   practice: PracticeInput
+  "The region you belong to, by its slug or ID; an empty text for none."
+  region: String
 }
 
 "Where a member practises, as a whole."
@@ -6697,8 +6804,10 @@ input LockFieldAudienceInput {
 
 "A profile after a change."
 type ProfilePayload {
-  "The record as you see it now; null if nothing changed."
+  "The profile as you see it now; null if nothing changed, or if lockFieldAudience changed one that the directory shows to nobody: then there is a record."
   member: Member @cacheControl(scope: PRIVATE)
+  "The member as they stand in the register, after lockFieldAudience; else null."
+  record: MemberRecord @cacheControl(scope: PRIVATE)
   "Why nothing changed."
   userErrors: [UserError!]!
 }
@@ -6977,6 +7086,8 @@ extend type Mutation {
   reinstateMembership("Whose, from when." input: ReinstateMembershipInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
   "End a membership. From the day after on the member holds no post and belongs to no section."
   endMembership("Whose, why, from when." input: EndMembershipInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
+  "Correct the name or the region of a member, as after a marriage or a typing mistake. What is left out stays."
+  correctMember("Whose, and what." input: CorrectMemberInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
   "Remove the photo of a member, as one that should not be shown. They can choose another; to keep a photo from others, lock its audience. Without a photo it changes nothing."
   removePhotoOfMember("Whose." input: RemovePhotoOfMemberInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
   "State a number with the regulator. It counts once staff has verified it."
@@ -7103,6 +7214,10 @@ type MemberRecord implements Node {
   sectionMemberships: [SectionMembership!]! @listSize(assumedSize: 3)
   "They as the directory shows them to you; null if it doesn't."
   member: Member @cacheControl(scope: PRIVATE)
+  "Their account; null if they have none, or if it is not yours and you may not manage accounts."
+  account: Account @cacheControl(scope: PRIVATE)
+  "What lists are sorted by."
+  sortName: String!
 }
 
 "A page of the register."
@@ -7273,6 +7388,18 @@ input ResignMembershipInput {
   on: Date
   "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
   idempotencyKey: String
+}
+
+"What to correct of whom."
+input CorrectMemberInput {
+  "The member."
+  member: ID!
+  "The name they go by, 1 to 200 characters."
+  displayName: String
+  "What lists are sorted by, of words of the name alone, as \"Lovelace, Ada\". If only the name is passed, its last word comes first."
+  sortName: String
+  "The region, by its slug or ID; an empty text for none."
+  region: String
 }
 
 "Which grade somebody gets."
@@ -8818,6 +8945,30 @@ func childFields_Account(ctx context.Context, ec *executionContext, field graphq
 	return nil, fmt.Errorf("no field named %q was found under type Account", field.Name)
 }
 
+func childFields_AccountConnection(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return fieldContext_AccountConnection_edges(ctx, ec, field)
+	case "nodes":
+		return fieldContext_AccountConnection_nodes(ctx, ec, field)
+	case "pageInfo":
+		return fieldContext_AccountConnection_pageInfo(ctx, ec, field)
+	case "totalCount":
+		return fieldContext_AccountConnection_totalCount(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AccountConnection", field.Name)
+}
+
+func childFields_AccountEdge(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return fieldContext_AccountEdge_cursor(ctx, ec, field)
+	case "node":
+		return fieldContext_AccountEdge_node(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AccountEdge", field.Name)
+}
+
 func childFields_AccountPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "account":
@@ -9484,6 +9635,10 @@ func childFields_MemberRecord(ctx context.Context, ec *executionContext, field g
 		return fieldContext_MemberRecord_sectionMemberships(ctx, ec, field)
 	case "member":
 		return fieldContext_MemberRecord_member(ctx, ec, field)
+	case "account":
+		return fieldContext_MemberRecord_account(ctx, ec, field)
+	case "sortName":
+		return fieldContext_MemberRecord_sortName(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type MemberRecord", field.Name)
 }
@@ -9932,6 +10087,8 @@ func childFields_ProfilePayload(ctx context.Context, ec *executionContext, field
 	switch field.Name {
 	case "member":
 		return fieldContext_ProfilePayload_member(ctx, ec, field)
+	case "record":
+		return fieldContext_ProfilePayload_record(ctx, ec, field)
 	case "userErrors":
 		return fieldContext_ProfilePayload_userErrors(ctx, ec, field)
 	}

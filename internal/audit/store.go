@@ -73,6 +73,19 @@ func (s *Store) Trail(ctx context.Context, f *Filter, a page.Args) (_ *Connectio
 	if err != nil {
 		return nil, err
 	}
+	if len(rows) == 0 && f != nil && f.Table != nil {
+		known, err := pg.Scalar[bool](ctx, s.DB, `
+			SELECT EXISTS (
+				SELECT FROM pg_class c
+				WHERE c.relname = @table AND c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace)`,
+			pgx.StrictNamedArgs{"table": *f.Table})
+		if err != nil {
+			return nil, err
+		}
+		if !known {
+			return nil, errs.Invalidf("filter.table", "there is no table %.70q; pass the name of one of the database, as members", *f.Table)
+		}
+	}
 	c := page.New(k, rows, func(e *Entry) []string { return []string{strconv.FormatInt(e.Number, 10)} })
 	return &c, nil
 }

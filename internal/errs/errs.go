@@ -61,6 +61,27 @@ func Invalidf(path, format string, args ...any) error {
 	return &Invalid{Fields: []Field{{Path: path, Message: fmt.Sprintf(format, args...)}}}
 }
 
+// Said is a failure of a known kind with what was wrong, for who caused it. Its text is
+// safe to show to them.
+type Said struct {
+	// Kind is one of those above, or a feature's.
+	Kind error
+	// Field names the input field, and says what was wrong and what would be right.
+	Field
+}
+
+// Error returns the message.
+func (e *Said) Error() string { return e.Message }
+
+// Unwrap returns the kind.
+func (e *Said) Unwrap() error { return e.Kind }
+
+// Sayf returns a failure of a kind, which says of a field what was wrong; path is empty if
+// it is about none.
+func Sayf(kind error, path, format string, args ...any) error {
+	return &Said{Kind: kind, Field: Field{Path: path, Message: fmt.Sprintf(format, args...)}}
+}
+
 // Wrap adds what was being done to *err, if there is one. Defer it first in an
 // exported store method:
 //

@@ -3,31 +3,19 @@ package identity
 import (
 	"context"
 	"errors"
-	"net/mail"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/collegium/collegium/internal/errs"
+	"github.com/collegium/collegium/internal/person"
 	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/viewer"
 )
 
 // LinkLifetime is how long a link in a mail works.
 const LinkLifetime = 24 * time.Hour
-
-// CheckEmail returns an address as it is kept; it is bad input if it is none (RFC
-// 5321, without quoted local parts and address literals).
-func CheckEmail(path, email string) (string, error) {
-	email = strings.TrimSpace(email)
-	parsed, err := mail.ParseAddress(email)
-	if err != nil || parsed.Address != email || len(email) > 254 || strings.ContainsAny(email, "\" \t") {
-		return "", errs.Invalidf(path, "%.100q is no e-mail address; write it as name@example.org", email)
-	}
-	return email, nil
-}
 
 // NewAccount is an account to be made.
 type NewAccount struct {
@@ -45,7 +33,7 @@ type NewAccount struct {
 // one with the address or of the member.
 func (s *Store) Create(ctx context.Context, n NewAccount) (_ *Account, err error) {
 	defer errs.Wrap(&err, "identity.Create")
-	if n.Email, err = CheckEmail("email", n.Email); err != nil {
+	if n.Email, err = person.Email("email", n.Email); err != nil {
 		return nil, err
 	}
 	var hash *string
@@ -113,6 +101,11 @@ func (s *Store) ChangePassword(ctx context.Context, account uuid.UUID, current, 
 	if err := s.check(ctx, account, before, current); err != nil {
 		return nil, err
 	}
+	if same, err := s.Passwords.matches(ctx, next, before.PasswordHash); err != nil {
+		return nil, err
+	} else if same {
+		return nil, errs.Invalidf("input.newPassword", "that is the password you have; choose another")
+	}
 	hash, err := s.Passwords.hash(ctx, next)
 	if err != nil {
 		return nil, err
@@ -125,7 +118,7 @@ func (s *Store) ChangePassword(ctx context.Context, account uuid.UUID, current, 
 			RETURNING epoch`,
 			pgx.StrictNamedArgs{"id": account, "hash": hash, "before": before.PasswordHash})
 		if errors.Is(err, errs.NotFound) {
-			return errs.Conflict // it was changed at the same time
+			return errs.Sayf(errs.Conflict, "input.currentPassword", "the password was changed at the same time; sign in with the newer one")
 		}
 		if err != nil {
 			return err
@@ -179,7 +172,7 @@ func (s *Store) check(ctx context.Context, account uuid.UUID, c *credentials, pa
 		return err
 	}
 	if !ok {
-		return ErrWrongCredentials
+		return errs.Sayf(ErrWrongCredentials, "input.currentPassword", "the current password is wrong")
 	}
 	return s.succeed(ctx, s.DB, a)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/collegium/collegium/internal/errs"
+	"github.com/collegium/collegium/internal/page"
 	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/reads"
 	"github.com/collegium/collegium/internal/viewer"
@@ -18,28 +19,85 @@ import (
 // ErrLastAdministrator says that nobody could manage accounts any more.
 var ErrLastAdministrator = errors.New("this is the last administrator; make another account one first")
 
-// MaxAccounts is how many accounts one search answers.
-const MaxAccounts = 100
+// Accounts is a page of accounts.
+type Accounts struct {
+	page.Connection[*Account]
+	search string
+}
 
-// Accounts returns the accounts in whose address a text stands, by address, for who
-// manages accounts. An empty text finds all.
-func (s *Store) Accounts(ctx context.Context, v viewer.Viewer, text string, first int) (_ []*Account, err error) {
+// AccountEdge is one account with its cursor.
+type AccountEdge = page.Edge[*Account]
+
+var byAddress = pg.Sort{
+	After:    `a.email_folded > lower(@after COLLATE "und-x-icu")`,
+	Before:   `a.email_folded < lower(@before COLLATE "und-x-icu")`,
+	Forward:  `a.email_folded`,
+	Backward: `a.email_folded DESC`,
+}
+
+// withAddress is what stands after SELECT of the accounts in whose address @text stands.
+const withAddress = `
+	FROM accounts a
+	WHERE @may AND strpos(a.email_folded, lower(@text COLLATE "und-x-icu")) > 0`
+
+// Accounts returns a page of the accounts in whose address a text stands, by address, for
+// who manages accounts. An empty text finds all.
+func (s *Store) Accounts(ctx context.Context, v viewer.Viewer, text string, args page.Args) (_ *Accounts, err error) {
 	defer errs.Wrap(&err, "identity.Accounts")
-	if first < 1 || first > MaxAccounts {
-		return nil, errs.Invalidf("first", "%d is out of range; ask for 1 to %d", first, MaxAccounts)
-	}
+	text = strings.TrimSpace(text)
 	if len(text) > 254 || strings.ContainsRune(text, 0) {
 		return nil, errs.Invalidf("search", "no address is so long")
 	}
-	found, err := pg.All[Account](ctx, s.DB, `
+	k, err := args.Keyset(1)
+	if err != nil {
+		return nil, err
+	}
+	named := pgx.StrictNamedArgs{"may": v.May(viewer.ManageAccounts), "text": text, "limit": pg.Limit(k)}
+	err = pg.EachCursor(k, func(name string, key []string) error {
+		named[name] = key[0]
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	rows, err := pg.All[Account](ctx, s.DB, pg.Paged(`
+		SELECT`+accountColumns+withAddress+byAddress.Bounds(k)+byAddress.OrderBy(k)), named)
+	if err != nil {
+		return nil, err
+	}
+	c := &Accounts{search: text, Connection: page.New(k, rows, func(a *Account) []string { return []string{a.Email} })}
+	reads.Note(ctx, v, c.Nodes(), (*Account).of, reads.Account)
+	return c, nil
+}
+
+// AccountTotals returns how many accounts each list has.
+func (s *Store) AccountTotals(ctx context.Context, v viewer.Viewer, lists []*Accounts) (_ []int, err error) {
+	defer errs.Wrap(&err, "identity.AccountTotals(%d)", len(lists))
+	totals := make([]int, len(lists))
+	for i, l := range lists { // one, since only the root returns them
+		totals[i], err = pg.Scalar[int](ctx, s.DB, `SELECT count(*)`+withAddress,
+			pgx.StrictNamedArgs{"may": v.May(viewer.ManageAccounts), "text": l.search})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return totals, nil
+}
+
+// AccountsOf returns the accounts of members: one's own, and all for who manages
+// accounts.
+func (s *Store) AccountsOf(ctx context.Context, v viewer.Viewer, members []uuid.UUID) (_ map[uuid.UUID]*Account, err error) {
+	defer errs.Wrap(&err, "identity.AccountsOf(%d)", len(members))
+	if v.Account == uuid.Nil && !v.May(viewer.ManageAccounts) {
+		return nil, nil
+	}
+	rows, err := pg.All[Account](ctx, s.DB, `
 		SELECT`+accountColumns+`
 		FROM accounts a
-		WHERE @may AND strpos(a.email_folded, lower(@text COLLATE "und-x-icu")) > 0
-		ORDER BY a.email_folded
-		LIMIT @first`,
-		pgx.StrictNamedArgs{"may": v.May(viewer.ManageAccounts), "text": strings.TrimSpace(text), "first": first})
-	reads.Note(ctx, v, found, (*Account).of, reads.Account)
-	return found, err
+		WHERE a.member_id = ANY(@members) AND (@may OR a.id = @own)`,
+		pgx.StrictNamedArgs{"members": members, "may": v.May(viewer.ManageAccounts), "own": v.Account})
+	reads.Note(ctx, v, rows, (*Account).of, reads.Account)
+	return pg.ByKey(rows, func(a *Account) uuid.UUID { return *a.MemberID }), err
 }
 
 // of is who an account is as a member, nil if none.

@@ -3,14 +3,13 @@ package identity
 import (
 	"context"
 	"errors"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 
 	"github.com/collegium/collegium/internal/errs"
+	"github.com/collegium/collegium/internal/person"
 	"github.com/collegium/collegium/internal/pg"
 )
 
@@ -32,12 +31,11 @@ type Application struct {
 // account for an address of somebody else.
 func (s *Store) Join(ctx context.Context, a Application, network string) (err error) {
 	defer errs.Wrap(&err, "identity.Join")
-	if a.Email, err = CheckEmail("input.email", a.Email); err != nil {
+	if a.Email, err = person.Email("input.email", a.Email); err != nil {
 		return err
 	}
-	a.DisplayName = strings.Join(strings.Fields(a.DisplayName), " ")
-	if n := utf8.RuneCountInString(a.DisplayName); n < 1 || n > 200 || strings.ContainsRune(a.DisplayName, 0) {
-		return errs.Invalidf("input.displayName", "a name has 1 to 200 characters; this one has %d", n)
+	if a.DisplayName, err = person.Name("input.displayName", a.DisplayName); err != nil {
+		return err
 	}
 	if strings.ContainsAny(a.DisplayName, "/:@<>") {
 		// It stands in a mail to an address that may be anybody's.
@@ -66,7 +64,7 @@ func (s *Store) prepare(ctx context.Context, email string) error {
 // Whoever asks doesn't learn whether it has.
 func (s *Store) RequestReset(ctx context.Context, email, network string) (err error) {
 	defer errs.Wrap(&err, "identity.RequestReset")
-	if email, err = CheckEmail("input.email", email); err != nil {
+	if email, err = person.Email("input.email", email); err != nil {
 		return err
 	}
 	if err := s.begin(ctx, newAttempt("reset:"+email, "reset:"+network)); err != nil {

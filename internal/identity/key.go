@@ -14,6 +14,7 @@ import (
 
 	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/node"
+	"github.com/collegium/collegium/internal/person"
 	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/viewer"
 )
@@ -146,7 +147,7 @@ func (s *Store) CreatePartnerApplication(ctx context.Context, v viewer.Viewer, n
 	if c := utf8.RuneCountInString(n.Name); c < 1 || c > 100 || strings.ContainsFunc(n.Name, unicode.IsControl) {
 		return nil, errs.Invalidf("input.name", "a name has 1 to 100 characters; this one has %d", c)
 	}
-	if n.ContactEmail, err = CheckEmail("input.contactEmail", n.ContactEmail); err != nil {
+	if n.ContactEmail, err = person.Email("input.contactEmail", n.ContactEmail); err != nil {
 		return nil, err
 	}
 	a, err := pg.One[PartnerApplication](ctx, s.DB, `

@@ -72,7 +72,7 @@ func (s *Store) BeginTOTP(ctx context.Context, v viewer.Viewer, p Proof, issuer 
 		RETURNING account_id`,
 		pgx.StrictNamedArgs{"account": account, "sealed": sealed})
 	if errors.Is(err, errs.NotFound) {
-		return nil, errs.Conflict
+		return nil, errs.Sayf(errs.Conflict, "", "the second factor is on already; turn it off with disableTotp first")
 	}
 	if err != nil {
 		return nil, err
@@ -207,8 +207,11 @@ func (s *Store) step(ctx context.Context, q pg.Querier, account uuid.UUID, code 
 		FROM account_totp t
 		WHERE t.account_id = @account AND (t.confirmed_at IS NOT NULL) = @confirmed`,
 		pgx.StrictNamedArgs{"account": account, "confirmed": confirmed})
+	if errors.Is(err, errs.NotFound) && !confirmed {
+		return 0, errs.Sayf(errs.Conflict, "input.code", "there is nothing to confirm; ask for a secret with beginTotp first")
+	}
 	if errors.Is(err, errs.NotFound) {
-		return 0, errs.Conflict
+		return 0, errs.Conflict // it was turned off at the same time
 	}
 	if err != nil {
 		return 0, err

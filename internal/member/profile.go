@@ -3,18 +3,17 @@ package member
 import (
 	"context"
 	"errors"
-	"net/mail"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/collegium/collegium/internal/errs"
+	"github.com/collegium/collegium/internal/person"
 	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/viewer"
 )
@@ -37,6 +36,8 @@ type ProfileUpdate struct {
 	Languages        []string
 	Specialisms      []string
 	Practice         *PracticeUpdate
+	// Region is a slug or an ID.
+	Region *string
 }
 
 // PracticeUpdate is where a member practises, as a whole.
@@ -77,7 +78,7 @@ func (u *ProfileUpdate) clean() error {
 		{"headline", u.Headline, maxLine, false, nil},
 		{"bio", u.Bio, maxBio, true, nil},
 		{"email", u.Email, 254, false, func(s string) string {
-			if a, err := mail.ParseAddress(s); err != nil || a.Address != s {
+			if _, err := person.Email("", s); err != nil {
 				return "this is no address; write it as name@example.org"
 			}
 			return ""
@@ -181,7 +182,7 @@ func unique(terms []string) []string {
 func badText(text string, most int, lines bool) string {
 	switch {
 	case !utf8.ValidString(text), strings.ContainsFunc(text, func(r rune) bool {
-		return unicode.IsControl(r) && !(lines && r == '\n') || r == '\u202e' || r == '\u2066' || r == '\u2067'
+		return person.Misleads(r) && !(lines && r == '\n')
 	}):
 		return "leave out control characters"
 	case utf8.RuneCountInString(text) > most:
@@ -256,13 +257,19 @@ func (s *Store) UpdateProfile(ctx context.Context, v viewer.Viewer, u ProfileUpd
 	if err := u.clean(); err != nil {
 		return nil, err
 	}
-	return s.write(ctx, v, errs.Conflict, `
+	region, err := s.regionNamed(ctx, v, u.Region)
+	if err != nil {
+		return nil, err
+	}
+	stale := errs.Sayf(errs.Conflict, "input.expectedRevision", "the record has changed since revision %d; read profileRevision and the record again", u.ExpectedRevision)
+	return s.write(ctx, v, stale, `
 		written AS (
 			UPDATE members_own m
 			SET
 				pronouns = CASE WHEN @pronouns::text IS NULL THEN m.pronouns ELSE NULLIF(@pronouns, '') END,
 				headline = CASE WHEN @headline::text IS NULL THEN m.headline ELSE NULLIF(@headline, '') END,
 				bio = CASE WHEN @bio::text IS NULL THEN m.bio ELSE NULLIF(@bio, '') END,
+				region_id = CASE WHEN @has_region THEN @region::uuid ELSE m.region_id END,
 				-- The revision counts what stands in other rows too.
 				updated_at = clock_timestamp()
 			WHERE m.id = @me AND m.revision = @revision
@@ -279,6 +286,7 @@ func (s *Store) UpdateProfile(ctx context.Context, v viewer.Viewer, u ProfileUpd
 		)`,
 		pgx.StrictNamedArgs{
 			"pronouns": u.Pronouns, "headline": u.Headline, "bio": u.Bio, "revision": u.ExpectedRevision, "details": u.details(),
+			"has_region": u.Region != nil, "region": region,
 		})
 }
 

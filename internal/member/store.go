@@ -116,8 +116,36 @@ func (s *Store) Members(ctx context.Context, v viewer.Viewer, f *Filter, order *
 	if err != nil {
 		return nil, err
 	}
+	if len(c.Nodes()) == 0 {
+		if err := s.knownUnits(ctx, v, c.Scope.Filter); err != nil {
+			return nil, err
+		}
+	}
 	note(ctx, v, c.Nodes(), d.looksFor)
 	return c, nil
+}
+
+// knownUnits says which unit of a filter there is not, or is none that the viewer may know
+// of. It is asked of a filter that finds nobody.
+func (s *Store) knownUnits(ctx context.Context, v viewer.Viewer, f Filter) error {
+	if f.Region == nil && f.Section == nil {
+		return nil
+	}
+	type row struct{ Region, Section bool }
+	known, err := pg.One[row](ctx, s.DB, `
+		SELECT
+			@region::text IS NULL OR `+namedRegion+` IS NOT NULL AS region,
+			@section::text IS NULL OR `+namedSection+` IS NOT NULL AS section`,
+		pgx.StrictNamedArgs{"region": f.Region, "section": f.Section, "reach": v.Reach()})
+	switch {
+	case err != nil:
+		return err
+	case !known.Region:
+		return errs.Invalidf("filter.region", "there is no region %.70q; pass the slug of one that regions lists", *f.Region)
+	case !known.Section:
+		return errs.Invalidf("filter.section", "there is no section %.70q; pass the slug of one that specialistSections lists", *f.Section)
+	}
+	return nil
 }
 
 func (s *Store) byName(ctx context.Context, d *directory, args page.Args) (c page.Connection[*Member], err error) {

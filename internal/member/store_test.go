@@ -220,7 +220,7 @@ func TestFilters(t *testing.T) {
 		"both":                   {&member.Filter{Region: ptr("wales"), Section: ptr("housing")}, []string{"Alan_"}},
 		"text, any case":         {&member.Filter{Text: ptr("éMILE")}, []string{"Émile"}},
 		"a wildcard is a letter": {&member.Filter{Text: ptr("_")}, []string{"Alan_"}},
-		"nobody":                 {&member.Filter{Region: ptr("nothing")}, []string{}},
+		"nobody":                 {&member.Filter{Region: ptr("london"), Text: ptr("Zoë")}, []string{}},
 	} {
 		c, err := store.Members(t.Context(), viewer.Viewer{}, tt.filter, nil, page.Args{})
 		if err != nil {
@@ -231,6 +231,11 @@ func TestFilters(t *testing.T) {
 		}
 	}
 	var invalid *errs.Invalid
+	for path, f := range map[string]*member.Filter{"filter.region": {Region: ptr("nothing")}, "filter.section": {Section: ptr("wales")}} {
+		if _, err := store.Members(t.Context(), viewer.Viewer{}, f, nil, page.Args{}); !errors.As(err, &invalid) || invalid.Fields[0].Path != path {
+			t.Errorf("no such unit: got %v, want bad input in %s", err, path)
+		}
+	}
 	if _, err := store.Members(t.Context(), viewer.Viewer{}, &member.Filter{Text: ptr("  ")}, nil, page.Args{}); !errors.As(err, &invalid) {
 		t.Errorf("an empty text: got %v, want bad input", err)
 	}
@@ -418,7 +423,7 @@ func TestEveryListByLoops(t *testing.T) {
 			return audience == "SECTION" && (m.IsIn && isIn[v.MemberID] || officer) || audience == "COMMITTEE" && officer
 		}
 		f := member.Filter{
-			Region:  rapid.SampledFrom([]*string{nil, nil, ptr("london"), ptr("nowhere")}).Draw(rt, "region"),
+			Region:  rapid.SampledFrom([]*string{nil, nil, ptr("london"), ptr("wales")}).Draw(rt, "region"),
 			Section: rapid.SampledFrom([]*string{nil, nil, ptr("housing")}).Draw(rt, "section"),
 			Grade:   rapid.SampledFrom([]*member.Grade{nil, nil, ptr(member.Grade("STUDENT"))}).Draw(rt, "grade"),
 			Text:    rapid.SampledFrom([]*string{nil, nil, ptr("b"), ptr("Éna"), ptr("headline of A"), ptr("0 é")}).Draw(rt, "text"),
@@ -428,12 +433,16 @@ func TestEveryListByLoops(t *testing.T) {
 		if unitOnly != "" {
 			f, newest = member.Filter{}, false
 		}
+		asked := london
+		if f.Region != nil && *f.Region == "wales" {
+			asked = wales
+		}
 		var want []row
 		for _, m := range all {
 			reaches := func(audience string) bool { return reaches(m, audience) }
 			has := func(text string) bool { return strings.Contains(strings.ToLower(text), strings.ToLower(*f.Text)) }
 			if reaches(m.Listing) &&
-				(f.Region == nil && unitOnly != "region" || reaches(m.RegionFor) && m.RegionID == london && (f.Region == nil || *f.Region == "london")) &&
+				(f.Region == nil && unitOnly != "region" || reaches(m.RegionFor) && m.RegionID == asked) &&
 				(f.Section == nil && unitOnly != "section" || reaches(m.SectionsFor) && m.IsIn) &&
 				(f.Grade == nil || reaches(m.GradeFor) && m.Grade == string(*f.Grade)) &&
 				(f.Text == nil || has(m.DisplayName) || reaches(m.HeadlineFor) && has(m.Headline)) {

@@ -12,6 +12,7 @@ import (
 	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/node"
 	"github.com/collegium/collegium/internal/page"
+	"github.com/collegium/collegium/internal/person"
 	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/reads"
 	"github.com/collegium/collegium/internal/viewer"
@@ -200,8 +201,7 @@ const applicationsAMonth = 5
 // again is that one.
 func (s *Store) Apply(ctx context.Context, v viewer.Viewer, in Applying) (_ *Application, err error) {
 	defer errs.Wrap(&err, "membership.Apply")
-	in.DisplayName = strings.Join(strings.Fields(in.DisplayName), " ")
-	if in.DisplayName, err = text("input.displayName", in.DisplayName, 200); err != nil {
+	if in.DisplayName, err = person.Name("input.displayName", in.DisplayName); err != nil {
 		return nil, err
 	}
 	var id uuid.UUID
@@ -362,20 +362,11 @@ func enrol(ctx context.Context, tx pgx.Tx, id uuid.UUID, name, grade string, joi
 			INSERT INTO members (id, key, display_name, sort_name, grade, joined_on)
 			VALUES (@id, 'M' || nextval('member_numbers'), @name, @sort_name, @grade, @joined)
 			ON CONFLICT (key) DO NOTHING`,
-			pgx.StrictNamedArgs{"id": id, "name": name, "sort_name": sortName(name), "grade": grade, "joined": joined})
+			pgx.StrictNamedArgs{"id": id, "name": name, "sort_name": person.SortName(name), "grade": grade, "joined": joined})
 		if err != nil || made.RowsAffected() == 1 {
 			return err
 		}
 	}
-}
-
-// sortName puts the last word of a name first.
-func sortName(name string) string {
-	words := strings.Fields(name)
-	if n := len(words); n > 1 {
-		return words[n-1] + ", " + strings.Join(words[:n-1], " ")
-	}
-	return name
 }
 
 // Refusal declines an application. The applicant is told the reason.
@@ -439,10 +430,15 @@ func (s *Store) decided(ctx context.Context, v viewer.Viewer, id uuid.UUID, as A
 	if err != nil {
 		return err
 	}
-	if a.ApplicationStatus != as {
-		return errs.Conflict
+	switch a.ApplicationStatus {
+	case as:
+		return nil
+	case Submitted:
+		return errs.Sayf(errs.Conflict, "input.application", "the applicant is on the register already; decline the application")
+	case Withdrawn:
+		return errs.Sayf(errs.Conflict, "input.application", "the applicant has withdrawn the application; they can apply again")
 	}
-	return nil
+	return errs.Sayf(errs.Conflict, "input.application", "the application was %s already; it can't be decided again", strings.ToLower(string(a.ApplicationStatus)))
 }
 
 func (s *Store) application(ctx context.Context, v viewer.Viewer, id uuid.UUID) (*Application, error) {

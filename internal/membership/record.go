@@ -155,9 +155,43 @@ func (s *Store) Register(ctx context.Context, v viewer.Viewer, f *Filter, asOf *
 	if err != nil {
 		return nil, err
 	}
+	if len(rows) == 0 {
+		if err := s.knownUnits(ctx, v, c.filter); err != nil {
+			return nil, err
+		}
+	}
 	c.Connection = page.New(k, rows, func(r *Record) []string { return []string{r.SortName, r.ID.String()} })
 	reads.Note(ctx, v, c.Nodes(), (*Record).of, c.filter.looksFor()...)
 	return c, nil
+}
+
+// knownUnits says which unit of a filter there is not, or is none that the viewer may know
+// of. It is asked of a filter that finds nobody.
+func (s *Store) knownUnits(ctx context.Context, v viewer.Viewer, f Filter) error {
+	if f.Region == nil && f.Section == nil {
+		return nil
+	}
+	type row struct{ Region, Section bool }
+	known, err := pg.One[row](ctx, s.DB, `
+		SELECT
+			@region::text IS NULL OR EXISTS (
+				SELECT FROM units u JOIN entries e ON e.id = u.id
+				WHERE u.kind = 'REGION' AND u.slug = lower(@region) AND `+viewer.Visible+`
+			) AS region,
+			@section::text IS NULL OR EXISTS (
+				SELECT FROM units u JOIN entries e ON e.id = u.id
+				WHERE u.kind = 'SPECIALIST_SECTION' AND u.slug = lower(@section) AND `+viewer.Visible+`
+			) AS section`,
+		pgx.StrictNamedArgs{"region": f.Region, "section": f.Section, "reach": v.Reach()})
+	switch {
+	case err != nil:
+		return err
+	case !known.Region:
+		return errs.Invalidf("filter.region", "there is no region %.70q; pass the slug of one that regions lists", *f.Region)
+	case !known.Section:
+		return errs.Invalidf("filter.section", "there is no section %.70q; pass the slug of one that specialistSections lists", *f.Section)
+	}
+	return nil
 }
 
 // looksFor returns what is read of the records that a filter finds.
@@ -321,7 +355,7 @@ func (s *Store) VerifyRegistration(ctx context.Context, v viewer.Viewer, in Veri
 		return in.Member, errs.Invalidf("input.validUntil", "pass today or a later day")
 	}
 	if err == nil && verified.RowsAffected() == 0 {
-		return in.Member, errs.Conflict
+		return in.Member, errs.Sayf(errs.Conflict, "input.number", "that is not the number that the member states now; read the record again and look up the one it has")
 	}
 	return in.Member, err
 }

@@ -183,8 +183,9 @@ func (s *Store) Publish(ctx context.Context, in Words) (_ *ConsentText, err erro
 			return nil, errs.Invalidf(f.path, "pass 1 to %d characters; there are %d", f.most, n)
 		}
 	}
+	stale := errs.Sayf(errs.Conflict, "input.after", "version %d is not the last one of this purpose; read consentTexts again, and pass 0 for a new purpose", in.After)
 	if in.After < 0 || in.After >= math.MaxInt32 {
-		return nil, errs.Conflict
+		return nil, stale
 	}
 	published, err := pg.One[ConsentText](ctx, s.DB, `
 		WITH last AS (
@@ -205,7 +206,7 @@ func (s *Store) Publish(ctx context.Context, in Words) (_ *ConsentText, err erro
 	case c == "consent_texts_purpose_form":
 		return nil, errs.Invalidf("input.purpose", "%.70q is no name of a purpose; write it as EVENT_NEWS", in.Purpose)
 	case c == "consent_texts_pkey", errors.Is(err, errs.NotFound):
-		return nil, errs.Conflict
+		return nil, stale
 	}
 	return published, err
 }

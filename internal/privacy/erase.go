@@ -191,11 +191,17 @@ func (s *Store) Cancel(ctx context.Context, v viewer.Viewer, id uuid.UUID) (e *E
 			WHERE e.id = @id AND (@staff OR e.account_id = @account OR e.member_id = @member)
 			FOR UPDATE`,
 			pgx.StrictNamedArgs{"id": id, "staff": v.May(viewer.ManageRegister), "account": v.Account, "member": v.MemberID})
+		if errors.Is(err, errs.NotFound) {
+			return errs.Sayf(errs.NotFound, "input.id", "there is no such erasure that you may take back")
+		}
 		if err != nil {
 			return err
 		}
-		if e.Status() != Waiting {
-			return ErrEnded
+		switch e.Status() {
+		case Done:
+			return errs.Sayf(ErrEnded, "input.id", "the erasure was done already")
+		case Cancelled:
+			return errs.Sayf(ErrEnded, "input.id", "the erasure was taken back already")
 		}
 		e, err = pg.One[Erasure](ctx, tx, `
 			UPDATE erasures AS e SET cancelled_at = now() WHERE e.id = @id

@@ -127,8 +127,6 @@ func TestByTheDay(t *testing.T) {
 		"a region":          {Region: ptr("wales")},
 		"a section":         {Section: ptr("housing")},
 		"three at once":     {Grade: ptr("PROFESSIONAL"), Region: ptr("london"), Section: ptr("work")},
-		"nowhere":           {Region: ptr("atlantis")},
-		"no section":        {Section: ptr("atlantis")},
 	} {
 		args := map[string]*string{}
 		if f != nil {

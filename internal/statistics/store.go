@@ -38,15 +38,27 @@ func (s *Store) Of(ctx context.Context, v viewer.Viewer, asOf *time.Time, f *Fil
 	r, err := pg.One[found](ctx, s.DB, `
 		SELECT
 			COALESCE(@as_of::date, CURRENT_DATE) AS as_of,
-			(SELECT u.id FROM units u WHERE u.kind = 'REGION' AND u.slug = @region) AS region,
-			(SELECT u.id FROM units u WHERE u.kind = 'SPECIALIST_SECTION' AND u.slug = @section) AS section,
+			(
+				SELECT u.id FROM units u JOIN entries e ON e.id = u.id
+				WHERE u.kind = 'REGION' AND u.slug = lower(@region) AND `+viewer.Visible+`
+			) AS region,
+			(
+				SELECT u.id FROM units u JOIN entries e ON e.id = u.id
+				WHERE u.kind = 'SPECIALIST_SECTION' AND u.slug = lower(@section) AND `+viewer.Visible+`
+			) AS section,
 			(SELECT u.kind FROM units u WHERE u.id = @unit) AS of_unit`,
-		pgx.StrictNamedArgs{"as_of": asOf, "region": f.Region, "section": f.Section, "unit": v.Unit})
+		pgx.StrictNamedArgs{"as_of": asOf, "region": f.Region, "section": f.Section, "unit": v.Unit, "reach": v.Reach()})
 	if err != nil {
 		return nil, err
 	}
+	switch {
+	case f.Region != nil && r.Region == nil:
+		return nil, errs.Invalidf("filter.region", "there is no region %.70q; pass the slug of one that regions lists", *f.Region)
+	case f.Section != nil && r.Section == nil:
+		return nil, errs.Invalidf("filter.section", "there is no section %.70q; pass the slug of one that specialistSections lists", *f.Section)
+	}
 	st := &Statistics{
-		AsOf: r.AsOf, grade: f.Grade, region: chosen(f.Region, r.Region), section: chosen(f.Section, r.Section), coarse: v.Application != uuid.Nil,
+		AsOf: r.AsOf, grade: f.Grade, region: r.Region, section: r.Section, coarse: v.Application != uuid.Nil,
 	}
 	switch {
 	case v.Unit == uuid.Nil:
@@ -56,14 +68,6 @@ func (s *Store) Of(ctx context.Context, v viewer.Viewer, asOf *time.Time, f *Fil
 		st.section = limited(st.section, v.Unit)
 	}
 	return st, nil
-}
-
-// chosen is the unit of a slug: nil if none is asked for, nowhere if there is none.
-func chosen(slug *string, id *uuid.UUID) *uuid.UUID {
-	if slug != nil && id == nil {
-		return &nowhere
-	}
-	return id
 }
 
 // limited is the unit to which a key is limited, or nowhere if another is asked for.

@@ -189,6 +189,19 @@ func (s *Store) Nearest(ctx context.Context, near Near, section *string, args pa
 	if err != nil {
 		return nil, err
 	}
+	if len(rows) == 0 && section != nil {
+		known, err := pg.Scalar[bool](ctx, s.DB, `
+			SELECT EXISTS (
+				SELECT FROM units u JOIN entries e ON e.id = u.id
+				WHERE u.kind = 'SPECIALIST_SECTION' AND u.slug = @section AND `+viewer.Visible+`)`,
+			pgx.StrictNamedArgs{"section": *section, "reach": viewer.Viewer{}.Reach()})
+		if err != nil {
+			return nil, err
+		}
+		if !known {
+			return nil, errs.Invalidf("section", "there is no section %.70q; pass the slug of one that specialistSections lists", *section)
+		}
+	}
 	c := page.New(k, rows, func(f *Found) []string { return []string{strconv.Itoa(f.Distance), f.MemberID.String()} })
 	return &c, nil
 }

@@ -194,7 +194,6 @@ func TestNearest(t *testing.T) {
 		{"a small circle", small, nil, []uuid.UUID{ada}},
 		{"far away", far, nil, []uuid.UUID{}},
 		{"of a section", london, ptr("housing"), []uuid.UUID{ada}},
-		{"of no section", london, ptr("nothing"), []uuid.UUID{}},
 	} {
 		if diff := cmp.Diff(tt.want, found(t, s, tt.near, tt.section, page.Args{First: ptr(10)})); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", tt.name, diff)
@@ -212,6 +211,9 @@ func TestNearest(t *testing.T) {
 		t.Errorf("%v, %v", c.Nodes(), err)
 	}
 	var invalid *errs.Invalid
+	if _, err := s.Nearest(t.Context(), london, ptr("nothing"), page.Args{}); !errors.As(err, &invalid) || invalid.Fields[0].Path != "section" {
+		t.Errorf("of no section: %v", err)
+	}
 	for _, near := range []therapist.Near{{Latitude: 91, WithinKm: 1}, {Longitude: -181, WithinKm: 1}, {WithinKm: 0}, {WithinKm: 501}} {
 		if _, err := s.Nearest(t.Context(), near, nil, page.Args{}); !errors.As(err, &invalid) {
 			t.Errorf("%+v: %v", near, err)
