@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -116,7 +117,7 @@ func OpenExisting(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if major, err := dataMajor(dir); err == nil && major == 0 {
+	if major, err := dataMajor(dir); major == 0 && (err == nil || errors.Is(err, fs.ErrNotExist)) {
 		// A server that is being started makes them.
 		if holder, err := lockHolder(dir); err != nil || holder == 0 {
 			return nil, fmt.Errorf("%s: %w", dir, ErrNoData)
