@@ -23,6 +23,15 @@ func postID(p *unit.Post) *uuid.UUID               { return &p.ID }
 func memberID(m *member.Member) *uuid.UUID         { return &m.ID }
 func caseStudyID(c *career.CaseStudy) *uuid.UUID   { return &c.ID }
 
+// registeredID is the ID of a member of whom the register tells: not of one who is seen with the
+// eyes of those who may not read it.
+func registeredID(m *member.Member) *uuid.UUID {
+	if m.As != "" && m.As != viewer.ForOffice {
+		return nil
+	}
+	return &m.ID
+}
+
 // entryRef names an entry: its kind and its ID.
 type entryRef struct {
 	kind string

@@ -26,7 +26,7 @@ func (r *committeeResolver) Elections(ctx context.Context, objs []*unit.Committe
 
 // Membership is the batch resolver for the membership field.
 func (r *memberResolver) Membership(ctx context.Context, objs []*member.Member) ([]*membership.Membership, error) {
-	return edge(objs, memberID, func(ids []uuid.UUID) (map[uuid.UUID]*membership.Membership, error) {
+	return edge(objs, registeredID, func(ids []uuid.UUID) (map[uuid.UUID]*membership.Membership, error) {
 		return r.db.register.Of(ctx, viewer.From(ctx), ids)
 	})
 }

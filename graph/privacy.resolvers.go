@@ -44,7 +44,7 @@ func (r *erasureConnectionResolver) TotalCount(ctx context.Context, objs []*page
 
 // Consents is the batch resolver for the consents field.
 func (r *memberResolver) Consents(ctx context.Context, objs []*member.Member) ([][]*privacy.Consent, error) {
-	return edge(objs, memberID, func(ids []uuid.UUID) (map[uuid.UUID][]*privacy.Consent, error) {
+	return edge(objs, registeredID, func(ids []uuid.UUID) (map[uuid.UUID][]*privacy.Consent, error) {
 		return r.db.privacy.Consents(ctx, viewer.From(ctx), ids)
 	})
 }

@@ -65,6 +65,7 @@ const wholeProfile = `
 	fragment P on Member {
 		displayName pronouns headline bio grade joinedOn region { slug } sections { slug } languages specialisms
 		contact { email phone website address } practice { town postcode latitude longitude } photo { url width height }
+		profileRevision visibility { field } accessLog { pageInfo { hasNextPage } } membership { status } consents { purpose } therapistListing { eligible }
 	}`
 
 // TestProfile edits a profile, chooses who sees it, and looks at it with the eyes of

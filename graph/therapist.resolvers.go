@@ -13,7 +13,7 @@ import (
 
 // TherapistListing is the batch resolver for the therapistListing field.
 func (r *memberResolver) TherapistListing(ctx context.Context, objs []*member.Member) ([]*therapist.Listing, error) {
-	return edge(objs, memberID, func(ids []uuid.UUID) (map[uuid.UUID]*therapist.Listing, error) {
+	return edge(objs, registeredID, func(ids []uuid.UUID) (map[uuid.UUID]*therapist.Listing, error) {
 		return r.db.therapists.Of(ctx, viewer.From(ctx), ids)
 	})
 }

@@ -58,6 +58,9 @@ func (f databaseFlags) connect(ctx context.Context, s streams, start starter) (*
 		DataDir:  f.DataDir,
 		Progress: func(step string) { fmt.Fprintln(s.err, "postgres:", step) },
 	})
+	if errors.Is(err, pgembed.ErrNoData) {
+		return nil, &usageError{fmt.Errorf("%w; pass the folder of the server in --data-dir (COLLEGIUM_DATA_DIR), or the address of its database in --database-url (DATABASE_URL)", err)}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,11 @@ type importCmd struct {
 // leaves the schema of a database that is not the program's own alone.
 func (f databaseFlags) openMigrated(ctx context.Context, s streams, writes bool) (*database, error) {
 	// A large import is one statement that takes longer than any request may.
-	db, err := f.open(ctx, s, pgembed.StartOrJoin, pg.Options{StatementTimeout: -1})
+	start := starter(pgembed.OpenExisting)
+	if writes {
+		start = pgembed.StartOrJoin
+	}
+	db, err := f.open(ctx, s, start, pg.Options{StatementTimeout: -1})
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ func (c *migrateDownCmd) Run(ctx context.Context, s streams, m *cli) error {
 	if c.Steps < 1 {
 		return &usageError{fmt.Errorf("%d is no number of migrations; pass 1 or more", c.Steps)}
 	}
-	db, err := m.Migrate.connect(ctx, s, pgembed.StartOrJoin)
+	db, err := m.Migrate.connect(ctx, s, pgembed.OpenExisting)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ type migrateStatusCmd struct{}
 
 // Run says how the schema stands.
 func (*migrateStatusCmd) Run(ctx context.Context, s streams, m *cli) error {
-	db, err := m.Migrate.connect(ctx, s, pgembed.StartOrJoin)
+	db, err := m.Migrate.connect(ctx, s, pgembed.OpenExisting)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ type migrateForceCmd struct {
 
 // Run writes the version down.
 func (c *migrateForceCmd) Run(ctx context.Context, s streams, m *cli) error {
-	db, err := m.Migrate.connect(ctx, s, pgembed.StartOrJoin)
+	db, err := m.Migrate.connect(ctx, s, pgembed.OpenExisting)
 	if err != nil {
 		return err
 	}

@@ -195,8 +195,10 @@ func TestRaces(t *testing.T) {
 		len(sorted), raced.Load(), 2*fresh.Lease, hits, blind, kills)
 	t.Logf("overtaken: %d; by 99th percentile of all reads %v, at most %v",
 		len(sorted)-old, sorted[len(sorted)*99/100], sorted[len(sorted)-1])
-	// How many they are depends on what else the machine does; so many are enough to tell.
-	if hits < 100 {
-		t.Errorf("only %d of %d reads were answered from what was kept", hits, len(sorted))
+	// How often a process may know depends on what else the machine does.
+	if knew := len(sorted) - blind; knew < 100 {
+		t.Skipf("the machine is too busy to tell: only %d of %d reads came while a process could know", knew, len(sorted))
+	} else if hits < knew/10 {
+		t.Errorf("only %d of %d reads were answered from what was kept", hits, knew)
 	}
 }

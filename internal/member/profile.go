@@ -425,7 +425,7 @@ type Visibility struct {
 func (s *Store) VisibilityOf(ctx context.Context, v viewer.Viewer, members []*Member) (_ [][]*Visibility, err error) {
 	defer errs.Wrap(&err, "member.VisibilityOf(%d)", len(members))
 	all := make([][]*Visibility, len(members))
-	own := func(m *Member) bool { return m.ID == v.MemberID && v.MemberID != uuid.Nil }
+	own := func(m *Member) bool { return m.ID == v.MemberID && v.MemberID != uuid.Nil && m.As == "" }
 	if !slices.ContainsFunc(members, own) {
 		return all, nil
 	}
@@ -510,6 +510,8 @@ func (s *Store) ViewAs(ctx context.Context, v viewer.Viewer, a viewer.Audience) 
 	if err != nil {
 		return nil, err
 	}
-	m.As = a
+	if a != viewer.ForNobody { // which is for oneself
+		m.As, m.Revision = a, nil
+	}
 	return m, nil
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -113,6 +114,39 @@ func TestCrossOrigin(t *testing.T) {
 			}
 			if tt.allow != "" && (w.Code != http.StatusNoContent || w.Header().Get("Access-Control-Allow-Headers") != "content-type") {
 				t.Errorf("preflight: %d %v", w.Code, w.Header())
+			}
+		})
+	}
+}
+
+// TestPhotosOfOtherOrigins asks for a photo that only who is signed in sees, from pages of an
+// allowed origin and of another one.
+func TestPhotosOfOtherOrigins(t *testing.T) {
+	t.Parallel()
+	const friend, other = "https://www.example.org", "https://www.example.com"
+	for _, tt := range []struct {
+		name, origin, allow, policy string
+		credentials                 bool
+	}{
+		{"no cookies", friend, friend, "same-origin", false},
+		{"cookies", friend, friend, "same-site", true},
+		{"another page", other, "", "same-site", true},
+		{"another page, no cookies", other, "", "same-origin", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, func(c *Config, d *Deps) {
+				c.AllowedOrigins, c.AllowCredentials = []string{friend}, tt.credentials
+				d.Photo = func(context.Context, string) (*Photo, error) { return &Photo{JPEG: []byte("photo")}, nil }
+			})
+			r := httptest.NewRequest(http.MethodGet, "/media/photos/x.jpg", nil)
+			r.Header.Set("Origin", tt.origin)
+			w := b.do(r)
+			if got := w.Header().Get("Access-Control-Allow-Origin"); w.Code != http.StatusOK || got != tt.allow {
+				t.Errorf("status %d, Access-Control-Allow-Origin %q, want %q", w.Code, got, tt.allow)
+			}
+			if got := w.Header().Get("Cross-Origin-Resource-Policy"); got != tt.policy {
+				t.Errorf("Cross-Origin-Resource-Policy %q, want %q", got, tt.policy)
 			}
 		})
 	}

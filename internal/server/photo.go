@@ -59,6 +59,10 @@ func (s *Server) photo(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Disposition", `inline; filename="photo.jpg"`)
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	h.Set("Cache-Control", "private, no-store")
+	if s.cfg.AllowCredentials {
+		// Pages of the allowed origins show it to who is signed in. The cookie comes from pages of the same site only.
+		h.Set("Cross-Origin-Resource-Policy", "same-site")
+	}
 	if photo.Public {
 		h.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(photoMaxAge.Seconds())))
 		h.Set("Cross-Origin-Resource-Policy", "cross-origin")

@@ -157,7 +157,11 @@ func (s *Server) routes() (http.Handler, error) {
 	}
 	handle("/assets/{name}", "/assets", s.get(s.asset))
 	if s.deps.Photo != nil {
-		handle("/media/photos/{name}", "/media/photos", s.get(s.photo))
+		photo, err := s.crossOrigin(s.get(s.photo))
+		if err != nil {
+			return nil, err
+		}
+		handle("/media/photos/{name}", "/media/photos", photo)
 	}
 	if s.deps.External != nil {
 		handle("/auth/oidc/start", "/auth/oidc/start", s.get(s.externalStart))

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -70,6 +71,9 @@ var ErrInUse = errors.New("the data folder is in use")
 // ErrNotRunning says that no process runs a server on the data folder.
 var ErrNotRunning = errors.New("no server is running on the data folder")
 
+// ErrNoData says that a data folder holds no data, or that there is no such folder.
+var ErrNoData = errors.New("there is no data of a private PostgreSQL")
+
 // ErrNotInstalled says that no PostgreSQL that would do was found or fetched. The error's text says what to install.
 var ErrNotInstalled = errors.New("PostgreSQL is not installed")
 
@@ -104,6 +108,22 @@ func StartOrJoin(ctx context.Context, o Options) (*Server, error) {
 		return Join(ctx, o.DataDir)
 	}
 	return s, err
+}
+
+// OpenExisting is StartOrJoin for what makes no sense without data: a folder that holds none is left as it is, and the
+// error is ErrNoData.
+func OpenExisting(ctx context.Context, o Options) (*Server, error) {
+	dir, err := resolveDataDir(o.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	if major, err := dataMajor(dir); major == 0 && (err == nil || errors.Is(err, fs.ErrNotExist)) {
+		// A server that is being started makes them.
+		if holder, err := lockHolder(dir); err != nil || holder == 0 {
+			return nil, fmt.Errorf("%s: %w", dir, ErrNoData)
+		}
+	}
+	return StartOrJoin(ctx, o)
 }
 
 // Join returns the server that another process runs on dataDir; "" means DefaultDataDir. If that process is just
