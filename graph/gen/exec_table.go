@@ -159,6 +159,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	tViewer := table.Object("Viewer")
 	tViewerAccess := table.Object("ViewerAccess")
 	tWebinarBlock := table.Object("WebinarBlock", "Block")
+	tWithdrawElectionPayload := table.Object("WithdrawElectionPayload")
 
 	// How values are walked and written, and how arguments are coerced.
 	s0 := exec.Pointer[page.Edge[*member.Read]](tAccessLogEdge, true)
@@ -789,18 +790,21 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstateAccount_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstateAccount_args(ctx, ec, raw)
 	}
-	s248 := exec.Pointer[BeginTotpPayload](tBeginTotpPayload, true)
+	args_field_Mutation_linkAccount_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_linkAccount_args(ctx, ec, raw)
+	}
+	s249 := exec.Pointer[BeginTotpPayload](tBeginTotpPayload, true)
 	args_field_Mutation_beginTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_beginTotp_args(ctx, ec, raw)
 	}
-	s250 := exec.Pointer[ConfirmTotpPayload](tConfirmTotpPayload, true)
+	s251 := exec.Pointer[ConfirmTotpPayload](tConfirmTotpPayload, true)
 	args_field_Mutation_confirmTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_confirmTotp_args(ctx, ec, raw)
 	}
 	args_field_Mutation_disableTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_disableTotp_args(ctx, ec, raw)
 	}
-	s253 := exec.Pointer[ProfilePayload](tProfilePayload, true)
+	s254 := exec.Pointer[ProfilePayload](tProfilePayload, true)
 	args_field_Mutation_updateProfile_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_updateProfile_args(ctx, ec, raw)
 	}
@@ -813,7 +817,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_lockFieldAudience_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_lockFieldAudience_args(ctx, ec, raw)
 	}
-	s258 := exec.Pointer[ApplicationPayload](tApplicationPayload, true)
+	s259 := exec.Pointer[ApplicationPayload](tApplicationPayload, true)
 	args_field_Mutation_acceptApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_acceptApplication_args(ctx, ec, raw)
 	}
@@ -823,7 +827,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_applyForMembership_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_applyForMembership_args(ctx, ec, raw)
 	}
-	s262 := exec.Pointer[RecordPayload](tRecordPayload, true)
+	s263 := exec.Pointer[RecordPayload](tRecordPayload, true)
 	args_field_Mutation_renewMembership_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_renewMembership_args(ctx, ec, raw)
 	}
@@ -863,26 +867,33 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_leaveSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_leaveSection_args(ctx, ec, raw)
 	}
-	s276 := exec.Pointer[TransferSectionMembersPayload](tTransferSectionMembersPayload, true)
+	s277 := exec.Pointer[TransferSectionMembersPayload](tTransferSectionMembersPayload, true)
 	args_field_Mutation_transferSectionMembers_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_transferSectionMembers_args(ctx, ec, raw)
 	}
-	s278 := exec.Pointer[TermPayload](tTermPayload, true)
+	s279 := exec.Pointer[TermPayload](tTermPayload, true)
 	args_field_Mutation_appointToPost_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_appointToPost_args(ctx, ec, raw)
 	}
 	args_field_Mutation_endTerm_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_endTerm_args(ctx, ec, raw)
 	}
-	s281 := exec.Pointer[AddMembershipRulePayload](tAddMembershipRulePayload, true)
+	s282 := exec.Pointer[AddMembershipRulePayload](tAddMembershipRulePayload, true)
 	args_field_Mutation_addMembershipRule_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_addMembershipRule_args(ctx, ec, raw)
 	}
-	s283 := exec.Pointer[ScheduleElectionPayload](tScheduleElectionPayload, true)
+	args_field_Mutation_withdrawTerm_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_withdrawTerm_args(ctx, ec, raw)
+	}
+	s285 := exec.Pointer[WithdrawElectionPayload](tWithdrawElectionPayload, true)
+	args_field_Mutation_withdrawElection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_withdrawElection_args(ctx, ec, raw)
+	}
+	s287 := exec.Pointer[ScheduleElectionPayload](tScheduleElectionPayload, true)
 	args_field_Mutation_scheduleElection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_scheduleElection_args(ctx, ec, raw)
 	}
-	s285 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
+	s289 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
 	args_field_Mutation_createPartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createPartnerApplication_args(ctx, ec, raw)
 	}
@@ -892,15 +903,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstatePartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstatePartnerApplication_args(ctx, ec, raw)
 	}
-	s289 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
+	s293 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
 	args_field_Mutation_createKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createKey_args(ctx, ec, raw)
 	}
-	s291 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
+	s295 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
 	args_field_Mutation_revokeKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_revokeKey_args(ctx, ec, raw)
 	}
-	s293 := exec.Pointer[PasskeyOptionsPayload](tPasskeyOptionsPayload, true)
+	s297 := exec.Pointer[PasskeyOptionsPayload](tPasskeyOptionsPayload, true)
+	args_field_Mutation_beginPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_beginPasskey_args(ctx, ec, raw)
+	}
 	args_field_Mutation_addPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_addPasskey_args(ctx, ec, raw)
 	}
@@ -910,14 +924,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_signInByPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signInByPasskey_args(ctx, ec, raw)
 	}
-	s297 := exec.Pointer[ConsentPayload](tConsentPayload, true)
+	s302 := exec.Pointer[ConsentPayload](tConsentPayload, true)
 	args_field_Mutation_giveConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_giveConsent_args(ctx, ec, raw)
 	}
 	args_field_Mutation_withdrawConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_withdrawConsent_args(ctx, ec, raw)
 	}
-	s300 := exec.Pointer[ErasurePayload](tErasurePayload, true)
+	s305 := exec.Pointer[ErasurePayload](tErasurePayload, true)
 	args_field_Mutation_eraseMember_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_eraseMember_args(ctx, ec, raw)
 	}
@@ -927,15 +941,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_executeErasure_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_executeErasure_args(ctx, ec, raw)
 	}
-	s304 := exec.Pointer[PublishConsentTextPayload](tPublishConsentTextPayload, true)
+	s309 := exec.Pointer[PublishConsentTextPayload](tPublishConsentTextPayload, true)
 	args_field_Mutation_publishConsentText_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_publishConsentText_args(ctx, ec, raw)
 	}
-	s306 := exec.Pointer[SetErasureWaitPayload](tSetErasureWaitPayload, true)
+	s311 := exec.Pointer[SetErasureWaitPayload](tSetErasureWaitPayload, true)
 	args_field_Mutation_setErasureWait_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setErasureWait_args(ctx, ec, raw)
 	}
-	s308 := exec.Pointer[SetTherapistListingPayload](tSetTherapistListingPayload, true)
+	s313 := exec.Pointer[SetTherapistListingPayload](tSetTherapistListingPayload, true)
 	args_field_Mutation_setTherapistListing_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setTherapistListing_args(ctx, ec, raw)
 	}
@@ -3253,6 +3267,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		return exec.AppendString(dst, *v)
 	})
 
+	// WithdrawElectionPayload
+	exec.Plain(tWithdrawElectionPayload, "election", func(obj *WithdrawElectionPayload) *unit.Election { return obj.Election }, s141)
+	exec.Plain(tWithdrawElectionPayload, "userErrors", func(obj *WithdrawElectionPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
+
 	// The roots.
 	exec.Root(table, "Query", "node", func(ctx context.Context) (union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
@@ -3378,53 +3396,56 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Mutation", "revokeRole", nil, s243, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeRole_args))
 	exec.Root(table, "Mutation", "suspendAccount", nil, s243, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendAccount_args))
 	exec.Root(table, "Mutation", "reinstateAccount", nil, s243, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateAccount_args))
-	exec.Root(table, "Mutation", "beginTotp", nil, s248, exec.NonNull, exec.WithArgs(args_field_Mutation_beginTotp_args))
-	exec.Root(table, "Mutation", "confirmTotp", nil, s250, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmTotp_args))
+	exec.Root(table, "Mutation", "linkAccount", nil, s243, exec.NonNull, exec.WithArgs(args_field_Mutation_linkAccount_args))
+	exec.Root(table, "Mutation", "beginTotp", nil, s249, exec.NonNull, exec.WithArgs(args_field_Mutation_beginTotp_args))
+	exec.Root(table, "Mutation", "confirmTotp", nil, s251, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmTotp_args))
 	exec.Root(table, "Mutation", "disableTotp", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_disableTotp_args))
-	exec.Root(table, "Mutation", "updateProfile", nil, s253, exec.NonNull, exec.WithArgs(args_field_Mutation_updateProfile_args))
-	exec.Root(table, "Mutation", "setFieldAudience", nil, s253, exec.NonNull, exec.WithArgs(args_field_Mutation_setFieldAudience_args))
-	exec.Root(table, "Mutation", "setPhoto", nil, s253, exec.NonNull, exec.WithArgs(args_field_Mutation_setPhoto_args))
-	exec.Root(table, "Mutation", "removePhoto", nil, s253, exec.NonNull)
-	exec.Root(table, "Mutation", "lockFieldAudience", nil, s253, exec.NonNull, exec.WithArgs(args_field_Mutation_lockFieldAudience_args))
-	exec.Root(table, "Mutation", "acceptApplication", nil, s258, exec.NonNull, exec.WithArgs(args_field_Mutation_acceptApplication_args))
-	exec.Root(table, "Mutation", "declineApplication", nil, s258, exec.NonNull, exec.WithArgs(args_field_Mutation_declineApplication_args))
-	exec.Root(table, "Mutation", "applyForMembership", nil, s258, exec.NonNull, exec.WithArgs(args_field_Mutation_applyForMembership_args))
-	exec.Root(table, "Mutation", "withdrawApplication", nil, s258, exec.NonNull)
-	exec.Root(table, "Mutation", "renewMembership", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_renewMembership_args))
-	exec.Root(table, "Mutation", "resignMembership", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_resignMembership_args))
-	exec.Root(table, "Mutation", "changeGrade", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_changeGrade_args))
-	exec.Root(table, "Mutation", "suspendMembership", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendMembership_args))
-	exec.Root(table, "Mutation", "reinstateMembership", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateMembership_args))
-	exec.Root(table, "Mutation", "endMembership", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_endMembership_args))
-	exec.Root(table, "Mutation", "correctMember", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_correctMember_args))
-	exec.Root(table, "Mutation", "removePhotoOfMember", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_removePhotoOfMember_args))
-	exec.Root(table, "Mutation", "stateRegistration", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_stateRegistration_args))
-	exec.Root(table, "Mutation", "verifyRegistration", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_verifyRegistration_args))
-	exec.Root(table, "Mutation", "stateInsurance", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_stateInsurance_args))
-	exec.Root(table, "Mutation", "joinSection", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_joinSection_args))
-	exec.Root(table, "Mutation", "leaveSection", nil, s262, exec.NonNull, exec.WithArgs(args_field_Mutation_leaveSection_args))
-	exec.Root(table, "Mutation", "transferSectionMembers", nil, s276, exec.NonNull, exec.WithArgs(args_field_Mutation_transferSectionMembers_args))
-	exec.Root(table, "Mutation", "appointToPost", nil, s278, exec.NonNull, exec.WithArgs(args_field_Mutation_appointToPost_args))
-	exec.Root(table, "Mutation", "endTerm", nil, s278, exec.NonNull, exec.WithArgs(args_field_Mutation_endTerm_args))
-	exec.Root(table, "Mutation", "addMembershipRule", nil, s281, exec.NonNull, exec.WithArgs(args_field_Mutation_addMembershipRule_args))
-	exec.Root(table, "Mutation", "scheduleElection", nil, s283, exec.NonNull, exec.WithArgs(args_field_Mutation_scheduleElection_args))
-	exec.Root(table, "Mutation", "createPartnerApplication", nil, s285, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
-	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s285, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
-	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s285, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
-	exec.Root(table, "Mutation", "createKey", nil, s289, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
-	exec.Root(table, "Mutation", "revokeKey", nil, s291, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
-	exec.Root(table, "Mutation", "beginPasskey", nil, s293, exec.NonNull)
+	exec.Root(table, "Mutation", "updateProfile", nil, s254, exec.NonNull, exec.WithArgs(args_field_Mutation_updateProfile_args))
+	exec.Root(table, "Mutation", "setFieldAudience", nil, s254, exec.NonNull, exec.WithArgs(args_field_Mutation_setFieldAudience_args))
+	exec.Root(table, "Mutation", "setPhoto", nil, s254, exec.NonNull, exec.WithArgs(args_field_Mutation_setPhoto_args))
+	exec.Root(table, "Mutation", "removePhoto", nil, s254, exec.NonNull)
+	exec.Root(table, "Mutation", "lockFieldAudience", nil, s254, exec.NonNull, exec.WithArgs(args_field_Mutation_lockFieldAudience_args))
+	exec.Root(table, "Mutation", "acceptApplication", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_acceptApplication_args))
+	exec.Root(table, "Mutation", "declineApplication", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_declineApplication_args))
+	exec.Root(table, "Mutation", "applyForMembership", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_applyForMembership_args))
+	exec.Root(table, "Mutation", "withdrawApplication", nil, s259, exec.NonNull)
+	exec.Root(table, "Mutation", "renewMembership", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_renewMembership_args))
+	exec.Root(table, "Mutation", "resignMembership", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_resignMembership_args))
+	exec.Root(table, "Mutation", "changeGrade", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_changeGrade_args))
+	exec.Root(table, "Mutation", "suspendMembership", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendMembership_args))
+	exec.Root(table, "Mutation", "reinstateMembership", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateMembership_args))
+	exec.Root(table, "Mutation", "endMembership", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_endMembership_args))
+	exec.Root(table, "Mutation", "correctMember", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_correctMember_args))
+	exec.Root(table, "Mutation", "removePhotoOfMember", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_removePhotoOfMember_args))
+	exec.Root(table, "Mutation", "stateRegistration", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_stateRegistration_args))
+	exec.Root(table, "Mutation", "verifyRegistration", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_verifyRegistration_args))
+	exec.Root(table, "Mutation", "stateInsurance", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_stateInsurance_args))
+	exec.Root(table, "Mutation", "joinSection", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_joinSection_args))
+	exec.Root(table, "Mutation", "leaveSection", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_leaveSection_args))
+	exec.Root(table, "Mutation", "transferSectionMembers", nil, s277, exec.NonNull, exec.WithArgs(args_field_Mutation_transferSectionMembers_args))
+	exec.Root(table, "Mutation", "appointToPost", nil, s279, exec.NonNull, exec.WithArgs(args_field_Mutation_appointToPost_args))
+	exec.Root(table, "Mutation", "endTerm", nil, s279, exec.NonNull, exec.WithArgs(args_field_Mutation_endTerm_args))
+	exec.Root(table, "Mutation", "addMembershipRule", nil, s282, exec.NonNull, exec.WithArgs(args_field_Mutation_addMembershipRule_args))
+	exec.Root(table, "Mutation", "withdrawTerm", nil, s279, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawTerm_args))
+	exec.Root(table, "Mutation", "withdrawElection", nil, s285, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawElection_args))
+	exec.Root(table, "Mutation", "scheduleElection", nil, s287, exec.NonNull, exec.WithArgs(args_field_Mutation_scheduleElection_args))
+	exec.Root(table, "Mutation", "createPartnerApplication", nil, s289, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
+	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s289, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
+	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s289, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
+	exec.Root(table, "Mutation", "createKey", nil, s293, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
+	exec.Root(table, "Mutation", "revokeKey", nil, s295, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
+	exec.Root(table, "Mutation", "beginPasskey", nil, s297, exec.NonNull, exec.WithArgs(args_field_Mutation_beginPasskey_args))
 	exec.Root(table, "Mutation", "addPasskey", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_addPasskey_args))
 	exec.Root(table, "Mutation", "removePasskey", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_removePasskey_args))
-	exec.Root(table, "Mutation", "beginPasskeySignIn", nil, s293, exec.NonNull)
+	exec.Root(table, "Mutation", "beginPasskeySignIn", nil, s297, exec.NonNull)
 	exec.Root(table, "Mutation", "signInByPasskey", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_signInByPasskey_args))
-	exec.Root(table, "Mutation", "giveConsent", nil, s297, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
-	exec.Root(table, "Mutation", "withdrawConsent", nil, s297, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
-	exec.Root(table, "Mutation", "eraseMember", nil, s300, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
-	exec.Root(table, "Mutation", "cancelErasure", nil, s300, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
-	exec.Root(table, "Mutation", "executeErasure", nil, s300, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
-	exec.Root(table, "Mutation", "publishConsentText", nil, s304, exec.NonNull, exec.WithArgs(args_field_Mutation_publishConsentText_args))
-	exec.Root(table, "Mutation", "setErasureWait", nil, s306, exec.NonNull, exec.WithArgs(args_field_Mutation_setErasureWait_args))
-	exec.Root(table, "Mutation", "setTherapistListing", nil, s308, exec.NonNull, exec.WithArgs(args_field_Mutation_setTherapistListing_args))
+	exec.Root(table, "Mutation", "giveConsent", nil, s302, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
+	exec.Root(table, "Mutation", "withdrawConsent", nil, s302, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
+	exec.Root(table, "Mutation", "eraseMember", nil, s305, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
+	exec.Root(table, "Mutation", "cancelErasure", nil, s305, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
+	exec.Root(table, "Mutation", "executeErasure", nil, s305, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
+	exec.Root(table, "Mutation", "publishConsentText", nil, s309, exec.NonNull, exec.WithArgs(args_field_Mutation_publishConsentText_args))
+	exec.Root(table, "Mutation", "setErasureWait", nil, s311, exec.NonNull, exec.WithArgs(args_field_Mutation_setErasureWait_args))
+	exec.Root(table, "Mutation", "setTherapistListing", nil, s313, exec.NonNull, exec.WithArgs(args_field_Mutation_setTherapistListing_args))
 	return table
 }

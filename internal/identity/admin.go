@@ -11,6 +11,7 @@ import (
 
 	"github.com/collegium/collegium/internal/errs"
 	"github.com/collegium/collegium/internal/page"
+	"github.com/collegium/collegium/internal/person"
 	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/reads"
 	"github.com/collegium/collegium/internal/viewer"
@@ -122,7 +123,7 @@ func (s *Store) AccountsByID(ctx context.Context, v viewer.Viewer, ids []uuid.UU
 // errs.NotFound if there is no such member.
 func (s *Store) Link(ctx context.Context, email string, member uuid.UUID) (_ *Account, err error) {
 	defer errs.Wrap(&err, "identity.Link(%s)", member)
-	if email, err = CheckEmail("input.email", email); err != nil {
+	if email, err = person.Email("input.email", email); err != nil {
 		return nil, err
 	}
 	type row struct {

@@ -300,7 +300,7 @@ func (s *Store) Accept(ctx context.Context, v viewer.Viewer, in Acceptance) (_ *
 			if err := within(tx).link(ctx, v, a.AccountID, in); err != nil {
 				return err
 			}
-			return s.enqueue(ctx, tx, acceptedMail, in.Application)
+			return s.enqueue(ctx, tx, MailArgs{Mail: acceptedMail, Application: in.Application})
 		}
 		starts := dayOr(in.StartsOn, a.Today)
 		if starts.Before(a.Today) || starts.After(a.Today.AddDate(1, 0, 0)) {
