@@ -39,24 +39,24 @@ $$;
 DO $do$
 BEGIN
     EXECUTE format($sql$
-        CREATE OR REPLACE FUNCTION membership_periods_show() RETURNS trigger
-        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, %1$I, pg_temp AS $$
-        DECLARE
-            of_member uuid := COALESCE(NEW.member_id, OLD.member_id);
-        BEGIN
-            UPDATE members m
-            SET grade = p.grade, joined_on = f.starts_on
-            FROM (
-                SELECT p.grade FROM membership_periods p
-                WHERE p.member_id = of_member AND (p.next_on IS NULL OR p.next_on > CURRENT_DATE)
-                ORDER BY p.starts_on LIMIT 1
-            ) p, (
-                SELECT p.starts_on FROM membership_periods p WHERE p.member_id = of_member ORDER BY p.starts_on LIMIT 1
-            ) f
-            WHERE m.id = of_member AND (m.grade <> p.grade OR m.joined_on <> f.starts_on);
-            RETURN NULL;
-        END
-        $$;
+CREATE OR REPLACE FUNCTION membership_periods_show() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, %1$I, pg_temp AS $$
+DECLARE
+    of_member uuid := COALESCE(NEW.member_id, OLD.member_id);
+BEGIN
+    UPDATE members m
+    SET grade = p.grade, joined_on = f.starts_on
+    FROM (
+        SELECT p.grade FROM membership_periods p
+        WHERE p.member_id = of_member AND (p.next_on IS NULL OR p.next_on > CURRENT_DATE)
+        ORDER BY p.starts_on LIMIT 1
+    ) p, (
+        SELECT p.starts_on FROM membership_periods p WHERE p.member_id = of_member ORDER BY p.starts_on LIMIT 1
+    ) f
+    WHERE m.id = of_member AND (m.grade <> p.grade OR m.joined_on <> f.starts_on);
+    RETURN NULL;
+END
+$$
     $sql$, current_schema());
 END
 $do$;
