@@ -241,6 +241,54 @@ func TestPlansOfTherapists(t *testing.T) {
 	}
 }
 
+// TestPlansOfCounts wants the functions that count the members of sections and regions,
+// whose statements the plan of a call does not show, to read the stretches of the day from
+// an index, and of members and their periods nothing.
+func TestPlansOfCounts(t *testing.T) {
+	t.Parallel()
+	inTurn(t)
+	db := pgtest.NewWith(t, "large", loadLarge)
+	mustExec(t, db, `VACUUM ANALYZE membership_stretches`)
+	for _, name := range []string{"section_member_counts", "region_member_counts"} {
+		for _, day := range []string{"2010-01-01", "2026-01-01", "2100-01-01"} {
+			type read struct {
+				Name        string
+				Whole, Rows int
+			}
+			var tables []*read
+			if err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error {
+				if _, err := tx.Exec(t.Context(), `SELECT FROM `+name+`((SELECT array_agg(id) FROM units), $1::text::date)`, day); err != nil {
+					return err
+				}
+				var err error
+				tables, err = pg.All[read](t.Context(), tx, `
+					SELECT s.relname::text AS name, s.seq_scan AS whole, COALESCE(s.idx_tup_fetch, 0) AS rows
+					FROM pg_stat_xact_user_tables s
+					WHERE s.seq_scan > 0 OR s.idx_scan > 0`)
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			found := false
+			for _, r := range tables {
+				switch r.Name {
+				case "units", "membership_strata", "section_sets":
+				case "membership_stretches":
+					found = true
+					if r.Whole > 0 || r.Rows > 0 {
+						t.Errorf("%s on %s reads %d rows, and %d times the whole table, where an index has all of it", name, day, r.Rows, r.Whole)
+					}
+				default:
+					t.Errorf("%s on %s reads %s", name, day, r.Name)
+				}
+			}
+			if !found {
+				t.Errorf("%s on %s reads no stretches", name, day)
+			}
+		}
+	}
+}
+
 // anOfficer is a member who serves on the committee of a unit.
 func anOfficer(id uuid.UUID) viewer.Viewer {
 	v := asMember(uuid.New())

@@ -553,3 +553,74 @@ func TestStatedNumbers(t *testing.T) {
 		t.Errorf("verified are %s (%v)", got, err)
 	}
 }
+
+// TestStretchesOfAFile imports files that make, renew, end and move members, and wants
+// what statistics count them as to be what is made anew from their periods and sections,
+// whichever rows were written.
+func TestStretchesOfAFile(t *testing.T) {
+	t.Parallel()
+	db := pgtest.NewWith(t, "organised", organised)
+	const stretches = `
+		SELECT concat_ws(' ', m.key, s.since, s.until, st.*, ss.section_ids, s.stratum_before, s.section_set_before)
+		FROM membership_stretches s
+		JOIN members m ON m.id = s.member_id
+		JOIN membership_strata st ON st.id = s.stratum
+		JOIN section_sets ss ON ss.id = s.section_set
+		ORDER BY m.key, s.since`
+	asMade := func(after string, want int) {
+		t.Helper()
+		tx, err := db.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Rollback(context.Background()) //nolint:errcheck // it was to see
+		kept, err := pg.Scalars[string](t.Context(), tx, stretches)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(t.Context(), `DELETE FROM membership_stretches`); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(t.Context(), `SELECT membership_stretches_keep(array_agg(id)) FROM members`); err != nil {
+			t.Fatal(err)
+		}
+		made, err := pg.Scalars[string](t.Context(), tx, stretches)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(made, kept); diff != "" {
+			t.Errorf("after %s (-made anew +kept)\n%s", after, diff)
+		}
+		of := slices.DeleteFunc(kept, func(s string) bool { return !strings.HasPrefix(s, "x") })
+		if len(of) != want {
+			t.Errorf("after %s there are %d stretches, want %d:\n%s", after, len(of), want, strings.Join(of, "\n"))
+		}
+		if left, err := pg.Scalar[int](t.Context(), tx, `SELECT count(*) FROM membership_stretches_pending`); err != nil || left > 0 {
+			t.Errorf("after %s %d notes are left, %v", after, left, err)
+		}
+	}
+	const first = "number,name,grade,joined_on,region,sections,paid_until,ended_how\n" +
+		"x1,Ada Ash,student,2020-02-03,london,housing 2020-03-01 to 2020-09-30,2021-02-02,\n" +
+		"x2,Bea Birch,professional,2019-01-01,,,2019-12-31,RESIGNED\n" +
+		"x3,Cy Cole,professional,2019-01-01,wales,housing 2019-01-01,2022-12-31,\n"
+	for _, o := range []Options{{DryRun: true}, {}} {
+		load(t, db, first, o)
+		// Current, in grace, lapsed, and for Ada in and out of a section; Bea resigned.
+		asMade(fmt.Sprintf("%+v", o), map[bool]int{true: 0, false: 5 + 2 + 3}[o.DryRun])
+	}
+	const second = "number,paid_until,region\nx1,2022-02-02,wales\nx3,2024-12-31,wales\nx2,2030-12-31,\n"
+	if _, err := Import(t.Context(), db, strings.NewReader(second), Options{}); err == nil {
+		t.Fatal("who resigned was renewed")
+	}
+	asMade("a refused file", 10)
+	r := load(t, db, second, Options{SkipBad: true})
+	if r.Periods != 2 || r.Changed != 1 || r.Skipped != 1 {
+		t.Errorf("%+v", r)
+	}
+	asMade("two renewals", 10)
+	// Renewed and ended at once: out of the section on that day.
+	load(t, db, "number,paid_until,ended_how\nx3,2025-06-30,RESIGNED\n", Options{})
+	asMade("an end", 9)
+	load(t, db, "number,grade,joined_on,sections\nx1,retired,2018-01-01,work 2018-02-01\n", Options{})
+	asMade("another grade and day", 9)
+}

@@ -133,12 +133,27 @@ func (im *importer) writePeriods(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if _, err := im.tx.Exec(ctx, `
+		CREATE TEMPORARY TABLE imported_renewals ON COMMIT DROP AS
+		SELECT l.member_id, l.grade, l.ends_on + 1 AS starts_on, l.paid_until, l.how
+		FROM (`+last+`) l
+		WHERE l.renews`, im.args()); err != nil {
+		return err
+	}
+	// That another follows is written into all of them at once; a trigger would do it for
+	// each new one.
+	if _, err := im.tx.Exec(ctx, `
+		UPDATE membership_periods p
+		SET next_on = n.starts_on
+		FROM imported_renewals n
+		WHERE p.member_id = n.member_id AND p.next_on IS NULL`); err != nil {
+		return err
+	}
 	renewed, err := im.tx.Exec(ctx, `
-		WITH last AS (`+last+`), renewed AS (
+		WITH renewed AS (
 			INSERT INTO membership_periods (member_id, grade, starts_on, ends_on, ended_how)
-			SELECT l.member_id, l.grade, l.ends_on + 1, l.paid_until, l.how
-			FROM last l
-			WHERE l.renews
+			SELECT n.member_id, n.grade, n.starts_on, n.paid_until, n.how
+			FROM imported_renewals n
 			RETURNING member_id, grade, starts_on, ends_on, ended_how
 		)
 		INSERT INTO membership_events (member_id, kind, happened_on, grade, ends_on)
@@ -147,7 +162,7 @@ func (im *importer) writePeriods(ctx context.Context) error {
 		UNION ALL
 		SELECT w.member_id, w.ended_how, w.ends_on, NULL, w.ends_on
 		FROM renewed w
-		WHERE w.ended_how IS NOT NULL`, im.args())
+		WHERE w.ended_how IS NOT NULL`)
 	im.report.Periods = int(changed.RowsAffected() + renewed.RowsAffected())
 	return err
 }

@@ -189,8 +189,51 @@ func asAsked(t *testing.T, db *pgxpool.Pool) {
 	}
 }
 
+// countedAsAsked wants the members of sections and regions to be as many as are found by
+// asking for the status and the sections of each on the day, also long ago and far ahead.
+func countedAsAsked(t *testing.T, db *pgxpool.Pool) {
+	t.Helper()
+	wrong, err := pg.Scalars[string](t.Context(), db, `
+		WITH days AS (
+			SELECT d::date AS day FROM generate_series(DATE '2023-10-01', DATE '2025-06-30', '6 days') d
+			UNION ALL
+			VALUES (DATE '1900-01-01'), (CURRENT_DATE), (DATE '2300-01-01'), (DATE '9999-12-31')
+		), asked AS MATERIALIZED (
+			SELECT d.day, st.member_id, m.region_id
+			FROM days d
+			CROSS JOIN LATERAL membership_statuses(d.day) st
+			JOIN members m ON m.id = st.member_id
+			WHERE st.status IN ('CURRENT', 'GRACE', 'SUSPENDED') OR st.status = 'RETIRED' AND (st.ends_on IS NULL OR st.ends_on >= d.day)
+		), units AS MATERIALIZED (
+			SELECT array_agg(u.id) AS ids FROM units u
+		), found AS (
+			SELECT a.day, a.region_id AS id, count(*) AS n FROM asked a WHERE a.region_id IS NOT NULL GROUP BY 1, 2
+			UNION ALL
+			SELECT a.day, sm.section_id, count(DISTINCT a.member_id)
+			FROM asked a
+			JOIN section_memberships sm ON sm.member_id = a.member_id AND a.day BETWEEN sm.starts_on AND COALESCE(sm.ends_on, 'infinity')
+			GROUP BY 1, 2
+		), counted AS (
+			SELECT d.day, c.id, c.n FROM days d CROSS JOIN units u CROSS JOIN LATERAL region_member_counts(u.ids, d.day) c
+			UNION ALL
+			SELECT d.day, c.id, c.n FROM days d CROSS JOIN units u CROSS JOIN LATERAL section_member_counts(u.ids, d.day) c
+		)
+		(SELECT 'missing ' || a::text FROM (TABLE found EXCEPT ALL TABLE counted) a LIMIT 5)
+		UNION ALL
+		(SELECT 'too many ' || k::text FROM (TABLE counted EXCEPT ALL TABLE found) k LIMIT 5)
+		UNION ALL
+		SELECT 'nobody is counted' WHERE NOT EXISTS (SELECT FROM counted)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(wrong) > 0 {
+		t.Fatal(strings.Join(wrong, "\n"))
+	}
+}
+
 // TestStretchesFollow writes at random, and compares what triggers kept with what is
-// made anew after each write, and with what is true of each day now and then.
+// made anew after each write, and with what is true of each day now and then. Some
+// transactions have it made when they commit.
 func TestStretchesFollow(t *testing.T) {
 	t.Parallel()
 	db := pgtest.NewWith(t, "few", few)
@@ -202,21 +245,27 @@ func TestStretchesFollow(t *testing.T) {
 	done := map[string]int{}
 	for i := range 160 {
 		sql := write(r)
-		n, err := writeAll(t.Context(), db, sql)
+		when := []string{"", atCommit}[r.IntN(2)]
+		n, err := writeAll(t.Context(), db, when+sql)
 		if err != nil || n == 0 {
 			continue
 		}
 		done[sql[:min(len(sql), 22)]]++
-		asMade(t, db, sql)
+		asMade(t, db, when+sql)
 		if i%40 == 39 {
 			asAsked(t, db)
+			countedAsAsked(t, db)
 		}
 	}
 	asAsked(t, db)
+	countedAsAsked(t, db)
 	if len(done) < 9 {
 		t.Errorf("only these were written: %v", done)
 	}
 }
+
+// atCommit has a transaction make stretches when it commits.
+const atCommit = `SET LOCAL collegium.stretches = 'at commit'; `
 
 // writeAll runs statements as one transaction, and returns how many rows they wrote.
 func writeAll(ctx context.Context, db *pgxpool.Pool, sql string) (int64, error) {
@@ -226,7 +275,7 @@ func writeAll(ctx context.Context, db *pgxpool.Pool, sql string) (int64, error) 
 		for _, r := range results {
 			n += r.CommandTag.RowsAffected()
 		}
-		if strings.HasPrefix(sql, "TRUNCATE") {
+		if strings.HasPrefix(strings.TrimPrefix(sql, atCommit), "TRUNCATE") {
 			n++
 		}
 		return err
@@ -244,13 +293,14 @@ func TestStretchesOfManyAtOnce(t *testing.T) {
 		wait.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(i), 0)) //nolint:gosec // a test wants many, not secret ones
 			for range 25 {
-				_, _ = writeAll(t.Context(), db, write(r)) // some are refused
+				_, _ = writeAll(t.Context(), db, []string{"", atCommit}[r.IntN(2)]+write(r)) // some are refused
 			}
 		})
 	}
 	wait.Wait()
 	asMade(t, db, "all")
 	asAsked(t, db)
+	countedAsAsked(t, db)
 }
 
 // TestWhatTheGraphReads: in SQL too, who may read statistics reads numbers and days,
@@ -293,6 +343,8 @@ func TestWhatTheGraphReads(t *testing.T) {
 		`WITH w AS (DELETE FROM membership_stretches RETURNING 1) SELECT count(*) FROM w`,
 		`WITH w AS (UPDATE membership_strata SET member = true RETURNING 1) SELECT count(*) FROM w`,
 		`SELECT 1 FROM membership_stretches_keep('{}')`,
+		`SELECT count(*) FROM membership_stretches_pending`,
+		`WITH w AS (INSERT INTO membership_stretches_pending VALUES ('{}', true) RETURNING 1) SELECT count(*) FROM w`,
 	} {
 		if _, err := as("READ_STATISTICS,MANAGE_REGISTER", sql); err == nil || !strings.Contains(err.Error(), "permission denied") {
 			t.Errorf("%s: %v; want it refused", sql, err)
