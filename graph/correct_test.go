@@ -136,7 +136,7 @@ func TestRefusalsSayWhy(t *testing.T) {
 		"stale profile":         {"member", `updateProfile(input: {expectedRevision: 0, headline: "x"})`, "CONFLICT input.expectedRevision: the record has changed since revision 0"},
 		"withdrawn":             {"membership", `acceptApplication(input: {application: "` + node.ID("MembershipApplication", uuid.MustParse(application)) + `"})`, "CONFLICT input.application: the applicant has withdrawn"},
 		"nothing to confirm":    {"member", `confirmTotp(input: {code: "123456"})`, "CONFLICT input.code: there is nothing to confirm"},
-		"another number":        {"membership", `verifyRegistration(input: {member: "` + record + `", number: "OT99999", validUntil: "2999-01-01"})`, "CONFLICT input.number: that is not the number"},
+		"another number":        {"membership", `verifyRegistration(input: {member: "` + record + `", number: "OT99999", validUntil: "2028-01-01"})`, "CONFLICT input.number: that is not the number"},
 		"not the last version":  {"administrator", `publishConsentText(input: {purpose: "EVENT_NEWS", after: 77, title: "x", text: "y"})`, "CONFLICT input.after: version 77 is not the last one"},
 		"no erasure":            {"member", `cancelErasure(input: {id: "` + node.ID("Erasure", uuid.New()) + `"})`, "NOT_FOUND input.id: there is no such erasure"},
 		"no account":            {"administrator", `suspendAccount(input: {account: "` + node.ID("Account", uuid.New()) + `"})`, "NOT_FOUND input.account: there is no account"},

@@ -210,6 +210,9 @@ var perEdge = map[string]int{
 	"PageRoute.content":       5,
 	"SearchHit.target":        5,
 	"Committee.unit":          2,
+	// What finds nobody is asked whether its section and region are any.
+	"Query.members":    2,
+	"Query.therapists": 2,
 }
 
 // budget is how many statements the document may take: one for each edge that it

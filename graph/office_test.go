@@ -267,7 +267,7 @@ func TestRules(t *testing.T) {
 	for _, tt := range []struct {
 		after      int
 		text, want string
-	}{{1, "New words.", "2 "}, {1, "New words.", "2 "}, {1, "Others.", "<nil> CONFLICT"}, {2, " ", "<nil> INVALID input text"}} {
+	}{{1, "New words.", "2 "}, {1, "New words.", "2 "}, {1, "Others.", "<nil> CONFLICT input after"}, {2, " ", "<nil> INVALID input text"}} {
 		if got := publish(tt.after, tt.text); got != tt.want {
 			t.Errorf("%q after %d: %q, want %q", tt.text, tt.after, got, tt.want)
 		}

@@ -187,9 +187,9 @@ func (s *Store) knownUnits(ctx context.Context, v viewer.Viewer, f Filter) error
 	case err != nil:
 		return err
 	case !known.Region:
-		return errs.Invalidf("filter.region", "there is no region %.70q; pass the slug of one that regions lists", *f.Region)
+		return errs.Invalidf("filter.region", "there is no such region; pass the slug of one that regions lists")
 	case !known.Section:
-		return errs.Invalidf("filter.section", "there is no section %.70q; pass the slug of one that specialistSections lists", *f.Section)
+		return errs.Invalidf("filter.section", "there is no such section; pass the slug of one that specialistSections lists")
 	}
 	return nil
 }

@@ -53,9 +53,9 @@ func (s *Store) Of(ctx context.Context, v viewer.Viewer, asOf *time.Time, f *Fil
 	}
 	switch {
 	case f.Region != nil && r.Region == nil:
-		return nil, errs.Invalidf("filter.region", "there is no region %.70q; pass the slug of one that regions lists", *f.Region)
+		return nil, errs.Invalidf("filter.region", "there is no such region; pass the slug of one that regions lists")
 	case f.Section != nil && r.Section == nil:
-		return nil, errs.Invalidf("filter.section", "there is no section %.70q; pass the slug of one that specialistSections lists", *f.Section)
+		return nil, errs.Invalidf("filter.section", "there is no such section; pass the slug of one that specialistSections lists")
 	}
 	st := &Statistics{
 		AsOf: r.AsOf, grade: f.Grade, region: r.Region, section: r.Section, coarse: v.Application != uuid.Nil,

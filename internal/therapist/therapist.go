@@ -199,7 +199,7 @@ func (s *Store) Nearest(ctx context.Context, near Near, section *string, args pa
 			return nil, err
 		}
 		if !known {
-			return nil, errs.Invalidf("section", "there is no section %.70q; pass the slug of one that specialistSections lists", *section)
+			return nil, errs.Invalidf("section", "there is no such section; pass the slug of one that specialistSections lists")
 		}
 	}
 	c := page.New(k, rows, func(f *Found) []string { return []string{strconv.Itoa(f.Distance), f.MemberID.String()} })
