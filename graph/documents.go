@@ -315,6 +315,7 @@ type DocumentStats struct {
 // DocumentStats returns what the store of documents did.
 func (h *Handler) DocumentStats() DocumentStats {
 	d := h.documents
+	d.cache.CleanUp() // the cache counts what it was told some time later, or when it is asked
 	s, t := d.counter.Snapshot(), d.trusted.Load()
 	return DocumentStats{
 		Hits: s.Hits, Misses: s.Misses, Evictions: s.Evictions,

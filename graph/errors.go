@@ -78,14 +78,22 @@ func (h *Handler) present(ctx context.Context, err error) *gqlerror.Error {
 			path = e.Path
 		}
 	}
-	out := &gqlerror.Error{Path: path}
-	if e != nil {
-		out.Locations = e.Locations
-	}
+	out := &gqlerror.Error{Path: path, Locations: locations(ctx)}
 	code, message := h.classify(ctx, err, path)
 	out.Message = message
 	out.Extensions = map[string]any{"code": code}
 	return out
+}
+
+// locations returns where the field that is resolved stands in the document (October 2021, section
+// 7.1.2). An element of a list stands where its list does.
+func locations(ctx context.Context) []gqlerror.Location {
+	for fc := graphql.GetFieldContext(ctx); fc != nil; fc = fc.Parent {
+		if fc.Field.Field != nil && fc.Field.Position != nil {
+			return []gqlerror.Location{{Line: fc.Field.Position.Line, Column: fc.Field.Position.Column}}
+		}
+	}
+	return nil
 }
 
 // classify returns the code and the text of an error.

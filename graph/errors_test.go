@@ -55,6 +55,40 @@ func TestNothingOfTheDatabaseLeaks(t *testing.T) {
 	}
 }
 
+// TestErrorsStandInTheOrderOfTheDocument wants the same bytes for the same question, however
+// its fields, which are resolved side by side, come out.
+func TestErrorsStandInTheOrderOfTheDocument(t *testing.T) {
+	t.Parallel()
+	db := demoDB(t)
+	for _, plain := range []bool{false, true} {
+		h := graphOn(t, db, func(c *graph.Config) { c.PlainGqlgen = plain })
+		var query strings.Builder
+		query.WriteString("{ ")
+		for i := range 8 {
+			fmt.Fprintf(&query, "f%d: members(filter: {region: \"nothing\"}) { totalCount } ", 8-i)
+		}
+		query.WriteString("regions { slug members(first: 0) { totalCount } } }")
+		want := ""
+		for range 20 {
+			got := string(h.Execute(t.Context(), params(query.String(), nil)).Body)
+			if want == "" {
+				want = got
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Fatalf("asked again\n%s", diff)
+			}
+		}
+		a := decode(t, []byte(want))
+		var fields []string
+		for _, e := range a.Errors {
+			fields = append(fields, fmt.Sprint(e.Path))
+		}
+		if diff := cmp.Diff([]string{"[f8]", "[f7]", "[f6]", "[f5]", "[f4]", "[f3]", "[f2]", "[f1]", "[regions 0 members]", "[regions 1 members]"}, fields[:min(10, len(fields))]); diff != "" {
+			t.Errorf("the errors are of (-want +got)\n%s", diff)
+		}
+	}
+}
+
 // TestDeadline makes a statement wait for a lock until the operation's time is over.
 func TestDeadline(t *testing.T) {
 	t.Parallel()

@@ -1,8 +1,11 @@
 package graph
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -179,7 +182,10 @@ func (h *Handler) body(data []byte, errors gqlerror.List) []byte {
 	return append(b, '}')
 }
 
+// appendErrors writes errors in the order of the document. Fields are resolved side by side, so they
+// come in any order, and the same question has the same answer.
 func (h *Handler) appendErrors(b []byte, list gqlerror.List) []byte {
+	slices.SortStableFunc(list, byPlace)
 	b = append(b, '[')
 	for i, e := range list {
 		if i == h.maxErrors {
@@ -194,6 +200,26 @@ func (h *Handler) appendErrors(b []byte, list gqlerror.List) []byte {
 		b = append(b, errorJSON(e)...)
 	}
 	return append(b, ']')
+}
+
+// byPlace compares errors by where they stand in the document, then by where in the answer.
+func byPlace(a, b *gqlerror.Error) int {
+	return cmp.Or(
+		slices.CompareFunc(a.Locations, b.Locations, func(a, b gqlerror.Location) int {
+			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		}),
+		slices.CompareFunc(a.Path, b.Path, byStep),
+		strings.Compare(a.Message, b.Message),
+	)
+}
+
+// byStep compares steps of paths: two names, or two indices.
+func byStep(a, b ast.PathElement) int {
+	i, _ := a.(ast.PathIndex)
+	j, _ := b.(ast.PathIndex)
+	m, _ := a.(ast.PathName)
+	n, _ := b.(ast.PathName)
+	return cmp.Or(cmp.Compare(i, j), cmp.Compare(m, n))
 }
 
 // rateLimit returns what the operation costs and what is left to its client.
