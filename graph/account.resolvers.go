@@ -60,6 +60,23 @@ func (r *mutationResolver) ChangePassword(ctx context.Context, input gen.ChangeP
 	return r.signIn(ctx, session, err)
 }
 
+// ChangeEmail is the resolver for the changeEmail field.
+func (r *mutationResolver) ChangeEmail(ctx context.Context, input gen.ChangeEmailInput) (*gen.ChangeEmailPayload, error) {
+	wrong, err := userErrors(r.accounts.ChangeEmail(ctx, viewer.From(ctx),
+		identity.Proof{Password: input.CurrentPassword, Code: input.Code}, input.Email, client(ctx)))
+	return &gen.ChangeEmailPayload{Mailed: len(wrong) == 0, UserErrors: wrong}, err
+}
+
+// ConfirmEmail is the resolver for the confirmEmail field.
+func (r *mutationResolver) ConfirmEmail(ctx context.Context, input gen.ConfirmEmailInput) (*gen.ConfirmEmailPayload, error) {
+	email, err := r.accounts.ConfirmEmail(ctx, input.Token)
+	if err != nil {
+		wrong, err := userErrors(err)
+		return &gen.ConfirmEmailPayload{UserErrors: wrong}, err
+	}
+	return &gen.ConfirmEmailPayload{Email: &email, UserErrors: []*union.UserError{}}, nil
+}
+
 // Viewer is the resolver for the viewer field.
 func (r *queryResolver) Viewer(ctx context.Context) (*union.Viewer, error) {
 	return you(ctx), nil

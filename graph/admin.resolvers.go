@@ -40,6 +40,14 @@ func (r *mutationResolver) LinkAccount(ctx context.Context, input gen.LinkAccoun
 	return r.linkAccount(ctx, input.Email, input.Member)
 }
 
+// ChangeAccountEmail is the resolver for the changeAccountEmail field.
+func (r *mutationResolver) ChangeAccountEmail(ctx context.Context, input gen.ChangeAccountEmailInput) (*gen.ChangeEmailPayload, error) {
+	p, err := onAccount(input.Account, func(id uuid.UUID) (*identity.Account, error) {
+		return nil, r.accounts.ChangeEmailOf(ctx, viewer.From(ctx), id, input.Email, client(ctx))
+	})
+	return &gen.ChangeEmailPayload{Mailed: len(p.UserErrors) == 0, UserErrors: p.UserErrors}, err
+}
+
 // BeginTotp is the resolver for the beginTotp field.
 func (r *mutationResolver) BeginTotp(ctx context.Context, input gen.PasswordInput) (*gen.BeginTotpPayload, error) {
 	return r.beginTOTP(ctx, identity.Proof{Password: input.CurrentPassword, Code: input.Code})

@@ -323,6 +323,7 @@ var selfService = map[string]string{
 	"setPhoto":             "image",
 	"requestPasswordReset": "email",
 	"changePassword":       "currentPassword newPassword",
+	"changeEmail":          "code currentPassword email",
 }
 
 // TestInputsHoldOnlyWhatTheViewerMaySet: no input of who is no staff has a field for a role, an

@@ -47,7 +47,7 @@ type serveCmd struct {
 	OIDCClientID     string   `name:"oidc-client-id" from:"COLLEGIUM_OIDC_CLIENT_ID" placeholder:"ID" help:"What it knows this server by (COLLEGIUM_OIDC_CLIENT_ID)."`
 	OIDCClientSecret string   `name:"oidc-client-secret" from:"COLLEGIUM_OIDC_CLIENT_SECRET" placeholder:"SECRET" help:"The secret of that client; better set by the environment (COLLEGIUM_OIDC_CLIENT_SECRET)."`
 	SecretKey        []string `from:"COLLEGIUM_SECRET_KEY" placeholder:"BASE64" help:"Key of 32 random bytes in base64 that seals the secrets of authenticators in the database; better set by the environment (COLLEGIUM_SECRET_KEY). Of several, separated by commas, the first seals and all open. A private PostgreSQL has one in its folder unless set; without one nobody sets up an authenticator."`
-	MailPage         string   `from:"COLLEGIUM_MAIL_PAGE" placeholder:"URL" help:"Page to which the links in mails lead; it calls setPassword with what stands behind #token= (COLLEGIUM_MAIL_PAGE). The page /account of this server unless set."`
+	MailPage         string   `from:"COLLEGIUM_MAIL_PAGE" placeholder:"URL" help:"Page to which the links in mails lead; it calls setPassword with what stands behind #token=, and confirmEmail with what stands behind #email= (COLLEGIUM_MAIL_PAGE). The page /account of this server unless set."`
 
 	CorsOrigins     []string       `from:"COLLEGIUM_CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins whose pages may call the graph, as https://www.example.org; * for all (COLLEGIUM_CORS_ORIGINS)."`
 	CorsCredentials bool           `help:"Let pages of those origins send cookies."`

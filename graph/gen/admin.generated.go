@@ -460,6 +460,43 @@ func fieldContext_ConfirmTotpPayload_userErrors(_ context.Context, ec *execution
 
 // region    **************************** input.gotpl *****************************
 
+func unmarshalInputChangeAccountEmailInput(ctx context.Context, ec *executionContext, obj any) (ChangeAccountEmailInput, error) {
+	var it ChangeAccountEmailInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"account", "email"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "account":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("account"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Account = data
+		case "email":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("email"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Email = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputConfirmTotpInput(ctx context.Context, ec *executionContext, obj any) (ConfirmTotpInput, error) {
 	var it ConfirmTotpInput
 	if obj == nil {
@@ -956,6 +993,11 @@ func marshalNBeginTotpPayload2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋ
 		return graphql.Null
 	}
 	return _BeginTotpPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNChangeAccountEmailInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐChangeAccountEmailInput(ctx context.Context, ec *executionContext, v any) (ChangeAccountEmailInput, error) {
+	res, err := unmarshalInputChangeAccountEmailInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalNConfirmTotpInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐConfirmTotpInput(ctx context.Context, ec *executionContext, v any) (ConfirmTotpInput, error) {

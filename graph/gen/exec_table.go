@@ -59,7 +59,9 @@ func NewExecTable(cfg Config) *exec.Table {
 	tCaseStudyConnection := table.Object("CaseStudyConnection")
 	tCaseStudyEdge := table.Object("CaseStudyEdge")
 	tCaseStudyListBlock := table.Object("CaseStudyListBlock", "Block")
+	tChangeEmailPayload := table.Object("ChangeEmailPayload")
 	tCommittee := table.Object("Committee", "Node")
+	tConfirmEmailPayload := table.Object("ConfirmEmailPayload")
 	tConfirmTotpPayload := table.Object("ConfirmTotpPayload")
 	tConsent := table.Object("Consent")
 	tConsentDecision := table.Object("ConsentDecision")
@@ -777,7 +779,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_changePassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_changePassword_args(ctx, ec, raw)
 	}
-	s243 := exec.Pointer[AccountPayload](tAccountPayload, true)
+	s243 := exec.Pointer[ChangeEmailPayload](tChangeEmailPayload, true)
+	args_field_Mutation_changeEmail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_changeEmail_args(ctx, ec, raw)
+	}
+	s245 := exec.Pointer[ConfirmEmailPayload](tConfirmEmailPayload, true)
+	args_field_Mutation_confirmEmail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_confirmEmail_args(ctx, ec, raw)
+	}
+	s247 := exec.Pointer[AccountPayload](tAccountPayload, true)
 	args_field_Mutation_grantRole_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_grantRole_args(ctx, ec, raw)
 	}
@@ -793,18 +803,21 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_linkAccount_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_linkAccount_args(ctx, ec, raw)
 	}
-	s249 := exec.Pointer[BeginTotpPayload](tBeginTotpPayload, true)
+	args_field_Mutation_changeAccountEmail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_changeAccountEmail_args(ctx, ec, raw)
+	}
+	s254 := exec.Pointer[BeginTotpPayload](tBeginTotpPayload, true)
 	args_field_Mutation_beginTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_beginTotp_args(ctx, ec, raw)
 	}
-	s251 := exec.Pointer[ConfirmTotpPayload](tConfirmTotpPayload, true)
+	s256 := exec.Pointer[ConfirmTotpPayload](tConfirmTotpPayload, true)
 	args_field_Mutation_confirmTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_confirmTotp_args(ctx, ec, raw)
 	}
 	args_field_Mutation_disableTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_disableTotp_args(ctx, ec, raw)
 	}
-	s254 := exec.Pointer[ProfilePayload](tProfilePayload, true)
+	s259 := exec.Pointer[ProfilePayload](tProfilePayload, true)
 	args_field_Mutation_updateProfile_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_updateProfile_args(ctx, ec, raw)
 	}
@@ -817,7 +830,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_lockFieldAudience_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_lockFieldAudience_args(ctx, ec, raw)
 	}
-	s259 := exec.Pointer[ApplicationPayload](tApplicationPayload, true)
+	s264 := exec.Pointer[ApplicationPayload](tApplicationPayload, true)
 	args_field_Mutation_acceptApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_acceptApplication_args(ctx, ec, raw)
 	}
@@ -827,7 +840,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_applyForMembership_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_applyForMembership_args(ctx, ec, raw)
 	}
-	s263 := exec.Pointer[RecordPayload](tRecordPayload, true)
+	s268 := exec.Pointer[RecordPayload](tRecordPayload, true)
 	args_field_Mutation_renewMembership_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_renewMembership_args(ctx, ec, raw)
 	}
@@ -867,33 +880,33 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_leaveSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_leaveSection_args(ctx, ec, raw)
 	}
-	s277 := exec.Pointer[TransferSectionMembersPayload](tTransferSectionMembersPayload, true)
+	s282 := exec.Pointer[TransferSectionMembersPayload](tTransferSectionMembersPayload, true)
 	args_field_Mutation_transferSectionMembers_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_transferSectionMembers_args(ctx, ec, raw)
 	}
-	s279 := exec.Pointer[TermPayload](tTermPayload, true)
+	s284 := exec.Pointer[TermPayload](tTermPayload, true)
 	args_field_Mutation_appointToPost_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_appointToPost_args(ctx, ec, raw)
 	}
 	args_field_Mutation_endTerm_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_endTerm_args(ctx, ec, raw)
 	}
-	s282 := exec.Pointer[AddMembershipRulePayload](tAddMembershipRulePayload, true)
+	s287 := exec.Pointer[AddMembershipRulePayload](tAddMembershipRulePayload, true)
 	args_field_Mutation_addMembershipRule_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_addMembershipRule_args(ctx, ec, raw)
 	}
 	args_field_Mutation_withdrawTerm_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_withdrawTerm_args(ctx, ec, raw)
 	}
-	s285 := exec.Pointer[WithdrawElectionPayload](tWithdrawElectionPayload, true)
+	s290 := exec.Pointer[WithdrawElectionPayload](tWithdrawElectionPayload, true)
 	args_field_Mutation_withdrawElection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_withdrawElection_args(ctx, ec, raw)
 	}
-	s287 := exec.Pointer[ScheduleElectionPayload](tScheduleElectionPayload, true)
+	s292 := exec.Pointer[ScheduleElectionPayload](tScheduleElectionPayload, true)
 	args_field_Mutation_scheduleElection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_scheduleElection_args(ctx, ec, raw)
 	}
-	s289 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
+	s294 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
 	args_field_Mutation_createPartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createPartnerApplication_args(ctx, ec, raw)
 	}
@@ -903,15 +916,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstatePartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstatePartnerApplication_args(ctx, ec, raw)
 	}
-	s293 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
+	s298 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
 	args_field_Mutation_createKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createKey_args(ctx, ec, raw)
 	}
-	s295 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
+	s300 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
 	args_field_Mutation_revokeKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_revokeKey_args(ctx, ec, raw)
 	}
-	s297 := exec.Pointer[PasskeyOptionsPayload](tPasskeyOptionsPayload, true)
+	s302 := exec.Pointer[PasskeyOptionsPayload](tPasskeyOptionsPayload, true)
 	args_field_Mutation_beginPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_beginPasskey_args(ctx, ec, raw)
 	}
@@ -924,14 +937,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_signInByPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signInByPasskey_args(ctx, ec, raw)
 	}
-	s302 := exec.Pointer[ConsentPayload](tConsentPayload, true)
+	s307 := exec.Pointer[ConsentPayload](tConsentPayload, true)
 	args_field_Mutation_giveConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_giveConsent_args(ctx, ec, raw)
 	}
 	args_field_Mutation_withdrawConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_withdrawConsent_args(ctx, ec, raw)
 	}
-	s305 := exec.Pointer[ErasurePayload](tErasurePayload, true)
+	s310 := exec.Pointer[ErasurePayload](tErasurePayload, true)
 	args_field_Mutation_eraseMember_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_eraseMember_args(ctx, ec, raw)
 	}
@@ -941,15 +954,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_executeErasure_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_executeErasure_args(ctx, ec, raw)
 	}
-	s309 := exec.Pointer[PublishConsentTextPayload](tPublishConsentTextPayload, true)
+	s314 := exec.Pointer[PublishConsentTextPayload](tPublishConsentTextPayload, true)
 	args_field_Mutation_publishConsentText_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_publishConsentText_args(ctx, ec, raw)
 	}
-	s311 := exec.Pointer[SetErasureWaitPayload](tSetErasureWaitPayload, true)
+	s316 := exec.Pointer[SetErasureWaitPayload](tSetErasureWaitPayload, true)
 	args_field_Mutation_setErasureWait_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setErasureWait_args(ctx, ec, raw)
 	}
-	s313 := exec.Pointer[SetTherapistListingPayload](tSetTherapistListingPayload, true)
+	s318 := exec.Pointer[SetTherapistListingPayload](tSetTherapistListingPayload, true)
 	args_field_Mutation_setTherapistListing_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setTherapistListing_args(ctx, ec, raw)
 	}
@@ -1372,6 +1385,13 @@ func NewExecTable(cfg Config) *exec.Table {
 		return resolvers.CaseStudyListBlock().CaseStudies(ctx, objs)
 	}, s34, exec.NonNull)
 
+	// ChangeEmailPayload
+	exec.Leaf(tChangeEmailPayload, "mailed", func(dst []byte, obj any) []byte {
+		v := obj.(*ChangeEmailPayload).Mailed
+		return exec.AppendBool(dst, v)
+	}, exec.NonNull)
+	exec.Plain(tChangeEmailPayload, "userErrors", func(obj *ChangeEmailPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
+
 	// Committee
 	exec.Leaf(tCommittee, "id", func(dst []byte, obj any) []byte {
 		return obj.(*unit.Committee).AppendNodeID(dst)
@@ -1393,6 +1413,16 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tCommittee, "elections", func(ctx context.Context, objs []*unit.Committee) ([][]*unit.Election, error) {
 		return resolvers.Committee().Elections(ctx, objs)
 	}, s46, exec.NonNull)
+
+	// ConfirmEmailPayload
+	exec.Leaf(tConfirmEmailPayload, "email", func(dst []byte, obj any) []byte {
+		v := obj.(*ConfirmEmailPayload).Email
+		if v == nil {
+			return dst
+		}
+		return exec.AppendString(dst, *v)
+	})
+	exec.Plain(tConfirmEmailPayload, "userErrors", func(obj *ConfirmEmailPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// ConfirmTotpPayload
 	exec.Plain(tConfirmTotpPayload, "recoveryCodes", func(obj *ConfirmTotpPayload) []string { return obj.RecoveryCodes }, s47)
@@ -3392,60 +3422,63 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Mutation", "signOutEverywhere", nil, s239, exec.NonNull)
 	exec.Root(table, "Mutation", "requestPasswordReset", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
 	exec.Root(table, "Mutation", "changePassword", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
-	exec.Root(table, "Mutation", "grantRole", nil, s243, exec.NonNull, exec.WithArgs(args_field_Mutation_grantRole_args))
-	exec.Root(table, "Mutation", "revokeRole", nil, s243, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeRole_args))
-	exec.Root(table, "Mutation", "suspendAccount", nil, s243, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendAccount_args))
-	exec.Root(table, "Mutation", "reinstateAccount", nil, s243, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateAccount_args))
-	exec.Root(table, "Mutation", "linkAccount", nil, s243, exec.NonNull, exec.WithArgs(args_field_Mutation_linkAccount_args))
-	exec.Root(table, "Mutation", "beginTotp", nil, s249, exec.NonNull, exec.WithArgs(args_field_Mutation_beginTotp_args))
-	exec.Root(table, "Mutation", "confirmTotp", nil, s251, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmTotp_args))
+	exec.Root(table, "Mutation", "changeEmail", nil, s243, exec.NonNull, exec.WithArgs(args_field_Mutation_changeEmail_args))
+	exec.Root(table, "Mutation", "confirmEmail", nil, s245, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmEmail_args))
+	exec.Root(table, "Mutation", "grantRole", nil, s247, exec.NonNull, exec.WithArgs(args_field_Mutation_grantRole_args))
+	exec.Root(table, "Mutation", "revokeRole", nil, s247, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeRole_args))
+	exec.Root(table, "Mutation", "suspendAccount", nil, s247, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendAccount_args))
+	exec.Root(table, "Mutation", "reinstateAccount", nil, s247, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateAccount_args))
+	exec.Root(table, "Mutation", "linkAccount", nil, s247, exec.NonNull, exec.WithArgs(args_field_Mutation_linkAccount_args))
+	exec.Root(table, "Mutation", "changeAccountEmail", nil, s243, exec.NonNull, exec.WithArgs(args_field_Mutation_changeAccountEmail_args))
+	exec.Root(table, "Mutation", "beginTotp", nil, s254, exec.NonNull, exec.WithArgs(args_field_Mutation_beginTotp_args))
+	exec.Root(table, "Mutation", "confirmTotp", nil, s256, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmTotp_args))
 	exec.Root(table, "Mutation", "disableTotp", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_disableTotp_args))
-	exec.Root(table, "Mutation", "updateProfile", nil, s254, exec.NonNull, exec.WithArgs(args_field_Mutation_updateProfile_args))
-	exec.Root(table, "Mutation", "setFieldAudience", nil, s254, exec.NonNull, exec.WithArgs(args_field_Mutation_setFieldAudience_args))
-	exec.Root(table, "Mutation", "setPhoto", nil, s254, exec.NonNull, exec.WithArgs(args_field_Mutation_setPhoto_args))
-	exec.Root(table, "Mutation", "removePhoto", nil, s254, exec.NonNull)
-	exec.Root(table, "Mutation", "lockFieldAudience", nil, s254, exec.NonNull, exec.WithArgs(args_field_Mutation_lockFieldAudience_args))
-	exec.Root(table, "Mutation", "acceptApplication", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_acceptApplication_args))
-	exec.Root(table, "Mutation", "declineApplication", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_declineApplication_args))
-	exec.Root(table, "Mutation", "applyForMembership", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_applyForMembership_args))
-	exec.Root(table, "Mutation", "withdrawApplication", nil, s259, exec.NonNull)
-	exec.Root(table, "Mutation", "renewMembership", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_renewMembership_args))
-	exec.Root(table, "Mutation", "resignMembership", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_resignMembership_args))
-	exec.Root(table, "Mutation", "changeGrade", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_changeGrade_args))
-	exec.Root(table, "Mutation", "suspendMembership", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendMembership_args))
-	exec.Root(table, "Mutation", "reinstateMembership", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateMembership_args))
-	exec.Root(table, "Mutation", "endMembership", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_endMembership_args))
-	exec.Root(table, "Mutation", "correctMember", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_correctMember_args))
-	exec.Root(table, "Mutation", "removePhotoOfMember", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_removePhotoOfMember_args))
-	exec.Root(table, "Mutation", "stateRegistration", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_stateRegistration_args))
-	exec.Root(table, "Mutation", "verifyRegistration", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_verifyRegistration_args))
-	exec.Root(table, "Mutation", "stateInsurance", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_stateInsurance_args))
-	exec.Root(table, "Mutation", "joinSection", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_joinSection_args))
-	exec.Root(table, "Mutation", "leaveSection", nil, s263, exec.NonNull, exec.WithArgs(args_field_Mutation_leaveSection_args))
-	exec.Root(table, "Mutation", "transferSectionMembers", nil, s277, exec.NonNull, exec.WithArgs(args_field_Mutation_transferSectionMembers_args))
-	exec.Root(table, "Mutation", "appointToPost", nil, s279, exec.NonNull, exec.WithArgs(args_field_Mutation_appointToPost_args))
-	exec.Root(table, "Mutation", "endTerm", nil, s279, exec.NonNull, exec.WithArgs(args_field_Mutation_endTerm_args))
-	exec.Root(table, "Mutation", "addMembershipRule", nil, s282, exec.NonNull, exec.WithArgs(args_field_Mutation_addMembershipRule_args))
-	exec.Root(table, "Mutation", "withdrawTerm", nil, s279, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawTerm_args))
-	exec.Root(table, "Mutation", "withdrawElection", nil, s285, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawElection_args))
-	exec.Root(table, "Mutation", "scheduleElection", nil, s287, exec.NonNull, exec.WithArgs(args_field_Mutation_scheduleElection_args))
-	exec.Root(table, "Mutation", "createPartnerApplication", nil, s289, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
-	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s289, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
-	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s289, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
-	exec.Root(table, "Mutation", "createKey", nil, s293, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
-	exec.Root(table, "Mutation", "revokeKey", nil, s295, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
-	exec.Root(table, "Mutation", "beginPasskey", nil, s297, exec.NonNull, exec.WithArgs(args_field_Mutation_beginPasskey_args))
+	exec.Root(table, "Mutation", "updateProfile", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_updateProfile_args))
+	exec.Root(table, "Mutation", "setFieldAudience", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_setFieldAudience_args))
+	exec.Root(table, "Mutation", "setPhoto", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_setPhoto_args))
+	exec.Root(table, "Mutation", "removePhoto", nil, s259, exec.NonNull)
+	exec.Root(table, "Mutation", "lockFieldAudience", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_lockFieldAudience_args))
+	exec.Root(table, "Mutation", "acceptApplication", nil, s264, exec.NonNull, exec.WithArgs(args_field_Mutation_acceptApplication_args))
+	exec.Root(table, "Mutation", "declineApplication", nil, s264, exec.NonNull, exec.WithArgs(args_field_Mutation_declineApplication_args))
+	exec.Root(table, "Mutation", "applyForMembership", nil, s264, exec.NonNull, exec.WithArgs(args_field_Mutation_applyForMembership_args))
+	exec.Root(table, "Mutation", "withdrawApplication", nil, s264, exec.NonNull)
+	exec.Root(table, "Mutation", "renewMembership", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_renewMembership_args))
+	exec.Root(table, "Mutation", "resignMembership", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_resignMembership_args))
+	exec.Root(table, "Mutation", "changeGrade", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_changeGrade_args))
+	exec.Root(table, "Mutation", "suspendMembership", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendMembership_args))
+	exec.Root(table, "Mutation", "reinstateMembership", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateMembership_args))
+	exec.Root(table, "Mutation", "endMembership", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_endMembership_args))
+	exec.Root(table, "Mutation", "correctMember", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_correctMember_args))
+	exec.Root(table, "Mutation", "removePhotoOfMember", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_removePhotoOfMember_args))
+	exec.Root(table, "Mutation", "stateRegistration", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_stateRegistration_args))
+	exec.Root(table, "Mutation", "verifyRegistration", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_verifyRegistration_args))
+	exec.Root(table, "Mutation", "stateInsurance", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_stateInsurance_args))
+	exec.Root(table, "Mutation", "joinSection", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_joinSection_args))
+	exec.Root(table, "Mutation", "leaveSection", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_leaveSection_args))
+	exec.Root(table, "Mutation", "transferSectionMembers", nil, s282, exec.NonNull, exec.WithArgs(args_field_Mutation_transferSectionMembers_args))
+	exec.Root(table, "Mutation", "appointToPost", nil, s284, exec.NonNull, exec.WithArgs(args_field_Mutation_appointToPost_args))
+	exec.Root(table, "Mutation", "endTerm", nil, s284, exec.NonNull, exec.WithArgs(args_field_Mutation_endTerm_args))
+	exec.Root(table, "Mutation", "addMembershipRule", nil, s287, exec.NonNull, exec.WithArgs(args_field_Mutation_addMembershipRule_args))
+	exec.Root(table, "Mutation", "withdrawTerm", nil, s284, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawTerm_args))
+	exec.Root(table, "Mutation", "withdrawElection", nil, s290, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawElection_args))
+	exec.Root(table, "Mutation", "scheduleElection", nil, s292, exec.NonNull, exec.WithArgs(args_field_Mutation_scheduleElection_args))
+	exec.Root(table, "Mutation", "createPartnerApplication", nil, s294, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
+	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s294, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
+	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s294, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
+	exec.Root(table, "Mutation", "createKey", nil, s298, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
+	exec.Root(table, "Mutation", "revokeKey", nil, s300, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
+	exec.Root(table, "Mutation", "beginPasskey", nil, s302, exec.NonNull, exec.WithArgs(args_field_Mutation_beginPasskey_args))
 	exec.Root(table, "Mutation", "addPasskey", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_addPasskey_args))
 	exec.Root(table, "Mutation", "removePasskey", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_removePasskey_args))
-	exec.Root(table, "Mutation", "beginPasskeySignIn", nil, s297, exec.NonNull)
+	exec.Root(table, "Mutation", "beginPasskeySignIn", nil, s302, exec.NonNull)
 	exec.Root(table, "Mutation", "signInByPasskey", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_signInByPasskey_args))
-	exec.Root(table, "Mutation", "giveConsent", nil, s302, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
-	exec.Root(table, "Mutation", "withdrawConsent", nil, s302, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
-	exec.Root(table, "Mutation", "eraseMember", nil, s305, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
-	exec.Root(table, "Mutation", "cancelErasure", nil, s305, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
-	exec.Root(table, "Mutation", "executeErasure", nil, s305, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
-	exec.Root(table, "Mutation", "publishConsentText", nil, s309, exec.NonNull, exec.WithArgs(args_field_Mutation_publishConsentText_args))
-	exec.Root(table, "Mutation", "setErasureWait", nil, s311, exec.NonNull, exec.WithArgs(args_field_Mutation_setErasureWait_args))
-	exec.Root(table, "Mutation", "setTherapistListing", nil, s313, exec.NonNull, exec.WithArgs(args_field_Mutation_setTherapistListing_args))
+	exec.Root(table, "Mutation", "giveConsent", nil, s307, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
+	exec.Root(table, "Mutation", "withdrawConsent", nil, s307, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
+	exec.Root(table, "Mutation", "eraseMember", nil, s310, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
+	exec.Root(table, "Mutation", "cancelErasure", nil, s310, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
+	exec.Root(table, "Mutation", "executeErasure", nil, s310, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
+	exec.Root(table, "Mutation", "publishConsentText", nil, s314, exec.NonNull, exec.WithArgs(args_field_Mutation_publishConsentText_args))
+	exec.Root(table, "Mutation", "setErasureWait", nil, s316, exec.NonNull, exec.WithArgs(args_field_Mutation_setErasureWait_args))
+	exec.Root(table, "Mutation", "setTherapistListing", nil, s318, exec.NonNull, exec.WithArgs(args_field_Mutation_setTherapistListing_args))
 	return table
 }

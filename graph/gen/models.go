@@ -95,6 +95,32 @@ type BeginTotpPayload struct {
 	UserErrors []*union.UserError `json:"userErrors"`
 }
 
+// Another address of an account.
+type ChangeAccountEmailInput struct {
+	// The ID of the account.
+	Account string `json:"account"`
+	// The address that it is to have.
+	Email string `json:"email"`
+}
+
+// Another address, and the password of the account.
+type ChangeEmailInput struct {
+	// The address that the account is to have.
+	Email string `json:"email"`
+	// The password; what is passed doesn't matter if the account has none. Then it must have signed in within the last 15 minutes.
+	CurrentPassword string `json:"currentPassword"`
+	// The code of the second factor, or a recovery code, if the account has one. Leave it out at first: TOTP_REQUIRED asks for it.
+	Code string `json:"code"`
+}
+
+// What became of asking for another address.
+type ChangeEmailPayload struct {
+	// True if a mail is on its way to the address.
+	Mailed bool `json:"mailed"`
+	// Why not.
+	UserErrors []*union.UserError `json:"userErrors"`
+}
+
 // Which grade somebody gets.
 type ChangeGradeInput struct {
 	// The member.
@@ -113,6 +139,20 @@ type ChangePasswordInput struct {
 	CurrentPassword string `json:"currentPassword"`
 	// 12 to 200 characters, of any kind.
 	NewPassword string `json:"newPassword"`
+}
+
+// A link from a mail.
+type ConfirmEmailInput struct {
+	// What stands after email= in the link.
+	Token string `json:"token"`
+}
+
+// What became of following a link.
+type ConfirmEmailPayload struct {
+	// The address that the account has from now on; null if nothing was changed.
+	Email *string `json:"email,omitempty"`
+	// Why not.
+	UserErrors []*union.UserError `json:"userErrors"`
 }
 
 // A first code.

@@ -245,6 +245,11 @@ type ComplexityRoot struct {
 		Title       func(childComplexity int) int
 	}
 
+	ChangeEmailPayload struct {
+		Mailed     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	Committee struct {
 		Elections func(childComplexity int) int
 		Name      func(childComplexity int) int
@@ -252,6 +257,11 @@ type ComplexityRoot struct {
 		Posts     func(childComplexity int) int
 		Slug      func(childComplexity int) int
 		Unit      func(childComplexity int) int
+	}
+
+	ConfirmEmailPayload struct {
+		Email      func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	ConfirmTotpPayload struct {
@@ -613,8 +623,11 @@ type ComplexityRoot struct {
 		BeginPasskeySignIn          func(childComplexity int) int
 		BeginTotp                   func(childComplexity int, input PasswordInput) int
 		CancelErasure               func(childComplexity int, input ErasureInput) int
+		ChangeAccountEmail          func(childComplexity int, input ChangeAccountEmailInput) int
+		ChangeEmail                 func(childComplexity int, input ChangeEmailInput) int
 		ChangeGrade                 func(childComplexity int, input ChangeGradeInput) int
 		ChangePassword              func(childComplexity int, input ChangePasswordInput) int
+		ConfirmEmail                func(childComplexity int, input ConfirmEmailInput) int
 		ConfirmTotp                 func(childComplexity int, input ConfirmTotpInput) int
 		CorrectMember               func(childComplexity int, input CorrectMemberInput) int
 		CreateKey                   func(childComplexity int, input CreateKeyInput) int
@@ -1761,6 +1774,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CaseStudyListBlock.Title(childComplexity), true
 
+	case "ChangeEmailPayload.mailed":
+		if e.ComplexityRoot.ChangeEmailPayload.Mailed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeEmailPayload.Mailed(childComplexity), true
+	case "ChangeEmailPayload.userErrors":
+		if e.ComplexityRoot.ChangeEmailPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ChangeEmailPayload.UserErrors(childComplexity), true
+
 	case "Committee.elections":
 		if e.ComplexityRoot.Committee.Elections == nil {
 			break
@@ -1797,6 +1823,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Committee.Unit(childComplexity), true
+
+	case "ConfirmEmailPayload.email":
+		if e.ComplexityRoot.ConfirmEmailPayload.Email == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConfirmEmailPayload.Email(childComplexity), true
+	case "ConfirmEmailPayload.userErrors":
+		if e.ComplexityRoot.ConfirmEmailPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConfirmEmailPayload.UserErrors(childComplexity), true
 
 	case "ConfirmTotpPayload.recoveryCodes":
 		if e.ComplexityRoot.ConfirmTotpPayload.RecoveryCodes == nil {
@@ -3268,6 +3307,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CancelErasure(childComplexity, args["input"].(ErasureInput)), true
+	case "Mutation.changeAccountEmail":
+		if e.ComplexityRoot.Mutation.ChangeAccountEmail == nil {
+			break
+		}
+
+		args, err := field_Mutation_changeAccountEmail_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ChangeAccountEmail(childComplexity, args["input"].(ChangeAccountEmailInput)), true
+	case "Mutation.changeEmail":
+		if e.ComplexityRoot.Mutation.ChangeEmail == nil {
+			break
+		}
+
+		args, err := field_Mutation_changeEmail_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ChangeEmail(childComplexity, args["input"].(ChangeEmailInput)), true
 	case "Mutation.changeGrade":
 		if e.ComplexityRoot.Mutation.ChangeGrade == nil {
 			break
@@ -3290,6 +3351,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ChangePassword(childComplexity, args["input"].(ChangePasswordInput)), true
+	case "Mutation.confirmEmail":
+		if e.ComplexityRoot.Mutation.ConfirmEmail == nil {
+			break
+		}
+
+		args, err := field_Mutation_confirmEmail_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ConfirmEmail(childComplexity, args["input"].(ConfirmEmailInput)), true
 	case "Mutation.confirmTotp":
 		if e.ComplexityRoot.Mutation.ConfirmTotp == nil {
 			break
@@ -5697,8 +5769,11 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputAppointToPostInput,
 		unmarshalInputAuditFilter,
 		unmarshalInputCaseStudyFilter,
+		unmarshalInputChangeAccountEmailInput,
+		unmarshalInputChangeEmailInput,
 		unmarshalInputChangeGradeInput,
 		unmarshalInputChangePasswordInput,
+		unmarshalInputConfirmEmailInput,
 		unmarshalInputConfirmTotpInput,
 		unmarshalInputCorrectMemberInput,
 		unmarshalInputCreateKeyInput,
@@ -5847,6 +5922,10 @@ type Mutation {
   requestPasswordReset("Whose password." input: RequestPasswordResetInput!): RequestPasswordResetPayload! @requires(permission: JOIN_AND_SIGN_IN) @cost(weight: 50)
   "Choose a new password while signed in. All other sessions end."
   changePassword("The old and the new password." input: ChangePasswordInput!): SignInPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 50)
+  "Have a link mailed to another address, by which it becomes that of your account: see confirmEmail. Until then the account keeps the one that it has. The answer is the same whether the address has an account or not; only the mail tells."
+  changeEmail("The address, and your password." input: ChangeEmailInput!): ChangeEmailPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 50)
+  "Follow the link that changeEmail mailed: the account has the address from then on. All its sessions and other links end, and a mail tells the address before. CONFLICT if another account has the address by now."
+  confirmEmail("The link." input: ConfirmEmailInput!): ConfirmEmailPayload! @requires(permission: JOIN_AND_SIGN_IN) @cost(weight: 50)
 }
 
 "Who asks, and what they may do."
@@ -5983,6 +6062,22 @@ input ChangePasswordInput {
   newPassword: String!
 }
 
+"Another address, and the password of the account."
+input ChangeEmailInput {
+  "The address that the account is to have."
+  email: String!
+  "The password; what is passed doesn't matter if the account has none. Then it must have signed in within the last 15 minutes."
+  currentPassword: String! = ""
+  "The code of the second factor, or a recovery code, if the account has one. Leave it out at first: TOTP_REQUIRED asks for it."
+  code: String! = ""
+}
+
+"A link from a mail."
+input ConfirmEmailInput {
+  "What stands after email= in the link."
+  token: String!
+}
+
 "What became of an application."
 type JoinPayload {
   "True if a mail is on its way, to whoever has the address."
@@ -6013,6 +6108,22 @@ type SignOutPayload {
 type RequestPasswordResetPayload {
   "True if a mail is on its way, if the address has an account."
   mailed: Boolean!
+  "Why not."
+  userErrors: [UserError!]!
+}
+
+"What became of asking for another address."
+type ChangeEmailPayload {
+  "True if a mail is on its way to the address."
+  mailed: Boolean!
+  "Why not."
+  userErrors: [UserError!]!
+}
+
+"What became of following a link."
+type ConfirmEmailPayload {
+  "The address that the account has from now on; null if nothing was changed."
+  email: String
   "Why not."
   userErrors: [UserError!]!
 }
@@ -6093,6 +6204,8 @@ extend type Mutation {
   reinstateAccount("Which account." input: SuspendAccountInput!): AccountPayload! @requires(permission: MANAGE_ACCOUNTS) @cost(weight: 10)
   "Make the account with an address that of a member who has none, as of one who was imported. If there is no such account it is made, and a link to choose a password is mailed. Make sure that the address is theirs: whoever has it reads and changes the record from then on. CONFLICT if the account is another member's, or the member has another."
   linkAccount("Which address, and which member." input: LinkAccountInput!): AccountPayload! @requires(permission: MANAGE_ACCOUNTS) @cost(weight: 50)
+  "Have a link mailed to another address, by which it becomes that of somebody else's account, as of one who lost the mailbox: see confirmEmail. Make sure that it is theirs: whoever has the mailbox can choose a new password from then on."
+  changeAccountEmail("Which account, and the address." input: ChangeAccountEmailInput!): ChangeEmailPayload! @requires(permission: MANAGE_ACCOUNTS) @cost(weight: 50)
   "Have a secret made for an authenticator. Codes are asked for once confirmTotp was given one."
   beginTotp("Your password." input: PasswordInput!): BeginTotpPayload! @requires(permission: MANAGE_OWN_ACCOUNT) @cost(weight: 50)
   "Turn the second factor on with a first code of the authenticator. All other sessions end."
@@ -6133,6 +6246,14 @@ input RoleInput {
 input SuspendAccountInput {
   "The ID of the account."
   account: ID!
+}
+
+"Another address of an account."
+input ChangeAccountEmailInput {
+  "The ID of the account."
+  account: ID!
+  "The address that it is to have."
+  email: String!
 }
 
 "Which account is whose."
@@ -9189,6 +9310,16 @@ func childFields_CaseStudyEdge(ctx context.Context, ec *executionContext, field 
 	return nil, fmt.Errorf("no field named %q was found under type CaseStudyEdge", field.Name)
 }
 
+func childFields_ChangeEmailPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "mailed":
+		return fieldContext_ChangeEmailPayload_mailed(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_ChangeEmailPayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ChangeEmailPayload", field.Name)
+}
+
 func childFields_Committee(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -9205,6 +9336,16 @@ func childFields_Committee(ctx context.Context, ec *executionContext, field grap
 		return fieldContext_Committee_elections(ctx, ec, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Committee", field.Name)
+}
+
+func childFields_ConfirmEmailPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "email":
+		return fieldContext_ConfirmEmailPayload_email(ctx, ec, field)
+	case "userErrors":
+		return fieldContext_ConfirmEmailPayload_userErrors(ctx, ec, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConfirmEmailPayload", field.Name)
 }
 
 func childFields_ConfirmTotpPayload(ctx context.Context, ec *executionContext, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -98,7 +98,7 @@ func (s *Store) SetPassword(ctx context.Context, token, password, code string) (
 			a.has_totp
 		FROM account_links l
 		JOIN accounts a ON a.id = l.account_id AND a.epoch = l.epoch
-		WHERE l.token_sha256 = @token AND l.expires_at > now() AND a.suspended_at IS NULL`,
+		WHERE l.token_sha256 = @token AND l.expires_at > now() AND l.email IS NULL AND a.suspended_at IS NULL`,
 		pgx.StrictNamedArgs{"token": hashOf(token)})
 	if errors.Is(err, errs.NotFound) {
 		return nil, ErrLinkEnded
@@ -121,7 +121,7 @@ func (s *Store) SetPassword(ctx context.Context, token, password, code string) (
 	err = pgx.BeginFunc(ctx, s.DB, func(tx pgx.Tx) error {
 		// With another address, or a second factor that is turned on, the epoch passes: what
 		// was read before still holds if the link does.
-		l, err := s.follow(ctx, tx, token)
+		l, err := s.follow(ctx, tx, token, toPassword)
 		if err != nil {
 			return err
 		}
@@ -207,21 +207,36 @@ type mailAccount struct {
 }
 
 // link makes a link of an account and returns its token, which is mailed. Who follows it
-// applies for membership as to says, unless that is nil.
+// chooses a password, and applies for membership as to says, unless that is nil.
 func (s *Store) link(ctx context.Context, account uuid.UUID, to *Application) (string, error) {
-	token := newToken()
 	var name, grade *string
 	if to != nil {
 		name, grade = &to.DisplayName, &to.Grade
 	}
+	return s.newLink(ctx, account, name, grade, nil)
+}
+
+// addressLink is link for one by which the account gets another address.
+func (s *Store) addressLink(ctx context.Context, account uuid.UUID, email string) (string, error) {
+	return s.newLink(ctx, account, nil, nil, &email)
+}
+
+func (s *Store) newLink(ctx context.Context, account uuid.UUID, name, grade, email *string) (string, error) {
+	token := newToken()
 	_, err := s.DB.Exec(ctx, `
-		INSERT INTO account_links (token_sha256, account_id, epoch, expires_at, display_name, grade)
-		SELECT @token, a.id, a.epoch, now() + @lifetime::interval, @name, @grade
+		INSERT INTO account_links (token_sha256, account_id, epoch, expires_at, display_name, grade, email)
+		SELECT @token, a.id, a.epoch, now() + @lifetime::interval, @name, @grade, @email
 		FROM accounts a
 		WHERE a.id = @account`,
-		pgx.StrictNamedArgs{"token": hashOf(token), "account": account, "lifetime": LinkLifetime, "name": name, "grade": grade})
+		pgx.StrictNamedArgs{"token": hashOf(token), "account": account, "lifetime": LinkLifetime, "name": name, "grade": grade, "email": email})
 	return token, err
 }
+
+// What a link is for.
+const (
+	toPassword = false
+	toAddress  = true
+)
 
 // followed is a link that was used up.
 type followed struct {
@@ -229,20 +244,25 @@ type followed struct {
 	Epoch int
 	// DisplayName and Grade are those of the application, nil if it is of none.
 	DisplayName, Grade *string
+	// Email is the address that the account gets, Old the one that it has.
+	Email *string
+	Old   string
 }
 
-// follow uses up a link and returns whose it is; ErrLinkEnded if it doesn't work.
-func (s *Store) follow(ctx context.Context, q pg.Querier, token string) (*followed, error) {
+// follow uses up a link that is for what is asked and returns whose it is; ErrLinkEnded if
+// it doesn't work.
+func (s *Store) follow(ctx context.Context, q pg.Querier, token string, address bool) (*followed, error) {
 	l, err := pg.One[followed](ctx, q, `
 		DELETE FROM account_links l
 		USING accounts a
 		WHERE l.token_sha256 = @token
+			AND (l.email IS NOT NULL) = @address
 			AND l.expires_at > now()
 			AND a.id = l.account_id
 			AND a.epoch = l.epoch
 			AND a.suspended_at IS NULL
-		RETURNING a.id, a.epoch, l.display_name, l.grade`,
-		pgx.StrictNamedArgs{"token": hashOf(token)})
+		RETURNING a.id, a.epoch, l.display_name, l.grade, l.email, a.email AS old`,
+		pgx.StrictNamedArgs{"token": hashOf(token), "address": address})
 	if errors.Is(err, errs.NotFound) {
 		return nil, ErrLinkEnded
 	}

@@ -23,6 +23,9 @@ const (
 	joinMail  mailKind = "join"
 	resetMail mailKind = "reset"
 
+	addressMail    mailKind = "address"
+	addressChanged mailKind = "address_changed"
+
 	passwordChanged mailKind = "password_changed"
 	totpOn          mailKind = "totp_on"
 	totpOff         mailKind = "totp_off"
@@ -73,6 +76,8 @@ type MailArgs struct {
 	Email string   `json:"email"`
 	// Application is what the link is for, if somebody joins.
 	Application *Application `json:"application,omitempty"`
+	// Account is whose address changes, if the mail is about that.
+	Account *uuid.UUID `json:"account,omitempty"`
 }
 
 // Kind names the job in the queue.
@@ -96,6 +101,13 @@ func (w *MailWorker) Work(ctx context.Context, job *river.Job[MailArgs]) error {
 		if err := w.Store.prepare(ctx, job.Args.Application.Email); err != nil {
 			return err
 		}
+	}
+	if job.Args.Account != nil {
+		body, err := w.Body(ctx)
+		if err != nil {
+			return err
+		}
+		return w.aboutAddress(ctx, job.Args, body)
 	}
 	account, err := w.Store.accountFor(ctx, job.Args.Email)
 	notice := notices[job.Args.Mail]
@@ -128,13 +140,11 @@ func (w *MailWorker) Work(ctx context.Context, job *river.Job[MailArgs]) error {
 	if err != nil {
 		return err
 	}
-	link := *w.Page
-	link.Fragment = "token=" + token
-	hours := fmt.Sprintf("The link works once, for %.0f hours.", LinkLifetime.Hours())
+	link := w.page(url.Values{"token": {token}})
 	if account.Verified {
 		m.Subject = "A new password for " + body
 		m.Text = fmt.Sprintf("Somebody, perhaps you, asked for a new password at %s.\n\n"+
-			"Choose it here:\n\n%s\n\n%s If it wasn't you, there is nothing to do.\n", body, &link, hours)
+			"Choose it here:\n\n%s\n\n%s If it wasn't you, there is nothing to do.\n", body, link, linkWorks)
 	} else {
 		m.Subject = "Confirm your address for " + body
 		why := "Somebody, perhaps you, made an account for you at " + body + "."
@@ -144,7 +154,16 @@ func (w *MailWorker) Work(ctx context.Context, job *river.Job[MailArgs]) error {
 				"That is what you apply for if you confirm.", body, a.DisplayName, strings.ToLower(strings.ReplaceAll(a.Grade, "_", " ")))
 		}
 		m.Text = fmt.Sprintf("%s\n\n"+
-			"Confirm your address and choose a password here:\n\n%s\n\n%s If it wasn't you, there is nothing to do.\n", why, &link, hours)
+			"Confirm your address and choose a password here:\n\n%s\n\n%s If it wasn't you, there is nothing to do.\n", why, link, linkWorks)
 	}
 	return w.Sender.Send(ctx, m)
+}
+
+var linkWorks = fmt.Sprintf("The link works once, for %.0f hours.", LinkLifetime.Hours())
+
+// page is the address of the page with what it is told.
+func (w *MailWorker) page(told url.Values) string {
+	link := *w.Page
+	link.Fragment = told.Encode()
+	return link.String()
 }

@@ -83,11 +83,12 @@ var rows = [][2]string{
 		SELECT id, account_id, '{"WORD": true}', now() FROM passkeys WHERE account_id = 'ACCOUNT_ID'`},
 	{"passkey_challenges", `INSERT INTO passkey_challenges (token_sha256, account_id, challenge, expires_at) VALUES (sha256('WORD'), 'ACCOUNT_ID', '{}', now())`},
 	{"external_identities", `INSERT INTO external_identities (issuer, subject, account_id) VALUES ('https://id.example.org', 'WORD', 'ACCOUNT_ID')`},
-	{"account_links", `INSERT INTO account_links (token_sha256, account_id, epoch, expires_at)
-		VALUES (sha256('WORD'), 'ACCOUNT_ID', 1, now() + interval '1 day')`},
+	{"account_links", `INSERT INTO account_links (token_sha256, account_id, epoch, expires_at, email)
+		VALUES (sha256('WORD'), 'ACCOUNT_ID', 1, now() + interval '1 day', 'WORD@example.com')`},
 	{"sign_in_failures", `INSERT INTO sign_in_failures (key, failures, expires_at)
 		VALUES (sha256('address:WORD@example.org'), 1, now()), (sha256('address:reset:WORD@example.org'), 1, now()),
-			(sha256('address:own:ACCOUNT_ID'), 1, now()), (sha256('network:own:ACCOUNT_ID'), 1, now())`},
+			(sha256('address:own:ACCOUNT_ID'), 1, now()), (sha256('network:own:ACCOUNT_ID'), 1, now()),
+			(sha256('address:email:ACCOUNT_ID'), 1, now())`},
 	{"river.river_job", `INSERT INTO river.river_job (kind, args, max_attempts)
 		VALUES ('account_mail', '{"mail": "reset", "email": "WORD@Example.org"}', 10), ('other', '{"account": "ACCOUNT_ID"}', 10), ('other', '{"of": ["MEMBER_ID"]}', 1)`},
 	{"membership_applications", `INSERT INTO membership_applications (id, account_id, display_name, grade, decision, decided_at, decided_by, reason)
@@ -471,7 +472,7 @@ func TestErasure(t *testing.T) {
 	want := []string{
 		"therapist_listings 1",
 		"sessions 1", "account_links 1", "account_totp 1", "account_recovery_codes 1", "passkey_uses 1", "passkeys 1", "passkey_challenges 1",
-		"external_identities 1", "account_roles 1", "idempotency_keys 1", "sign_in_failures 4",
+		"external_identities 1", "account_roles 1", "idempotency_keys 1", "sign_in_failures 5",
 		"river.river_job 3", "membership_applications 1", "consents 1", "registrations 1", "indemnity_insurances 1",
 		"membership_stretches 5", "membership_suspensions 1", "membership_events 2", "section_memberships 1",
 		"member_details 4", "member_photos 1", "member_reads 1", "member_locks 1",

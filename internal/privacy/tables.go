@@ -73,7 +73,7 @@ var Tables = []Table{
 		Fate: Fate{SQL: []string{`DELETE FROM idempotency_keys t WHERE t.account_id IS DISTINCT FROM @account AND t.answer = to_jsonb(@member::uuid)`, `DELETE FROM {table} WHERE {whose}`}},
 	},
 	{
-		Name: "sign_in_failures", About: "how often it was tried in vain to sign in, join or reset with your address, or to prove your password while signed in",
+		Name: "sign_in_failures", About: "how often it was tried in vain to sign in, join or reset with your address, to prove your password while signed in, or another address was asked for",
 		Whose: `t.key IN (
 			SELECT sha256(convert_to(p.prefix || a.email_folded, 'UTF8'))
 			FROM accounts a
@@ -82,7 +82,7 @@ var Tables = []Table{
 			UNION ALL
 			-- Tried by who is signed in.
 			SELECT sha256(convert_to(p.prefix || @account::uuid, 'UTF8'))
-			FROM unnest(ARRAY['address:own:', 'network:own:', 'address:code:', 'network:code:']) AS p (prefix))`,
+			FROM unnest(ARRAY['address:own:', 'network:own:', 'address:code:', 'network:code:', 'address:email:']) AS p (prefix))`,
 		Hidden: []string{"key"}, Fate: erased,
 	},
 	{
