@@ -331,7 +331,7 @@ type LeaveSectionInput struct {
 	Member *string `json:"member,omitempty"`
 	// The section.
 	Section string `json:"section"`
-	// The last day; today if left out. Only staff passes an earlier one.
+	// The last day; today if left out. What was to begin later is taken back. Only staff passes an earlier day: it ends the membership of that day, and what began after it stays.
 	On *time.Time `json:"on,omitempty"`
 	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`

@@ -7639,7 +7639,7 @@ input LeaveSectionInput {
   member: ID
   "The section."
   section: ID!
-  "The last day; today if left out. Only staff passes an earlier one."
+  "The last day; today if left out. What was to begin later is taken back. Only staff passes an earlier day: it ends the membership of that day, and what began after it stays."
   on: Date
   "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
   idempotencyKey: String

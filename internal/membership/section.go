@@ -102,7 +102,9 @@ func (s *Store) JoinSection(ctx context.Context, v viewer.Viewer, in SectionChan
 	})
 }
 
-// LeaveSection ends what JoinSection began; the day is the last one.
+// LeaveSection ends what JoinSection began; the day is the last one. What was to begin later
+// is taken back, but by a day that is past, which only the register's keepers pass: that
+// ends the membership of that day, and what began after it stays.
 func (s *Store) LeaveSection(ctx context.Context, v viewer.Viewer, in SectionChange) (_ uuid.UUID, err error) {
 	defer errs.Wrap(&err, "membership.LeaveSection(%s)", in.Section)
 	member, err := whom(v, in.Member)
@@ -118,7 +120,7 @@ func (s *Store) LeaveSection(ctx context.Context, v viewer.Viewer, in SectionCha
 			WITH undone AS (
 				-- Who leaves on the day of joining never belonged.
 				DELETE FROM section_memberships
-				WHERE member_id = @member AND section_id = @section AND starts_on >= @on
+				WHERE member_id = @member AND section_id = @section AND (starts_on = @on OR starts_on > @on AND @on >= CURRENT_DATE)
 				RETURNING 1
 			), ended AS (
 				UPDATE section_memberships SET ends_on = @on
@@ -128,6 +130,9 @@ func (s *Store) LeaveSection(ctx context.Context, v viewer.Viewer, in SectionCha
 			SELECT FROM undone UNION ALL SELECT FROM ended`,
 			pgx.StrictNamedArgs{"member": member, "section": in.Section, "on": on})
 		if err == nil && left.RowsAffected() == 0 {
+			if on.Before(l.Today) {
+				return errs.Invalidf("input.on", "the member did not belong to the section on that day, or had it as the last one")
+			}
 			return errs.Invalidf("input.section", "the member does not belong to the section")
 		}
 		return err

@@ -575,6 +575,8 @@ func TestSections(t *testing.T) {
 		{"staff has one leave", leave, office, membership.SectionChange{Section: y, Member: &other}, true},
 		{"join again on the last day", join, self(bea), membership.SectionChange{Section: y}, false},
 		{"join again on the day after", join, self(bea), membership.SectionChange{Section: y, On: day(1)}, true},
+		{"staff corrects the last day", leave, office, membership.SectionChange{Section: y, Member: &other, On: day(-5)}, true},
+		{"to a day before all", leave, office, membership.SectionChange{Section: y, Member: &other, On: day(-20)}, false},
 		{"leave on the day of joining", leave, self(ada), membership.SectionChange{Section: x}, true},
 		{"and join once more", join, office, membership.SectionChange{Section: x, Member: &[]uuid.UUID{ada}[0], On: day(-3)}, true},
 	} {
@@ -599,7 +601,7 @@ func TestSections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff("a x -3..0, a y 1.., b y -10..0, b y 1..", got); diff != "" {
+	if diff := cmp.Diff("a x -3..0, a y 1.., b y -10..-5, b y 1..", got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	// Who is no member any more belongs to no section.
