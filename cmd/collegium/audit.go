@@ -29,7 +29,7 @@ func (c *verifyAuditCmd) Run(ctx context.Context, s streams, m *cli) error {
 		}
 		from = &head
 	}
-	db, err := m.Audit.open(ctx, s, pgembed.OpenExisting, pg.Options{})
+	db, err := m.Audit.open(ctx, s, pgembed.OpenExisting, pg.Options{ApplicationName: "collegium audit"})
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func (c *documentsCmd) checker() (*graph.Checker, error) {
 // openTrusted opens the database and calls f with its trusted documents. It leaves
 // the schema alone: the check before a deployment must not be the deployment.
 func (f databaseFlags) openTrusted(ctx context.Context, s streams, do func(*trusted.Store) error) error {
-	db, err := f.open(ctx, s, pgembed.OpenExisting, pg.Options{})
+	db, err := f.open(ctx, s, pgembed.OpenExisting, pg.Options{ApplicationName: "collegium documents"})
 	if err != nil {
 		return err
 	}

@@ -24,11 +24,12 @@ type importCmd struct {
 // leaves the schema of a database that is not the program's own alone.
 func (f databaseFlags) openMigrated(ctx context.Context, s streams, writes bool) (*database, error) {
 	// A large import is one statement that takes longer than any request may.
+	options := pg.Options{StatementTimeout: -1, ApplicationName: "collegium export"}
 	start := starter(pgembed.OpenExisting)
 	if writes {
-		start = pgembed.StartOrJoin
+		start, options.ApplicationName = pgembed.StartOrJoin, "collegium import"
 	}
-	db, err := f.open(ctx, s, start, pg.Options{StatementTimeout: -1})
+	db, err := f.open(ctx, s, start, options)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ type keyCmd struct {
 var operator = viewer.New(viewer.Administrator)
 
 func (f databaseFlags) openAccounts(ctx context.Context, s streams, do func(*identity.Store) error) error {
-	db, err := f.open(ctx, s, pgembed.OpenExisting, pg.Options{})
+	db, err := f.open(ctx, s, pgembed.OpenExisting, pg.Options{ApplicationName: "collegium key"})
 	if err != nil {
 		return err
 	}

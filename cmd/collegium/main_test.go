@@ -8,12 +8,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/collegium/collegium/internal/pg"
 	"github.com/collegium/collegium/internal/pg/pgtest"
 )
 
@@ -35,7 +37,21 @@ func TestScripts(t *testing.T) {
 			env.Setenv("DEMO", demo)
 			return nil
 		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"audited": audited},
 	})
+}
+
+// audited is a command of scripts: "audited members 'collegium import'" wants that table to have
+// been written to, and by nothing else than that program, as the audit tells.
+func audited(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := pg.Open(context.Background(), ts.Getenv("DATABASE_URL"), pg.Options{})
+	ts.Check(err)
+	defer db.Close()
+	programs, err := pg.Scalars[string](context.Background(), db, `SELECT DISTINCT program FROM audit_entries WHERE table_name = $1`, args[0])
+	ts.Check(err)
+	if !slices.Equal(programs, args[1:]) {
+		ts.Fatalf("%s was written by %q", args[0], programs)
+	}
 }
 
 // TestServe starts the server, asks it and stops it, as a supervisor does.

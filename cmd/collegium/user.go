@@ -58,7 +58,7 @@ func (c *createUserCmd) Run(ctx context.Context, s streams) error {
 		}
 		n.Verified = true
 	}
-	db, err := c.open(ctx, s, pgembed.OpenExisting, pg.Options{})
+	db, err := c.open(ctx, s, pgembed.OpenExisting, pg.Options{ApplicationName: "collegium user"})
 	if err != nil {
 		return err
 	}

@@ -8573,7 +8573,7 @@ type AuditEntry {
   actorRoles: [String!]!
   "The ID of the application of a partner that asked; null if none did."
   application: ID
-  "What the program that wrote calls itself."
+  "What the program that wrote calls itself: collegium is the server, collegium import a command of it."
   program: String!
   "The ID of the request; null if it was written by other means."
   request: String
