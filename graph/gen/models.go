@@ -243,7 +243,7 @@ type EndMembershipInput struct {
 	Member string `json:"member"`
 	// Why.
 	Reason membership.Status `json:"reason"`
-	// What the history says of it, 1 to 1000 characters.
+	// What the history says of it, 1 to 1000 characters. The member reads it, and is told it by mail unless deceased.
 	Note *string `json:"note,omitempty"`
 	// The last day; today if left out.
 	On *time.Time `json:"on,omitempty"`

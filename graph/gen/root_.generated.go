@@ -7569,7 +7569,7 @@ input EndMembershipInput {
   member: ID!
   "Why."
   reason: EndReason!
-  "What the history says of it, 1 to 1000 characters."
+  "What the history says of it, 1 to 1000 characters. The member reads it, and is told it by mail unless deceased."
   note: String
   "The last day; today if left out."
   on: Date

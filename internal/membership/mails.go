@@ -107,7 +107,8 @@ func (w *MailWorker) Work(ctx context.Context, job *river.Job[MailArgs]) error {
 	return w.Sender.Send(ctx, m)
 }
 
-// tellOfEvent tells a member who has an account of a suspension, or of its end.
+// tellOfEvent tells a member who has an account of a suspension, of its end, or of the end of
+// the membership.
 func (w *MailWorker) tellOfEvent(ctx context.Context, event int64) error {
 	type row struct {
 		Email  string
@@ -137,6 +138,12 @@ func (w *MailWorker) tellOfEvent(ctx context.Context, event int64) error {
 		m.Text = fmt.Sprintf("Your membership of %s is suspended from %s on:\n\n%s\n\nUntil that ends you have no rights of a member. You can sign in, and see your record.\n", body, to.On, *to.Reason)
 	case to.Kind == ReinstatedEvent:
 		m.Text = fmt.Sprintf("Your membership of %s is suspended no more from %s on.\n", body, to.On)
+	case to.Kind == EventKind(Resigned), to.Kind == EventKind(Removed):
+		m.Text = fmt.Sprintf("Your membership of %s ends. Its last day is %s.\n\n", body, to.On)
+		if to.Reason != nil {
+			m.Text += *to.Reason + "\n\n"
+		}
+		m.Text += "You can still sign in, and see your record. If you don't know why, write to the membership office.\n"
 	default:
 		return nil
 	}

@@ -123,6 +123,30 @@ func TestMails(t *testing.T) {
 			t.Errorf("nobody is told\n%s\nbut\n%s", want, all)
 		}
 	}
+	// The membership ends, and that is told once; who has died is told nothing.
+	reason := "The fee was sent back."
+	_, err = s.End(t.Context(), office, membership.Ending{Member: &is.Member, How: membership.Removed, Note: &reason})
+	cai, err2 := pg.Scalar[uuid.UUID](t.Context(), db, `SELECT member_id FROM accounts WHERE email = 'cai@example.org'`)
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	run(t, db, `UPDATE membership_periods SET starts_on = CURRENT_DATE - 10, governs_on = CURRENT_DATE - 10 WHERE member_id = '`+cai.String()+`'`)
+	if _, err := s.End(t.Context(), office, membership.Ending{Member: &cai, How: membership.Deceased}); err != nil {
+		t.Fatal(err)
+	}
+	if e := <-sent; e.Kind != river.EventKindJobCompleted {
+		t.Fatalf("a mail failed: %+v", e.Job.Errors)
+	}
+	if n, err := pg.Scalar[int](t.Context(), db, `SELECT count(*) FROM river.river_job`); err != nil || n != 6 {
+		t.Errorf("%d mails, want 6 (%v)", n, err)
+	}
+	if written, err = sender.Written(100); err != nil || len(written) != 6 {
+		t.Fatalf("%d mails, want 6 (%v)", len(written), err)
+	}
+	want := "Your membership of the College ends. Its last day is " + is.Today.Format(form) + ".\n\nThe fee was sent back.\n\n"
+	if m := written[0]; m.To != "ada@example.org" || !strings.HasPrefix(m.Text, want) {
+		t.Errorf("who is removed is told\n%s: %s", m.To, m.Text)
+	}
 	name, err := pg.Scalar[string](t.Context(), db, `SELECT m.sort_name FROM members m JOIN accounts a ON a.member_id = m.id WHERE a.id = $1`, ada)
 	if err != nil || name != "Byron, Ada" {
 		t.Errorf("sorted as %q (%v)", name, err)

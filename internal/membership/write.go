@@ -344,8 +344,12 @@ func (s *Store) End(ctx context.Context, v viewer.Viewer, in Ending) (_ uuid.UUI
 			pgx.StrictNamedArgs{"member": member, "on": on, "how": in.How, "starts": p.StartsOn}); err != nil {
 			return err
 		}
-		_, err = note(ctx, tx, Event{MemberID: member, Kind: EventKind(in.How), HappenedOn: on, Reason: in.Note})
-		return err
+		ended := Event{MemberID: member, Kind: EventKind(in.How), HappenedOn: on, Reason: in.Note}
+		if in.How == Deceased {
+			_, err = note(ctx, tx, ended)
+			return err
+		}
+		return s.tell(ctx, tx, ended)
 	})
 }
 

@@ -248,7 +248,7 @@ func TestRenewedAheadThenEnded(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	run(t, db, enrol+anOffice+`UPDATE membership_periods SET ends_on = CURRENT_DATE + 10`)
-	s := membership.Store{DB: db}
+	s := membership.Store{DB: db, Jobs: unworked(t, db)}
 	kinds := func() (all []string) {
 		t.Helper()
 		of, err := s.HistoryOf(t.Context(), self(ada), []uuid.UUID{ada})
@@ -548,7 +548,7 @@ func TestSections(t *testing.T) {
 			('00000000-0000-4000-8000-000000000002', 'SPECIALIST_SECTION', 'y', 'Y', 'Y', 2, NULL),
 			('00000000-0000-4000-8000-000000000003', 'SPECIALIST_SECTION', 'z', 'Z', 'Z', 3, '2020-01-01')`)
 	x, y, z := uuid.MustParse("00000000-0000-4000-8000-000000000001"), uuid.MustParse("00000000-0000-4000-8000-000000000002"), uuid.MustParse("00000000-0000-4000-8000-000000000003")
-	s := membership.Store{DB: db}
+	s := membership.Store{DB: db, Jobs: unworked(t, db)}
 	today, err := pg.Scalar[time.Time](t.Context(), db, `SELECT CURRENT_DATE`)
 	if err != nil {
 		t.Fatal(err)
