@@ -201,6 +201,10 @@ func TestALimitedKey(t *testing.T) {
 	if r := s.send(http.MethodPost, `{ viewer { can } }`, "Authorization", "Bearer "+secret); r.body != want {
 		t.Errorf("got %s, want %s", r.body, want)
 	}
+	want = `{"data":{"viewer":{"units":[{"unit":{"slug":"housing"},"can":["READ_DIRECTORY","READ_STATISTICS"]}]}}}`
+	if r := s.send(http.MethodPost, `{ viewer { units { unit { ... on SpecialistSection { slug } } can } } }`, "Authorization", "Bearer "+secret); r.body != want {
+		t.Errorf("got %s, want %s", r.body, want)
+	}
 	a := asked(t, h, administrator, `mutation { createKey(input: {application: "`+section+`", scopes: [CONTENT_READ]}) { userErrors { code field } } }`)
 	if at(a.Data, "createKey", "userErrors", 0, "code") != "INVALID" {
 		t.Errorf("a section as application: %+v", a)

@@ -170,7 +170,7 @@ func TestProfile(t *testing.T) {
 	mustExec(t, db, `UPDATE members SET headline_audience = 'PUBLIC' WHERE key = 'gen-1-0'`) // as an import does
 	for _, v := range list(set("BIO", "SECTION"), "setFieldAudience", "member", "visibility") {
 		if field := at(v, "field"); field == "HEADLINE" && (at(v, "audience") != "STAFF" || at(v, "lockedTo") != "STAFF" ||
-			at(v, "reason") != "The membership office sees it. The office keeps it from wider audiences: Harassment.") ||
+			at(v, "reason") != "The membership office sees it, and partners who may read the register. The office keeps it from wider audiences: Harassment.") ||
 			field == "BIO" && (at(v, "audience") != "SECTION" || at(v, "lockedTo") != nil) {
 			t.Errorf("visibility: %v", v)
 		}

@@ -106,7 +106,7 @@ func (r *regionResolver) Committee(ctx context.Context, objs []*unit.Region) ([]
 // MemberCount is the batch resolver for the memberCount field.
 func (r *regionResolver) MemberCount(ctx context.Context, objs []*unit.Region, asOf *time.Time) ([]int, error) {
 	return edge(objs, regionID, func(ids []uuid.UUID) (map[uuid.UUID]int, error) {
-		return r.db.units.RegionMemberCounts(ctx, ids, asOf)
+		return r.db.units.RegionMemberCounts(ctx, viewer.From(ctx), ids, asOf)
 	})
 }
 
@@ -148,7 +148,7 @@ func (r *specialistSectionResolver) Committee(ctx context.Context, objs []*unit.
 // MemberCount is the batch resolver for the memberCount field.
 func (r *specialistSectionResolver) MemberCount(ctx context.Context, objs []*unit.Section, asOf *time.Time) ([]int, error) {
 	return edge(objs, sectionID, func(ids []uuid.UUID) (map[uuid.UUID]int, error) {
-		return r.db.units.SectionMemberCounts(ctx, ids, asOf)
+		return r.db.units.SectionMemberCounts(ctx, viewer.From(ctx), ids, asOf)
 	})
 }
 

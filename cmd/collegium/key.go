@@ -136,15 +136,28 @@ func (c *listKeysCmd) Run(ctx context.Context, s streams, m *cli) error {
 		if err != nil {
 			return err
 		}
+		type unit struct {
+			ID   uuid.UUID
+			Slug string
+		}
+		units, err := pg.All[unit](ctx, store.DB, `SELECT u.id, u.slug FROM units u`)
+		if err != nil {
+			return err
+		}
+		slugs := pg.ByKey(units, func(u *unit) uuid.UUID { return u.ID })
 		w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "APPLICATION\tKEY\tSTATUS\tSCOPES\tENDS\tLAST USED")
+		fmt.Fprintln(w, "APPLICATION\tKEY\tSTATUS\tSCOPES\tLIMITED TO\tENDS\tLAST USED")
 		for _, a := range applications {
 			for _, k := range keys[a.ID] {
 				used := "never"
 				if k.LastUsedAt != nil {
 					used = k.LastUsedAt.UTC().Format(time.DateTime)
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", a.Name, k.Prefix, strings.ToLower(string(k.Status)), scopes(k),
+				limit := "-"
+				if k.UnitID != nil {
+					limit = slugs[*k.UnitID].Slug
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", a.Name, k.Prefix, strings.ToLower(string(k.Status)), scopes(k), limit,
 					k.ExpiresAt.UTC().Format(time.DateOnly), used)
 			}
 		}

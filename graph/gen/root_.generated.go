@@ -6811,13 +6811,13 @@ enum Audience {
   PUBLIC
   "Current members, staff, and partners who may read the directory."
   MEMBERS
-  "Who shares a specialist section with the member today, the committees of the member's sections and region, and the membership office. To choose it tells those people that they share one."
+  "Who shares a specialist section with the member today, the committees of the member's sections and region, the membership office, and partners who may read the register. To choose it tells those people that they share one."
   SECTION
-  "Who serves today on the committee of one of the member's sections or of the member's region, and the membership office."
+  "Who serves today on the committee of one of the member's sections or of the member's region, the membership office, and partners who may read the register."
   COMMITTEE
   "The membership office, and partners who may read the register."
   STAFF
-  "Nobody but the member."
+  "Nobody but the member. Who may read the register of members reads the name, the grade, the day of joining, the region and the sections there."
   NOBODY
 }
 
@@ -8909,7 +8909,7 @@ type SpecialistSection implements Node @cacheControl(scope: PUBLIC) {
   "Its committee."
   committee: Committee
   "How many members belonged to it on a day: a published figure that counts everyone whose membership had begun and had neither ended nor lapsed, also those whom the directory does not list."
-  memberCount("The day; today if left out." asOf: Date): Int! @cacheControl(scope: PUBLIC) @cost(weight: 5)
+  memberCount("The day; today if left out. A later one only who may read the register asks for." asOf: Date): Int! @cacheControl(scope: PUBLIC) @cost(weight: 5)
   "The members who let you see that they belong to it today, by name."
   members("The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): MemberConnection! @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
 }
@@ -8937,7 +8937,7 @@ type Region implements Node @cacheControl(scope: PUBLIC) {
   "Its committee."
   committee: Committee
   "How many of those who are of it today were members on a day: a published figure that counts everyone whose membership had begun and had neither ended nor lapsed, also those whom the directory does not list."
-  memberCount("The day; today if left out." asOf: Date): Int! @cacheControl(scope: PUBLIC) @cost(weight: 5)
+  memberCount("The day; today if left out. A later one only who may read the register asks for." asOf: Date): Int! @cacheControl(scope: PUBLIC) @cost(weight: 5)
   "The members who let you see that they belong to it, by name."
   members("The page size, 1 to 100." first: Int, "The cursor before the page." after: String, "The page size from the end, 1 to 100." last: Int, "The cursor after the page." before: String): MemberConnection! @listSize(assumedSize: 20, slicingArguments: ["first", "last"])
 }

@@ -90,6 +90,7 @@ func TestChangeEmail(t *testing.T) {
 func TestChangeEmailWithASecondFactor(t *testing.T) {
 	t.Parallel()
 	b, s, _, recovery := withTOTP(t)
+	b.mail(t) // that it is on
 	wantErr(t, "without a code", b.ChangeEmail(t.Context(), as(s), mine(password), lovelace, "n"), identity.ErrTOTPRequired)
 	wantErr(t, "with one", b.ChangeEmail(t.Context(), as(s), identity.Proof{Password: password, Code: recovery[0]}, lovelace, "n"), nil)
 	b.addressToken(t)

@@ -163,12 +163,12 @@ func (s *Store) Link(ctx context.Context, email string, member uuid.UUID) (_ *Ac
 		case a.MemberID != nil && *a.MemberID == member:
 			return nil
 		case a.MemberID != nil:
-			return errs.Conflict
+			return errs.Sayf(errs.Conflict, "input.email", "the account with this address is another member's")
 		}
 		_, err = tx.Exec(ctx, `UPDATE accounts SET member_id = @member, epoch = epoch + 1 WHERE id = @id`,
 			pgx.StrictNamedArgs{"member": member, "id": id})
 		if pg.Constraint(err) == "accounts_member_unique" {
-			return errs.Conflict
+			return errs.Sayf(errs.Conflict, "input.member", "the member has an account with another address already; changeAccountEmail changes that")
 		}
 		if err != nil || a.Verified || s.Jobs == nil {
 			return err

@@ -468,7 +468,10 @@ func (s *Store) VisibilityOf(ctx context.Context, v viewer.Viewer, members []*Me
 		if r := byField[f]; r != nil {
 			shown := &Visibility{Field: f, Audience: r.Audience, LockedTo: r.LockedTo, Reason: reasons[r.Audience]}
 			if !r.IsMember && r.Audience != viewer.ForOffice && r.Audience != viewer.ForNobody {
-				shown.Reason = "The membership office sees it. Others find you again when you are a member: you are not a member today."
+				shown.Reason = reasons[viewer.ForOffice] + " Others find you again when you are a member: you are not a member today."
+			}
+			if r.Audience == viewer.ForNobody && slices.Contains(registered, f) {
+				shown.Reason = "Nobody but you sees it here. It stands in the register of members too, which the membership office reads, and partners who may."
 			}
 			if r.LockedTo != nil {
 				shown.Reason += " The office keeps it from wider audiences: " + *r.LockReason
@@ -484,12 +487,15 @@ func (s *Store) VisibilityOf(ctx context.Context, v viewer.Viewer, members []*Me
 	return all, nil
 }
 
+// registered are the fields that tell what the register holds.
+var registered = []ProfileField{"LISTING", "GRADE", "REGION", "JOINED_ON", "SECTIONS"}
+
 var reasons = map[viewer.Audience]string{
 	viewer.ForEveryone:  "Everyone sees it, also who is not signed in.",
 	viewer.ForMembers:   "Current members, staff and partners who may read the directory see it.",
-	viewer.ForSection:   "Who shares a specialist section with you today sees it, the committees of your sections and region, and the office.",
-	viewer.ForCommittee: "Who serves today on the committee of one of your sections or your region sees it, and the office.",
-	viewer.ForOffice:    "The membership office sees it.",
+	viewer.ForSection:   "Who shares a specialist section with you today sees it, the committees of your sections and region, the membership office, and partners who may read the register.",
+	viewer.ForCommittee: "Who serves today on the committee of one of your sections or your region sees it, the membership office, and partners who may read the register.",
+	viewer.ForOffice:    "The membership office sees it, and partners who may read the register.",
 	viewer.ForNobody:    "Nobody but you sees it.",
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -45,6 +46,9 @@ var exportSQL = func() string {
 		row := `to_jsonb(t) - ARRAY[` + quoted(t.Hidden) + `]::text[]`
 		if len(t.Only) > 0 {
 			row = `(SELECT jsonb_object_agg(f.key, f.value) FROM jsonb_each(to_jsonb(t)) f WHERE f.key IN (` + quoted(t.Only) + `))`
+		}
+		for _, name := range slices.Sorted(maps.Keys(t.With)) {
+			row += ` || jsonb_build_object('` + name + `', ` + t.With[name] + `)`
 		}
 		parts = append(parts, fmt.Sprintf(`jsonb_build_object('%s', (SELECT COALESCE(jsonb_agg(%s), '[]') FROM %s t WHERE %s))`,
 			t.exported(), row, t.Name, t.Whose))
@@ -136,6 +140,11 @@ func (s *Store) schema(ctx context.Context) (string, error) {
 			fields[c.Column] = jsonType(c.Type, c.Optional)
 			all = append(all, c.Column)
 		}
+		for name := range t.With {
+			fields[name] = map[string]any{"type": types("string", true)}
+			all = append(all, name)
+		}
+		slices.Sort(all)
 		properties[t.exported()] = map[string]any{
 			"type": "array", "description": t.About,
 			"items": map[string]any{"type": "object", "properties": fields, "required": all, "additionalProperties": false},

@@ -18,7 +18,10 @@ type Table struct {
 	// Hidden are columns that are not given away: secrets, and who else had a hand in
 	// it. If Only isn't empty, no others are.
 	Hidden, Only []string
-	Fate         Fate
+	// With are texts that the export adds to each row, by name: expressions over t, for what a
+	// column says by an ID alone.
+	With map[string]string
+	Fate Fate
 }
 
 // Fate is what an erasure does with the rows of a table. Statements run in the order
@@ -133,7 +136,10 @@ var Tables = []Table{
 	{Name: "section_memberships", About: "the sections you belong and belonged to", Whose: byMember, Hidden: []string{"sort_name"}, Fate: erased},
 	{Name: "member_details", About: "your contact details, languages, specialisms, photo and practice, and who sees which", Whose: byMember, Fate: erased},
 	{Name: "member_photos", About: "your photo: jpeg is the file, in hexadecimal digits after \\x", Whose: byMember, Fate: erased},
-	{Name: "member_reads", About: "who read what of your profile is not for everyone: as what, when, and which fields", Whose: byMember, Fate: erased},
+	{
+		Name: "member_reads", About: "who read what of your profile is not for everyone: as what, when, and which fields", Whose: byMember, Fate: erased,
+		With: map[string]string{"application": `(SELECT pa.name FROM partner_applications pa WHERE pa.id = t.application_id)`},
+	},
 	{Name: "member_locks", About: "the fields of your profile that the office keeps from wider audiences, and why", Whose: byMember, Fate: erased},
 	{Name: "case_studies", About: "case studies about you", Whose: byMember, Fate: unlinked("member_id")},
 	{

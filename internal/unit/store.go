@@ -197,10 +197,11 @@ func (s *Store) RegionsByID(ctx context.Context, v viewer.Viewer, ids []uuid.UUI
 }
 
 // SectionMemberCounts returns how many members belonged to each section on a day; nil
-// is today. It is a published figure and counts everyone who was a member then.
-func (s *Store) SectionMemberCounts(ctx context.Context, sections []uuid.UUID, asOf *time.Time) (_ map[uuid.UUID]int, err error) {
+// is today. It is a published figure and counts everyone who was a member then. What is
+// planned for a later day is not published: only who may read the register asks for one.
+func (s *Store) SectionMemberCounts(ctx context.Context, v viewer.Viewer, sections []uuid.UUID, asOf *time.Time) (_ map[uuid.UUID]int, err error) {
 	defer errs.Wrap(&err, "unit.SectionMemberCounts(%d)", len(sections))
-	return s.counts(ctx, `
+	return s.counts(ctx, v, `
 		SELECT
 			c.id,
 			c.n
@@ -208,17 +209,20 @@ func (s *Store) SectionMemberCounts(ctx context.Context, sections []uuid.UUID, a
 }
 
 // RegionMemberCounts returns how many people of each region, as it is today, were
-// members on a day; nil is today. It is a published figure and counts everyone.
-func (s *Store) RegionMemberCounts(ctx context.Context, regions []uuid.UUID, asOf *time.Time) (_ map[uuid.UUID]int, err error) {
+// members on a day; nil is today. It is published as SectionMemberCounts is.
+func (s *Store) RegionMemberCounts(ctx context.Context, v viewer.Viewer, regions []uuid.UUID, asOf *time.Time) (_ map[uuid.UUID]int, err error) {
 	defer errs.Wrap(&err, "unit.RegionMemberCounts(%d)", len(regions))
-	return s.counts(ctx, `
+	return s.counts(ctx, v, `
 		SELECT
 			c.id,
 			c.n
 		FROM region_member_counts(@ids, COALESCE(@as_of::date, CURRENT_DATE)) c`, regions, asOf)
 }
 
-func (s *Store) counts(ctx context.Context, sql string, ids []uuid.UUID, asOf *time.Time) (map[uuid.UUID]int, error) {
+func (s *Store) counts(ctx context.Context, v viewer.Viewer, sql string, ids []uuid.UUID, asOf *time.Time) (map[uuid.UUID]int, error) {
+	if asOf != nil && asOf.After(time.Now()) && !v.May(viewer.ReadRegister) {
+		return nil, errs.Invalidf("asOf", "%s lies ahead; pass today or an earlier day", asOf.Format(time.DateOnly))
+	}
 	type row struct {
 		ID uuid.UUID
 		N  int

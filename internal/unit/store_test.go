@@ -104,11 +104,11 @@ func TestWhoIsCounted(t *testing.T) {
 		{"2025-06-30", 1, "Bea's last day"},
 		{"2025-07-01", 0, "Bea has resigned"},
 	} {
-		counts, err := store.RegionMemberCounts(t.Context(), []uuid.UUID{region}, day(tt.asOf))
+		counts, err := store.RegionMemberCounts(t.Context(), viewer.Viewer{}, []uuid.UUID{region}, day(tt.asOf))
 		if err != nil {
 			t.Fatal(err)
 		}
-		in, err := store.SectionMemberCounts(t.Context(), []uuid.UUID{successor}, day(tt.asOf))
+		in, err := store.SectionMemberCounts(t.Context(), viewer.Viewer{}, []uuid.UUID{successor}, day(tt.asOf))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +116,7 @@ func TestWhoIsCounted(t *testing.T) {
 			t.Errorf("on %s %d of the region and %d of the section, want %d: %s", tt.asOf, counts[region], in[successor], tt.want, tt.why)
 		}
 	}
-	today, err := store.RegionMemberCounts(t.Context(), []uuid.UUID{region}, nil)
+	today, err := store.RegionMemberCounts(t.Context(), viewer.Viewer{}, []uuid.UUID{region}, nil)
 	if err != nil || len(today) > 0 {
 		t.Errorf("today: %v (%v), want none", today, err)
 	}
@@ -151,7 +151,7 @@ func TestMemberCounts(t *testing.T) {
 		{"2020-06-01", 0, 2},
 	} {
 		ctx, counter := pg.WithCounter(t.Context())
-		counts, err := store.SectionMemberCounts(ctx, []uuid.UUID{old, successor}, day(tt.asOf))
+		counts, err := store.SectionMemberCounts(ctx, viewer.Viewer{}, []uuid.UUID{old, successor}, day(tt.asOf))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -162,7 +162,19 @@ func TestMemberCounts(t *testing.T) {
 			t.Errorf("%d statements for two sections, want 1", n)
 		}
 	}
-	today, err := store.SectionMemberCounts(t.Context(), []uuid.UUID{old, successor}, nil)
+	// What is planned is not published.
+	tomorrow := time.Now().UTC().AddDate(0, 0, 1)
+	for standing, may := range map[viewer.Standing]bool{viewer.Anyone: false, viewer.SignedIn | viewer.CurrentMember: false, viewer.MembershipOfficer: true, viewer.KeyMembers: true} {
+		v := viewer.New(standing)
+		_, err1 := store.SectionMemberCounts(t.Context(), v, []uuid.UUID{old}, &tomorrow)
+		_, err2 := store.RegionMemberCounts(t.Context(), v, []uuid.UUID{old}, &tomorrow)
+		for _, err := range []error{err1, err2} {
+			if invalid := (*errs.Invalid)(nil); errors.As(err, &invalid) == may || may && err != nil {
+				t.Errorf("who is %b asks for tomorrow: %v", standing, err)
+			}
+		}
+	}
+	today, err := store.SectionMemberCounts(t.Context(), viewer.Viewer{}, []uuid.UUID{old, successor}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

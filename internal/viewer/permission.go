@@ -55,6 +55,9 @@ type Rule struct {
 	// ByUnit says that a key that is limited to a section or region has it too: whatever
 	// is read by it is kept to the viewer's Unit. Without it such a key doesn't have it.
 	ByUnit bool
+	// InUnit says that such a key has it in its section or region, and nowhere else: what
+	// is read there is kept to the Unit by SQL that looks at it, not by asking May.
+	InUnit bool
 	// OfUnits says that who has it has it in some sections or regions only: those on
 	// whose committees they serve.
 	OfUnits bool
@@ -69,7 +72,7 @@ var Rules = []Rule{
 	{Permission: KeepRecord, Has: HasRecord | register},
 	{Permission: ReadMembersContent, Has: CurrentMember | anyStaff | KeyContent},
 	{Permission: ReadStaffContent, Has: anyStaff},
-	{Permission: ReadDirectory, Has: CurrentMember | anyStaff | KeyDirectory | KeyMembers},
+	{Permission: ReadDirectory, Has: CurrentMember | anyStaff | KeyDirectory | KeyMembers, InUnit: true},
 	{Permission: ReadRegister, Has: register | KeyMembers},
 	{Permission: ManageRegister, Has: register},
 	{Permission: ReadStatistics, Has: register | KeyStatistics, ByUnit: true},
@@ -95,8 +98,9 @@ func (v Viewer) Can() []Permission {
 // elsewhere: those on whose committees they serve, or that of their key.
 func (v Viewer) CanInUnits() []Permission {
 	can := []Permission{}
+	limited := v.Unit != Viewer{}.Unit
 	for _, r := range Rules {
-		if (r.OfUnits && v.May(ReadDirectory) || r.ByUnit && v.Unit != Viewer{}.Unit) && v.has(r) {
+		if (r.OfUnits && v.May(ReadDirectory) || r.ByUnit && limited) && v.has(r) || r.InUnit && limited && v.standing()&r.Has != 0 {
 			can = append(can, r.Permission)
 		}
 	}
