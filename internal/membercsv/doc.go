@@ -61,14 +61,16 @@ func (e *BadRowsError) Error() string {
 // Report says what an import did, or with DryRun would have done.
 type Report struct {
 	File string
-	// Rows are the members in the file: created, changed, left as they were, and
-	// skipped because something is wrong with them.
+	// Rows are the members in the file: created, changed in anything that is counted
+	// below or in the profile, left as they were, and skipped because something is wrong
+	// with them.
 	Rows, Created, Changed, Unchanged, Skipped int
 	// Joined and Left are the memberships of sections that were added and removed. One
 	// whose days change is both.
 	Joined, Left int
 	// Details are the fields of profiles that have rows of their own, Periods those of
-	// memberships, and Registrations those with the regulator, that were written.
+	// memberships, and Registrations those with the regulator, that were written or
+	// removed.
 	Details, Periods, Registrations int
 	// Problems say why rows were skipped.
 	Problems Problems

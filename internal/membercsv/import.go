@@ -90,7 +90,15 @@ func (im *importer) run(ctx context.Context) error {
 	if err := im.stage(ctx); err != nil {
 		return err
 	}
-	// Nobody edits a profile between the look at it and the write. Reading goes on.
+	// Nobody edits a profile or a membership between the look at it and the write. Reading
+	// goes on. Who changes one membership has its row before anything else.
+	if _, err := im.tx.Exec(ctx, `
+		SELECT FROM members m
+		JOIN imported_members r ON r.number = m.key
+		ORDER BY m.id
+		FOR NO KEY UPDATE OF m`); err != nil {
+		return err
+	}
 	if _, err := im.tx.Exec(ctx, `LOCK TABLE members, section_memberships IN SHARE ROW EXCLUSIVE MODE`); err != nil {
 		return err
 	}
@@ -475,7 +483,11 @@ func (im *importer) write(ctx context.Context) error {
 	if _, err := im.tx.Exec(ctx, `SELECT set_config('collegium.stretches', 'at commit', true)`); err != nil {
 		return err
 	}
-	created, err := im.tx.Exec(ctx, `
+	if _, err := im.tx.Exec(ctx, `CREATE TEMPORARY TABLE imported_changes (member_id uuid, period date) ON COMMIT DROP`); err != nil {
+		return err
+	}
+	var err error
+	im.report.Created, err = im.note(ctx, `
 		INSERT INTO members (
 			id, key, display_name, sort_name, pronouns, headline, bio, grade, region_id, joined_on,
 			listing_audience, pronouns_audience, headline_audience, bio_audience, grade_audience, region_audience, joined_on_audience, sections_audience
@@ -485,20 +497,20 @@ func (im *importer) write(ctx context.Context) error {
 			n.listing_audience, n.pronouns_audience, n.headline_audience, n.bio_audience, n.grade_audience, n.region_audience, n.joined_on_audience,
 			n.sections_audience
 		FROM (`+merged+`) n
-		WHERE n.old_id IS NULL`, im.args())
+		WHERE n.old_id IS NULL
+		RETURNING id`, im.args())
 	if err != nil {
 		return err
 	}
-	changed, err := im.tx.Exec(ctx, `
+	// A grade is one of a period, and changes with it.
+	if _, err := im.note(ctx, `
 		UPDATE members m
 		SET display_name = n.display_name,
 			sort_name = n.sort_name,
 			pronouns = n.pronouns,
 			headline = n.headline,
 			bio = n.bio,
-			grade = n.grade,
 			region_id = n.region_id,
-			joined_on = n.joined_on,
 			listing_audience = n.listing_audience,
 			pronouns_audience = n.pronouns_audience,
 			headline_audience = n.headline_audience,
@@ -509,26 +521,31 @@ func (im *importer) write(ctx context.Context) error {
 			sections_audience = n.sections_audience
 		FROM (`+merged+`) n
 		WHERE m.id = n.old_id
-			AND (m.display_name, m.sort_name, m.pronouns, m.headline, m.bio, m.grade, m.region_id, m.joined_on, m.listing_audience, m.pronouns_audience,
+			AND (m.display_name, m.sort_name, m.pronouns, m.headline, m.bio, m.region_id, m.listing_audience, m.pronouns_audience,
 				m.headline_audience, m.bio_audience, m.grade_audience, m.region_audience, m.joined_on_audience, m.sections_audience)
 			IS DISTINCT FROM
-				(n.display_name, n.sort_name, n.pronouns, n.headline, n.bio, n.grade, n.region_id, n.joined_on, n.listing_audience, n.pronouns_audience,
-				n.headline_audience, n.bio_audience, n.grade_audience, n.region_audience, n.joined_on_audience, n.sections_audience)`, im.args())
-	if err != nil {
+				(n.display_name, n.sort_name, n.pronouns, n.headline, n.bio, n.region_id, n.listing_audience, n.pronouns_audience,
+				n.headline_audience, n.bio_audience, n.grade_audience, n.region_audience, n.joined_on_audience, n.sections_audience)
+		RETURNING m.id`, im.args()); err != nil {
 		return err
 	}
-	im.report.Created, im.report.Changed = int(created.RowsAffected()), int(changed.RowsAffected())
-	im.report.Unchanged = im.report.Rows - im.report.Skipped - im.report.Created - im.report.Changed
 	if im.table.columns.has["sections"] {
 		if err := im.writeSections(ctx); err != nil {
 			return err
 		}
 	}
-	for _, step := range []func(context.Context) error{im.writeDetails, im.writePeriods, im.writeRegistrations} {
+	for _, step := range []func(context.Context) error{im.writeDetails, im.writePeriods, im.writeGrades, im.writeEnds, im.writeRegistrations} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
+	var written int
+	if err := im.tx.QueryRow(ctx, `SELECT count(DISTINCT member_id), count(DISTINCT (member_id, period)) FILTER (WHERE period IS NOT NULL) FROM imported_changes`).
+		Scan(&written, &im.report.Periods); err != nil {
+		return err
+	}
+	im.report.Changed = written - im.report.Created
+	im.report.Unchanged = im.report.Rows - im.report.Skipped - written
 	if im.options.DryRun {
 		return nil
 	}
@@ -540,6 +557,16 @@ func (im *importer) write(ctx context.Context) error {
 		_, err = im.tx.Exec(ctx, `ANALYZE members, section_memberships, membership_stretches`)
 	}
 	return err
+}
+
+// note runs a statement that returns to which members it wrote, and to which of their
+// periods, and keeps that for the report. It says how many rows there were.
+func (im *importer) note(ctx context.Context, returning string, args ...any) (int, error) {
+	tag, err := im.tx.Exec(ctx, `
+		WITH written AS (`+returning+`)
+		INSERT INTO imported_changes
+		SELECT * FROM written`, args...)
+	return int(tag.RowsAffected()), err
 }
 
 // writeSections makes the memberships of sections those of the file.
@@ -556,7 +583,7 @@ func (im *importer) writeSections(ctx context.Context) error {
 	if _, err := im.tx.Exec(ctx, `ANALYZE imported_sections`); err != nil {
 		return err
 	}
-	left, err := im.tx.Exec(ctx, `
+	left, err := im.note(ctx, `
 		DELETE FROM section_memberships sm
 		USING imported_members r
 		JOIN members m ON m.key = r.number
@@ -566,21 +593,23 @@ func (im *importer) writeSections(ctx context.Context) error {
 				SELECT
 				FROM imported_sections s
 				WHERE s.member_id = sm.member_id AND s.section_id = sm.section_id AND s.starts_on = sm.starts_on
-					AND s.ends_on IS NOT DISTINCT FROM sm.ends_on)`)
+					AND s.ends_on IS NOT DISTINCT FROM sm.ends_on)
+		RETURNING sm.member_id`)
 	if err != nil {
 		return err
 	}
-	joined, err := im.tx.Exec(ctx, `
+	joined, err := im.note(ctx, `
 		INSERT INTO section_memberships (member_id, section_id, starts_on, ends_on)
 		SELECT s.member_id, s.section_id, s.starts_on, s.ends_on
 		FROM imported_sections s
 		WHERE NOT EXISTS (
 			SELECT
 			FROM section_memberships sm
-			WHERE sm.member_id = s.member_id AND sm.section_id = s.section_id AND sm.starts_on = s.starts_on)`)
+			WHERE sm.member_id = s.member_id AND sm.section_id = s.section_id AND sm.starts_on = s.starts_on)
+		RETURNING member_id`)
 	if err != nil {
 		return err
 	}
-	im.report.Left, im.report.Joined = int(left.RowsAffected()), int(joined.RowsAffected())
+	im.report.Left, im.report.Joined = left, joined
 	return nil
 }

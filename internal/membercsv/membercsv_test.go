@@ -471,7 +471,7 @@ func TestRegisterFromAFile(t *testing.T) {
 
 	// A later day renews; what has no column stays, an empty cell takes away.
 	r := load(t, db, "number,paid_until,email\n1,2022-02-02,\n", Options{})
-	if r.Details != 1 || r.Periods != 1 || r.Registrations != 0 || r.Unchanged != 1 {
+	if r.Details != 1 || r.Periods != 1 || r.Registrations != 0 || r.Changed != 1 {
 		t.Errorf("renewed: %+v", r)
 	}
 	is("EMAIL MEMBERS, LANGUAGES NOBODY {cy,en}, PRACTICE NOBODY Leeds LS1 53.80 -1.55 | 2020-02-03 2021-02-02, 2021-02-03 2022-02-02 | JOINED RENEWED | OT12345 2021-10-31 2021-10-31")
@@ -494,9 +494,8 @@ func TestRegisterFromAFile(t *testing.T) {
 		{"number,languages\n1,Welsh\n", "2: languages: pass codes of languages (BCP 47), as en, cy or bfi"},
 		{"number,practice_town,practice_postcode,practice_latitude,practice_longitude\n1,Leeds,LS1,53,\n", "2: practice_latitude: pass both the latitude and the longitude, or neither"},
 		{"number,practice_town,practice_postcode,practice_latitude,practice_longitude\n1,Leeds,LS1,far,1\n", `2: practice_latitude: "far" is no number of degrees; write it as 51.48`},
-		{"number,paid_until\n1,2019-01-01\n", "2: paid_until: is before the day of joining"},
-		{"number,paid_until\n1,2020-12-01\n", "2: paid_until: is before the last period began, on 2021-02-03; end the membership in the register instead"},
-		{"number,paid_until\n1,2029-12-31\n", "2: paid_until: the membership ended (RESIGNED); renew it in the register, or write how it ended"},
+		{"number,paid_until\n2,2019-01-01\n", "2: paid_until: is before the day of joining"},
+		{"number,paid_until\n1,2029-12-31\n", "2: paid_until: the register says that the membership ended on 2021-12-31 (RESIGNED), and an import does not change it"},
 		{"number,paid_until,ended_how\n1,,RESIGNED\n", "2: ended_how: stands without a paid_until"},
 		{"number,paid_until,ended_how\n1,2021-12-31,bored\n", `2: ended_how: "bored" is not known; write RESIGNED, RETIRED, DECEASED or REMOVED`},
 		{"number,registration_number\n1,PH12345\n", "2: registration_number: is no number of the regulator; write OT and five or six digits"},
@@ -614,13 +613,13 @@ func TestStretchesOfAFile(t *testing.T) {
 	}
 	asMade("a refused file", 10)
 	r := load(t, db, second, Options{SkipBad: true})
-	if r.Periods != 2 || r.Changed != 1 || r.Skipped != 1 {
+	if r.Periods != 2 || r.Changed != 2 || r.Skipped != 1 {
 		t.Errorf("%+v", r)
 	}
 	asMade("two renewals", 10)
 	// Renewed and ended at once: out of the section on that day.
 	load(t, db, "number,paid_until,ended_how\nx3,2025-06-30,RESIGNED\n", Options{})
 	asMade("an end", 9)
-	load(t, db, "number,grade,joined_on,sections\nx1,retired,2018-01-01,work 2018-02-01\n", Options{})
-	asMade("another grade and day", 9)
+	load(t, db, "number,grade,paid_until,sections\nx1,retired,2099-12-31,work 2021-02-01\n", Options{})
+	asMade("another grade, renewed", 9)
 }

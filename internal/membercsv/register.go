@@ -10,25 +10,61 @@ import (
 	"github.com/collegium/collegium/internal/pg"
 )
 
-// judgeRegister finds what is wrong with periods and registrations, and marks the rows.
+// judgeRegister finds what is wrong with memberships and registrations, and marks the
+// rows. What the register says of the past of a member, a file does not change.
 func (im *importer) judgeRegister(ctx context.Context, args pgx.StrictNamedArgs) ([]*found, error) {
-	has := im.table.columns.has
-	if !has["paid_until"] && !has["registration_number"] {
-		return nil, nil
-	}
 	return pg.All[found](ctx, im.tx, `
 		WITH wrong AS (
 			SELECT r.line, p.field, p.reason
 			FROM imported_members r
 			LEFT JOIN members m ON m.key = r.number
 			LEFT JOIN membership_periods l ON l.member_id = m.id AND l.next_on IS NULL
+			-- The period of today.
+			LEFT JOIN membership_periods n ON n.member_id = m.id AND n.starts_on <= CURRENT_DATE AND (n.next_on IS NULL OR n.next_on > CURRENT_DATE)
+			CROSS JOIN LATERAL (
+				-- An end that the register does not know.
+				SELECT m.id IS NOT NULL AND l.ended_how IS NULL AND r.ended_how IS NOT NULL AS ends, COALESCE(m.joined_on, r.joined_on) AS joined_on
+			) x
 			CROSS JOIN LATERAL (VALUES
+				('joined_on', CASE WHEN r.joined_on <> m.joined_on THEN 'the register says ' || m.joined_on || ', and an import does not change it' END),
+				('grade', CASE
+					WHEN (r.grade = m.grade) IS NOT FALSE THEN NULL
+					WHEN n.member_id IS NULL THEN 'the register says ' || m.grade || ', and the membership has not begun; a grade changes while one runs'
+					WHEN n.ended_how IS NOT NULL THEN 'the register says ' || m.grade || ', and the membership ended on ' || n.ends_on || ' (' || n.ended_how || ')'
+					WHEN r.paid_until < CURRENT_DATE OR n.ends_on < CURRENT_DATE AND NOT (n.next_on IS NULL AND 'paid_until' = ANY(@has))
+						THEN 'the register says ' || m.grade || ', and nothing is paid for today; a grade changes while a membership runs, so renew it first'
+				END),
+				('sections', (
+					SELECT u.slug || ' begins on ' || s."from" || ', before the day of joining, ' || x.joined_on
+					FROM jsonb_to_recordset(r.sections) AS s (section uuid, "from" date)
+					JOIN units u ON u.id = s.section
+					-- What is so already, stays.
+					WHERE s."from" < x.joined_on AND NOT EXISTS (
+						SELECT FROM section_memberships sm
+						WHERE sm.member_id = m.id AND sm.section_id = s.section AND sm.starts_on = s."from")
+					ORDER BY s."from", u.slug
+					LIMIT 1)),
 				('paid_until', CASE
-					WHEN r.paid_until < COALESCE(r.joined_on, m.joined_on) THEN 'is before the day of joining'
-					WHEN r.paid_until < l.starts_on AND COALESCE(r.joined_on, m.joined_on) = m.joined_on
-						THEN 'is before the last period began, on ' || l.starts_on || '; end the membership in the register instead'
-					WHEN l.ended_how IS NOT NULL AND r.ended_how IS NULL AND r.paid_until IS DISTINCT FROM l.ends_on
-						THEN 'the membership ended (' || l.ended_how || '); renew it in the register, or write how it ended'
+					WHEN l.ended_how IS NOT NULL AND r.paid_until IS DISTINCT FROM l.ends_on
+						THEN 'the register says that the membership ended on ' || l.ends_on || ' (' || l.ended_how || '), and an import does not change it'
+					WHEN r.paid_until < x.joined_on THEN 'is before the day of joining'
+					WHEN x.ends AND EXISTS (
+						SELECT FROM membership_periods p
+						WHERE p.member_id = m.id AND p.ended_how IS NOT NULL AND p.ends_on >= r.paid_until)
+						THEN 'is before the last period began, on ' || l.starts_on || ', and the membership ended before that already'
+					WHEN x.ends AND r.paid_until < l.starts_on AND NOT EXISTS (
+						SELECT FROM membership_periods p
+						WHERE p.member_id = m.id AND r.paid_until BETWEEN p.starts_on AND p.ends_on)
+						THEN 'is no day for which the register has a period'
+					WHEN x.ends AND r.paid_until > CURRENT_DATE + interval '2 years' THEN 'is more than two years ahead, and no end is set as late as that'
+					WHEN x.ends AND r.ended_how = 'DECEASED' AND r.paid_until > CURRENT_DATE THEN 'is ahead, and nobody knows the day on which a member dies'
+					WHEN NOT x.ends AND r.paid_until < l.starts_on
+						THEN 'is before the last period began, on ' || l.starts_on || '; if the membership ended, write how'
+				END),
+				('ended_how', CASE
+					WHEN l.ended_how IS NOT NULL AND r.ended_how IS DISTINCT FROM l.ended_how
+						THEN 'the register says ' || l.ended_how || ' on ' || l.ends_on || ', and an import does not change it'
+					WHEN x.ends AND n.member_id IS NULL THEN 'the membership has not begun'
 				END),
 				('registration_number', CASE
 					-- What is only stated says nothing about others.
@@ -61,7 +97,7 @@ func (im *importer) writeDetails(ctx context.Context) error {
 	}) {
 		return nil
 	}
-	written, err := im.tx.Exec(ctx, `
+	written, err := im.note(ctx, `
 		WITH next AS (
 			SELECT
 				m.id AS member_id,
@@ -93,8 +129,9 @@ func (im *importer) writeDetails(ctx context.Context) error {
 		END
 		ON CONFLICT (member_id, field) DO UPDATE
 		SET audience = EXCLUDED.audience, value = EXCLUDED.value, terms = EXCLUDED.terms, postcode = EXCLUDED.postcode,
-			latitude = EXCLUDED.latitude, longitude = EXCLUDED.longitude, updated_at = now()`)
-	im.report.Details = int(written.RowsAffected())
+			latitude = EXCLUDED.latitude, longitude = EXCLUDED.longitude, updated_at = now()
+		RETURNING member_id`)
+	im.report.Details = written
 	return err
 }
 
@@ -110,34 +147,26 @@ func (im *importer) writePeriods(ctx context.Context) error {
 			p.grade,
 			p.starts_on,
 			p.ends_on,
-			p.ended_how,
 			r.paid_until,
-			CASE WHEN 'ended_how' = ANY(@has) THEN r.ended_how ELSE p.ended_how END AS how,
-			COALESCE(p.ends_on < r.paid_until AND p.ended_how IS NULL, false) AS renews
+			COALESCE(p.ends_on < r.paid_until, false) AS renews
 		FROM imported_members r
 		JOIN members m ON m.key = r.number
 		JOIN membership_periods p ON p.member_id = m.id AND p.next_on IS NULL
-		WHERE NOT r.bad`
-	changed, err := im.tx.Exec(ctx, `
-		WITH last AS (`+last+`), ended AS (
-			INSERT INTO membership_events (member_id, kind, happened_on, ends_on)
-			SELECT l.member_id, l.how, l.paid_until, l.paid_until
-			FROM last l
-			WHERE NOT l.renews AND l.how IS NOT NULL AND l.how IS DISTINCT FROM l.ended_how
-		)
+		-- An earlier day is one on which the membership ends.
+		WHERE NOT r.bad AND p.ended_how IS NULL AND (r.paid_until IS NULL OR r.paid_until >= p.starts_on)`
+	if _, err := im.note(ctx, `
 		UPDATE membership_periods p
-		SET ends_on = l.paid_until, ended_how = l.how
-		FROM last l
-		WHERE p.member_id = l.member_id AND p.starts_on = l.starts_on AND NOT l.renews
-			AND (p.ends_on, p.ended_how) IS DISTINCT FROM (l.paid_until, l.how)`, im.args())
-	if err != nil {
+		SET ends_on = l.paid_until
+		FROM (`+last+`) l
+		WHERE p.member_id = l.member_id AND p.starts_on = l.starts_on AND NOT l.renews AND p.ends_on IS DISTINCT FROM l.paid_until
+		RETURNING p.member_id, p.starts_on`); err != nil {
 		return err
 	}
 	if _, err := im.tx.Exec(ctx, `
 		CREATE TEMPORARY TABLE imported_renewals ON COMMIT DROP AS
-		SELECT l.member_id, l.grade, l.ends_on + 1 AS starts_on, l.paid_until, l.how
+		SELECT l.member_id, l.grade, l.ends_on + 1 AS starts_on, l.paid_until
 		FROM (`+last+`) l
-		WHERE l.renews`, im.args()); err != nil {
+		WHERE l.renews`); err != nil {
 		return err
 	}
 	// That another follows is written into all of them at once; a trigger would do it for
@@ -149,21 +178,99 @@ func (im *importer) writePeriods(ctx context.Context) error {
 		WHERE p.member_id = n.member_id AND p.next_on IS NULL`); err != nil {
 		return err
 	}
-	renewed, err := im.tx.Exec(ctx, `
-		WITH renewed AS (
-			INSERT INTO membership_periods (member_id, grade, starts_on, ends_on, ended_how)
-			SELECT n.member_id, n.grade, n.starts_on, n.paid_until, n.how
-			FROM imported_renewals n
-			RETURNING member_id, grade, starts_on, ends_on, ended_how
-		)
+	if _, err := im.note(ctx, `
+		INSERT INTO membership_periods (member_id, grade, starts_on, ends_on)
+		SELECT n.member_id, n.grade, n.starts_on, n.paid_until
+		FROM imported_renewals n
+		RETURNING member_id, starts_on`); err != nil {
+		return err
+	}
+	_, err := im.tx.Exec(ctx, `
 		INSERT INTO membership_events (member_id, kind, happened_on, grade, ends_on)
-		SELECT w.member_id, 'RENEWED', w.starts_on, w.grade, w.ends_on
-		FROM renewed w
-		UNION ALL
-		SELECT w.member_id, w.ended_how, w.ends_on, NULL, w.ends_on
-		FROM renewed w
-		WHERE w.ended_how IS NOT NULL`)
-	im.report.Periods = int(changed.RowsAffected() + renewed.RowsAffected())
+		SELECT n.member_id, 'RENEWED', n.starts_on, n.grade, n.paid_until
+		FROM imported_renewals n`)
+	return err
+}
+
+// writeGrades gives members another grade from today on, as membership.Store.ChangeGrade
+// gives it to one: the period of today is cut in two, and later ones take the grade over.
+func (im *importer) writeGrades(ctx context.Context) error {
+	if !im.table.columns.has["grade"] {
+		return nil
+	}
+	if _, err := im.tx.Exec(ctx, `
+		CREATE TEMPORARY TABLE imported_grades ON COMMIT DROP AS
+		SELECT p.member_id, r.grade, p.starts_on, p.ends_on
+		FROM imported_members r
+		JOIN members m ON m.key = r.number AND m.grade <> r.grade
+		JOIN membership_periods p ON p.member_id = m.id AND p.starts_on <= CURRENT_DATE AND (p.next_on IS NULL OR p.next_on > CURRENT_DATE)
+		WHERE NOT r.bad`); err != nil {
+		return err
+	}
+	for _, step := range []string{
+		`UPDATE membership_periods p
+		SET grade = g.grade
+		FROM imported_grades g
+		WHERE p.member_id = g.member_id AND p.starts_on >= CURRENT_DATE
+		RETURNING p.member_id, p.starts_on`,
+		`UPDATE membership_periods p
+		SET ends_on = CURRENT_DATE - 1, next_on = CURRENT_DATE
+		FROM imported_grades g
+		WHERE p.member_id = g.member_id AND p.starts_on = g.starts_on AND g.starts_on < CURRENT_DATE
+		RETURNING p.member_id, p.starts_on`,
+		`INSERT INTO membership_periods (member_id, grade, starts_on, ends_on)
+		SELECT g.member_id, g.grade, CURRENT_DATE, g.ends_on
+		FROM imported_grades g
+		WHERE g.starts_on < CURRENT_DATE
+		RETURNING member_id, starts_on`,
+	} {
+		if _, err := im.note(ctx, step); err != nil {
+			return err
+		}
+	}
+	_, err := im.tx.Exec(ctx, `
+		INSERT INTO membership_events (member_id, kind, happened_on, grade, ends_on)
+		SELECT g.member_id, 'GRADE_CHANGED', CURRENT_DATE, g.grade, l.ends_on
+		FROM imported_grades g
+		JOIN membership_periods l ON l.member_id = g.member_id AND l.next_on IS NULL`)
+	return err
+}
+
+// writeEnds ends memberships, as membership.Store.End ends one: what was paid for later
+// is void. Nobody is told by mail.
+func (im *importer) writeEnds(ctx context.Context) error {
+	if !im.table.columns.has["ended_how"] {
+		return nil
+	}
+	if _, err := im.tx.Exec(ctx, `
+		CREATE TEMPORARY TABLE imported_ends ON COMMIT DROP AS
+		SELECT l.member_id, r.paid_until AS last_on, r.ended_how
+		FROM imported_members r
+		JOIN members m ON m.key = r.number
+		JOIN membership_periods l ON l.member_id = m.id AND l.next_on IS NULL AND l.ended_how IS NULL
+		WHERE NOT r.bad AND r.ended_how IS NOT NULL`); err != nil {
+		return err
+	}
+	if _, err := im.note(ctx, `
+		DELETE FROM membership_periods p
+		USING imported_ends e
+		WHERE p.member_id = e.member_id AND p.starts_on > e.last_on
+		RETURNING p.member_id, p.starts_on`); err != nil {
+		return err
+	}
+	// Naming the grade has the member shown with the one of the period that is left.
+	if _, err := im.note(ctx, `
+		UPDATE membership_periods p
+		SET ends_on = e.last_on, ended_how = e.ended_how, next_on = NULL, grade = p.grade
+		FROM imported_ends e
+		WHERE p.member_id = e.member_id AND p.starts_on <= e.last_on AND (p.next_on IS NULL OR p.next_on > e.last_on)
+		RETURNING p.member_id, p.starts_on`); err != nil {
+		return err
+	}
+	_, err := im.tx.Exec(ctx, `
+		INSERT INTO membership_events (member_id, kind, happened_on, ends_on)
+		SELECT e.member_id, e.ended_how, e.last_on, e.last_on
+		FROM imported_ends e`)
 	return err
 }
 
@@ -177,32 +284,35 @@ func (im *importer) writeRegistrations(ctx context.Context) error {
 		FROM imported_members r
 		JOIN members m ON m.key = r.number
 		WHERE NOT r.bad`
-	removed, err := im.tx.Exec(ctx, `
+	removed, err := im.note(ctx, `
 		DELETE FROM registrations g
 		USING (SELECT m.id`+rows+` AND r.registration_number IS NULL) n
-		WHERE g.member_id = n.id AND g.body = 'HCPC'`)
+		WHERE g.member_id = n.id AND g.body = 'HCPC'
+		RETURNING g.member_id`)
 	if err != nil {
 		return err
 	}
-	stated, err := im.tx.Exec(ctx, `
+	stated, err := im.note(ctx, `
 		INSERT INTO registrations AS g (member_id, body, number)
 		SELECT m.id, 'HCPC', r.registration_number`+rows+` AND r.registration_number IS NOT NULL
 		ON CONFLICT (member_id, body) DO UPDATE SET number = EXCLUDED.number, stated_at = now()
-		WHERE g.number <> EXCLUDED.number`)
+		WHERE g.number <> EXCLUDED.number
+		RETURNING g.member_id`)
 	if err != nil {
 		return err
 	}
-	im.report.Registrations = int(removed.RowsAffected() + stated.RowsAffected())
+	im.report.Registrations = removed + stated
 	if !im.table.columns.has["registered_until"] {
 		return nil
 	}
-	verified, err := im.tx.Exec(ctx, `
+	verified, err := im.note(ctx, `
 		UPDATE registrations g
 		SET verified_on = CASE WHEN n.registered_until IS NOT NULL THEN least(CURRENT_DATE, n.registered_until) END,
 			verified_by = NULL,
 			valid_until = n.registered_until
 		FROM (SELECT m.id, r.registered_until`+rows+` AND r.registration_number IS NOT NULL) n
-		WHERE g.member_id = n.id AND g.body = 'HCPC' AND g.valid_until IS DISTINCT FROM n.registered_until`)
-	im.report.Registrations += int(verified.RowsAffected())
+		WHERE g.member_id = n.id AND g.body = 'HCPC' AND g.valid_until IS DISTINCT FROM n.registered_until
+		RETURNING g.member_id`)
+	im.report.Registrations += verified
 	return err
 }
