@@ -148,6 +148,8 @@ func TestWhoKeepsTheRegister(t *testing.T) {
 		"stateRegistration":      {`{member: "` + nobody + `", number: "OT12345"}`, own},
 		"verifyRegistration":     {`{member: "` + nobody + `", number: "OT12345", validUntil: "2999-01-01"}`, staff},
 		"stateInsurance":         {`{member: "` + nobody + `", insurer: "x", policyNumber: "y", validFrom: "2020-01-01", validUntil: "2021-01-01"}`, own},
+		"withdrawEnd":            {`{member: "` + nobody + `", reason: "x"}`, staff},
+		"withdrawInsurance":      {`{member: "` + nobody + `", validFrom: "2020-01-01"}`, own},
 		"joinSection":            {`{member: "` + nobody + `", section: "x"}`, own},
 		"leaveSection":           {`{member: "` + nobody + `", section: "x"}`, own},
 		"transferSectionMembers": {`{from: "x", to: "y", on: "2020-01-01"}`, staff},
@@ -195,7 +197,7 @@ func TestRegisterStatements(t *testing.T) {
 	ctx := signedIn(t, h, db, "membership")
 	const query = `query($n: Int!) { register(first: $n) { totalCount nodes {
 		number displayName region { slug } membership { status statusReason statusAsOf(on: "2020-01-01") history { kind } }
-		registration { number valid } insurance { valid } sectionMemberships { startsOn section { slug } } member { displayName membership { status } }
+		registration { number valid } insurance { valid } insurances { valid } sectionMemberships { startsOn section { slug } } member { displayName membership { status } }
 	} } }`
 	var counts []int
 	for _, n := range []int{1, 10, 100} {
