@@ -311,6 +311,7 @@ var selfService = map[string]string{
 	"updateProfile":        "",
 	"stateRegistration":    "member: number",
 	"stateInsurance":       "insurer member: policyNumber validFrom validUntil",
+	"withdrawInsurance":    "member: validFrom",
 	"renewMembership":      "idempotencyKey member:",
 	"joinSection":          "idempotencyKey member: on section",
 	"leaveSection":         "idempotencyKey member: on section",

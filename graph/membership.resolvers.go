@@ -59,6 +59,13 @@ func (r *memberRecordResolver) Insurance(ctx context.Context, objs []*membership
 	})
 }
 
+// Insurances is the batch resolver for the insurances field.
+func (r *memberRecordResolver) Insurances(ctx context.Context, objs []*membership.Record) ([][]*membership.Insurance, error) {
+	return edge(objs, recordID, func(ids []uuid.UUID) (map[uuid.UUID][]*membership.Insurance, error) {
+		return r.db.register.InsurancesAheadOf(ctx, viewer.From(ctx), ids)
+	})
+}
+
 // SectionMemberships is the batch resolver for the sectionMemberships field.
 func (r *memberRecordResolver) SectionMemberships(ctx context.Context, objs []*membership.Record) ([][]*membership.SectionMembership, error) {
 	return edge(objs, recordID, func(ids []uuid.UUID) (map[uuid.UUID][]*membership.SectionMembership, error) {
@@ -191,6 +198,13 @@ func (r *mutationResolver) EndMembership(ctx context.Context, input gen.EndMembe
 	})
 }
 
+// WithdrawEnd is the resolver for the withdrawEnd field.
+func (r *mutationResolver) WithdrawEnd(ctx context.Context, input gen.WithdrawEndInput) (*gen.RecordPayload, error) {
+	return r.keep(ctx, input.Member, writing(ctx, "withdrawEnd", input.IdempotencyKey, input), func(s *membership.Store, v viewer.Viewer, m uuid.UUID) (uuid.UUID, error) {
+		return s.WithdrawEnd(ctx, v, membership.EndWithdrawal{Member: m, Reason: input.Reason})
+	})
+}
+
 // CorrectMember is the resolver for the correctMember field.
 func (r *mutationResolver) CorrectMember(ctx context.Context, input gen.CorrectMemberInput) (*gen.RecordPayload, error) {
 	return r.keep(ctx, input.Member, once.Write{}, func(_ *membership.Store, v viewer.Viewer, m uuid.UUID) (uuid.UUID, error) {
@@ -225,6 +239,13 @@ func (r *mutationResolver) StateInsurance(ctx context.Context, input gen.StateIn
 		return s.StateInsurance(ctx, v, membership.StatedInsurance{
 			Member: m, Insurer: input.Insurer, PolicyNumber: input.PolicyNumber, ValidFrom: input.ValidFrom, ValidUntil: input.ValidUntil,
 		})
+	})
+}
+
+// WithdrawInsurance is the resolver for the withdrawInsurance field.
+func (r *mutationResolver) WithdrawInsurance(ctx context.Context, input gen.WithdrawInsuranceInput) (*gen.RecordPayload, error) {
+	return r.keepOwn(ctx, input.Member, once.Write{}, func(s *membership.Store, v viewer.Viewer, m *uuid.UUID) (uuid.UUID, error) {
+		return s.WithdrawInsurance(ctx, v, membership.InsuranceWithdrawal{Member: m, ValidFrom: input.ValidFrom})
 	})
 }
 

@@ -97,6 +97,19 @@ func TestBecomingAMember(t *testing.T) {
 	want("join it again", do(ada, `mutation { joinSection(input: {section: "`+section+`"}) `+read+` }`), "joinSection", "INVALID [input section]")
 	want("state a number", do(ada, `mutation { stateRegistration(input: {number: "ot12345"}) `+read+` }`), "stateRegistration", none)
 	want("verify it", do(officer, `mutation { verifyRegistration(input: {member: "`+record+`", number: "OT12345", validUntil: "2030-01-01"}) `+read+` }`), "verifyRegistration", none)
+	want("an insurance ahead", do(ada, `mutation { stateInsurance(input: {insurer: "A", policyNumber: "7", validFrom: "2030-01-01", validUntil: "2031-01-01"}) `+read+` }`), "stateInsurance", none)
+	insured := func() (from []string) {
+		t.Helper()
+		return texts(list(do(ada, `{ viewer { record { insurances { validFrom } } } }`).Data, "viewer", "record", "insurances"), "validFrom")
+	}
+	if got := insured(); !cmp.Equal([]string{"2030-01-01"}, got) {
+		t.Errorf("insured from %v", got)
+	}
+	want("withdraw it", do(ada, `mutation { withdrawInsurance(input: {validFrom: "2030-01-01"}) `+read+` }`), "withdrawInsurance", none)
+	want("withdraw it again", do(ada, `mutation { withdrawInsurance(input: {validFrom: "2030-01-01"}) `+read+` }`), "withdrawInsurance", "INVALID [input validFrom]")
+	if got := insured(); len(got) != 0 {
+		t.Errorf("insured from %v", got)
+	}
 	want("too early", do(ada, `mutation { renewMembership(input: {idempotencyKey: "a"}) `+read+` }`), "renewMembership", "INVALID [input]")
 	for range 2 {
 		want("staff renews", do(officer, `mutation { renewMembership(input: {member: "`+record+`", idempotencyKey: "b"}) `+read+` }`), "renewMembership", none)
@@ -118,6 +131,13 @@ func TestBecomingAMember(t *testing.T) {
 	if got := texts(list(hist.Data, "node", "membership", "history"), "kind"); !cmp.Equal([]string{"JOINED", "GRADE_CHANGED", "SUSPENDED", "REINSTATED", "REMOVED"}, got) ||
 		at(hist.Data, "node", "membership", "statusAsOf") != "REMOVED" {
 		t.Errorf("the history: %v", hist.Data)
+	}
+	want("withdraw the end", do(officer, `mutation { withdrawEnd(input: {member: "`+record+`", reason: "It was another."}) `+read+` }`), "withdrawEnd", none)
+	want("withdraw none", do(officer, `mutation { withdrawEnd(input: {member: "`+record+`", reason: "It was another."}) `+read+` }`), "withdrawEnd", "INVALID [input member]")
+	hist = do(officer, `{ node(id: "`+record+`") { ... on MemberRecord { membership { status history { kind } } } } }`)
+	if got := texts(list(hist.Data, "node", "membership", "history"), "kind"); !cmp.Equal([]string{"JOINED", "GRADE_CHANGED", "SUSPENDED", "REINSTATED", "REMOVED", "ENDING_WITHDRAWN", "RENEWED"}, got) ||
+		at(hist.Data, "node", "membership", "status") != "CURRENT" {
+		t.Errorf("the history after that: %v", hist.Data)
 	}
 	for _, role := range []string{"anonymous", "member", "officer", "editor"} {
 		if got := do(as(role), `{ node(id: "`+record+`") { id } }`); at(got.Data, "node") != nil {
@@ -148,6 +168,8 @@ func TestWhoKeepsTheRegister(t *testing.T) {
 		"stateRegistration":      {`{member: "` + nobody + `", number: "OT12345"}`, own},
 		"verifyRegistration":     {`{member: "` + nobody + `", number: "OT12345", validUntil: "2999-01-01"}`, staff},
 		"stateInsurance":         {`{member: "` + nobody + `", insurer: "x", policyNumber: "y", validFrom: "2020-01-01", validUntil: "2021-01-01"}`, own},
+		"withdrawEnd":            {`{member: "` + nobody + `", reason: "x"}`, staff},
+		"withdrawInsurance":      {`{member: "` + nobody + `", validFrom: "2020-01-01"}`, own},
 		"joinSection":            {`{member: "` + nobody + `", section: "x"}`, own},
 		"leaveSection":           {`{member: "` + nobody + `", section: "x"}`, own},
 		"transferSectionMembers": {`{from: "x", to: "y", on: "2020-01-01"}`, staff},
@@ -195,7 +217,7 @@ func TestRegisterStatements(t *testing.T) {
 	ctx := signedIn(t, h, db, "membership")
 	const query = `query($n: Int!) { register(first: $n) { totalCount nodes {
 		number displayName region { slug } membership { status statusReason statusAsOf(on: "2020-01-01") history { kind } }
-		registration { number valid } insurance { valid } sectionMemberships { startsOn section { slug } } member { displayName membership { status } }
+		registration { number valid } insurance { valid } insurances { valid } sectionMemberships { startsOn section { slug } } member { displayName membership { status } }
 	} } }`
 	var counts []int
 	for _, n := range []int{1, 10, 100} {

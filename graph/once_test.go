@@ -56,6 +56,7 @@ var harmlessTwice = map[string]string{
 	"stateRegistration":           "keeps what it says; the same number stays verified",
 	"verifyRegistration":          "notes the same again, unless another number was stated since",
 	"stateInsurance":              "takes the place of the one that begins on the same day",
+	"withdrawInsurance":           "it is gone",
 	"endTerm":                     "sets the last day that it says",
 	"withdrawTerm":                "it is gone",
 	"withdrawElection":            "it is gone",
@@ -190,6 +191,8 @@ func TestOnceForEachKey(t *testing.T) {
 	}
 	sent(admin, "appointToPost", who+`, post: "`+node.ID("Post", post)+`", startsOn: "2999-01-01"`, `term { id startsOn }`, "terms", 1)
 	sent(admin, "renewMembership", who, record, "membership_periods", 1)
+	sent(admin, "endMembership", who+`, reason: REMOVED`, record, "membership_events", 1)
+	sent(admin, "withdrawEnd", who+`, reason: "It was another."`, record, "membership_events", 1)
 	sent(admin, "endMembership", who+`, reason: REMOVED`, record, "membership_events", 1)
 	sent(member, "resignMembership", ``, record, "membership_events", 1)
 	today, err := pg.Scalar[string](t.Context(), db, `SELECT CURRENT_DATE::text`)

@@ -284,45 +284,47 @@ func NewExecTable(cfg Config) *exec.Table {
 	s89 := exec.FloatPointer(false)
 	s90 := exec.Pointer[membership.Registration](tRegistration, false)
 	s91 := exec.Pointer[membership.Insurance](tInsurance, false)
-	s92 := exec.Pointer[membership.SectionMembership](tSectionMembership, true)
+	s92 := exec.Pointer[membership.Insurance](tInsurance, true)
 	s93 := exec.List(s92, true, false)
-	s94 := exec.Pointer[page.Edge[*membership.Record]](tMemberRecordEdge, true)
-	s95 := exec.Values(s94, true)
-	s96 := exec.Pointer[membership.Record](tMemberRecord, true)
-	s97 := exec.List(s96, true, false)
+	s94 := exec.Pointer[membership.SectionMembership](tSectionMembership, true)
+	s95 := exec.List(s94, true, false)
+	s96 := exec.Pointer[page.Edge[*membership.Record]](tMemberRecordEdge, true)
+	s97 := exec.Values(s96, true)
+	s98 := exec.Pointer[membership.Record](tMemberRecord, true)
+	s99 := exec.List(s98, true, false)
 	args_field_MemberStatistics_by_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_MemberStatistics_by_args(ctx, ec, raw)
 	}
-	s99 := exec.Pointer[statistics.Table](tStatisticsTable, true)
+	s101 := exec.Pointer[statistics.Table](tStatisticsTable, true)
 	args_field_MemberStatistics_months_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_MemberStatistics_months_args(ctx, ec, raw)
 	}
-	s101 := exec.Pointer[statistics.Months](tStatisticsMonths, true)
+	s103 := exec.Pointer[statistics.Months](tStatisticsMonths, true)
 	args_field_MemberStatistics_renewalsDue_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_MemberStatistics_renewalsDue_args(ctx, ec, raw)
 	}
 	args_field_Membership_statusAsOf_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Membership_statusAsOf_args(ctx, ec, raw)
 	}
-	s104 := exec.Scalar(false, false, func(dst []byte, v *membership.Status) []byte {
+	s106 := exec.Scalar(false, false, func(dst []byte, v *membership.Status) []byte {
 		if v == nil {
 			return dst
 		}
 		return exec.AppendString(dst, string(*v))
 	})
-	s105 := exec.Pointer[membership.Event](tMembershipEvent, true)
-	s106 := exec.List(s105, true, false)
-	s107 := exec.Pointer[page.Edge[*membership.Application]](tMembershipApplicationEdge, true)
-	s108 := exec.Values(s107, true)
-	s109 := exec.Pointer[membership.Application](tMembershipApplication, true)
-	s110 := exec.List(s109, true, false)
-	s111 := exec.Pointer[nav.Item](tMenuItem, true)
+	s107 := exec.Pointer[membership.Event](tMembershipEvent, true)
+	s108 := exec.List(s107, true, false)
+	s109 := exec.Pointer[page.Edge[*membership.Application]](tMembershipApplicationEdge, true)
+	s110 := exec.Values(s109, true)
+	s111 := exec.Pointer[membership.Application](tMembershipApplication, true)
 	s112 := exec.List(s111, true, false)
+	s113 := exec.Pointer[nav.Item](tMenuItem, true)
+	s114 := exec.List(s113, true, false)
 	args_field_Menu_items_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Menu_items_args(ctx, ec, raw)
 	}
-	s114 := exec.Pointer[nav.Item](tMenuItem, false)
-	s115 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
+	s116 := exec.Pointer[nav.Item](tMenuItem, false)
+	s117 := exec.Interface("MenuTarget", false, func(v union.MenuTarget) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -376,10 +378,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s116 := exec.Pointer[nav.Menu](tMenu, false)
-	s117 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
-	s118 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
-	s119 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
+	s118 := exec.Pointer[nav.Menu](tMenu, false)
+	s119 := exec.Pointer[content.OrganisationContact](tOrganisationContact, true)
+	s120 := exec.Pointer[content.OrganisationRegistration](tOrganisationRegistration, true)
+	s121 := exec.Interface("Block", true, func(v content.Block) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.WebinarBlock:
 			if v == nil {
@@ -419,13 +421,13 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return nil, v
 	})
-	s120 := exec.List(s119, false, false)
-	s121 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
-	s122 := exec.List(s121, true, false)
-	s123 := exec.Pointer[content.Page](tPage, false)
-	s124 := exec.Pointer[content.Page](tPage, true)
-	s125 := exec.List(s124, true, false)
-	s126 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
+	s122 := exec.List(s121, false, false)
+	s123 := exec.Pointer[content.Breadcrumb](tBreadcrumb, true)
+	s124 := exec.List(s123, true, false)
+	s125 := exec.Pointer[content.Page](tPage, false)
+	s126 := exec.Pointer[content.Page](tPage, true)
+	s127 := exec.List(s126, true, false)
+	s128 := exec.Interface("RouteContent", true, func(v union.RouteContent) (*exec.Type, any) {
 		switch v := v.(type) {
 		case unit.Section:
 			return tSpecialistSection, &v
@@ -468,19 +470,19 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_PageRoute_trail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_PageRoute_trail_args(ctx, ec, raw)
 	}
-	s128 := exec.Pointer[identity.Key](tApplicationKey, true)
-	s129 := exec.List(s128, true, false)
-	s130 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, false)
+	s130 := exec.Pointer[identity.Key](tApplicationKey, true)
+	s131 := exec.List(s130, true, false)
+	s132 := exec.Pointer[identity.PartnerApplication](tPartnerApplication, false)
 	args_field_Post_holders_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Post_holders_args(ctx, ec, raw)
 	}
 	args_field_Post_vacant_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Post_vacant_args(ctx, ec, raw)
 	}
-	s133 := exec.Pointer[unit.Committee](tCommittee, false)
-	s134 := exec.Pointer[privacy.ConsentText](tConsentText, false)
-	s135 := exec.Pointer[unit.LocalName](tLocalName, true)
-	s136 := exec.List(s135, true, false)
+	s135 := exec.Pointer[unit.Committee](tCommittee, false)
+	s136 := exec.Pointer[privacy.ConsentText](tConsentText, false)
+	s137 := exec.Pointer[unit.LocalName](tLocalName, true)
+	s138 := exec.List(s137, true, false)
 	args_field_Region_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_subPages_args(ctx, ec, raw)
 	}
@@ -490,16 +492,16 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Region_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Region_members_args(ctx, ec, raw)
 	}
-	s140 := exec.Pointer[member.Connection](tMemberConnection, true)
-	s141 := exec.Pointer[unit.Election](tElection, false)
-	s142 := exec.Pointer[search.Edge](tSearchEdge, true)
-	s143 := exec.Values(s142, true)
-	s144 := exec.Pointer[search.Hit](tSearchHit, true)
-	s145 := exec.List(s144, true, false)
-	s146 := exec.Pointer[search.Facet](tSearchFacet, true)
+	s142 := exec.Pointer[member.Connection](tMemberConnection, true)
+	s143 := exec.Pointer[unit.Election](tElection, false)
+	s144 := exec.Pointer[search.Edge](tSearchEdge, true)
+	s145 := exec.Values(s144, true)
+	s146 := exec.Pointer[search.Hit](tSearchHit, true)
 	s147 := exec.List(s146, true, false)
-	s148 := exec.Float(true)
-	s149 := exec.Pointer[privacy.RetentionRule](tRetentionRule, false)
+	s148 := exec.Pointer[search.Facet](tSearchFacet, true)
+	s149 := exec.List(s148, true, false)
+	s150 := exec.Float(true)
+	s151 := exec.Pointer[privacy.RetentionRule](tRetentionRule, false)
 	args_field_SpecialistSection_subPages_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_subPages_args(ctx, ec, raw)
 	}
@@ -509,26 +511,26 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_SpecialistSection_members_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_SpecialistSection_members_args(ctx, ec, raw)
 	}
-	s153 := exec.Pointer[statistics.Row](tStatisticsRow, true)
-	s154 := exec.List(s153, true, false)
-	s155 := exec.Pointer[statistics.Month](tStatisticsMonth, true)
+	s155 := exec.Pointer[statistics.Row](tStatisticsRow, true)
 	s156 := exec.List(s155, true, false)
-	s157 := exec.Pointer[unit.Term](tTerm, false)
-	s158 := exec.Pointer[page.Edge[*therapist.Found]](tTherapistEdge, true)
-	s159 := exec.Values(s158, true)
-	s160 := exec.Pointer[therapist.Found](tTherapist, true)
-	s161 := exec.Scalar(true, false, func(dst []byte, v therapist.Reason) []byte {
-		return exec.AppendString(dst, string(v))
-	})
-	s162 := exec.List(s161, true, false)
-	s163 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
+	s157 := exec.Pointer[statistics.Month](tStatisticsMonth, true)
+	s158 := exec.List(s157, true, false)
+	s159 := exec.Pointer[unit.Term](tTerm, false)
+	s160 := exec.Pointer[page.Edge[*therapist.Found]](tTherapistEdge, true)
+	s161 := exec.Values(s160, true)
+	s162 := exec.Pointer[therapist.Found](tTherapist, true)
+	s163 := exec.Scalar(true, false, func(dst []byte, v therapist.Reason) []byte {
 		return exec.AppendString(dst, string(v))
 	})
 	s164 := exec.List(s163, true, false)
-	s165 := exec.Pointer[identity.KeyHolder](tPartnerApplicationName, false)
-	s166 := exec.Pointer[union.UnitStanding](tUnitStanding, true)
-	s167 := exec.List(s166, true, false)
-	s168 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
+	s165 := exec.Scalar(true, false, func(dst []byte, v viewer.Permission) []byte {
+		return exec.AppendString(dst, string(v))
+	})
+	s166 := exec.List(s165, true, false)
+	s167 := exec.Pointer[identity.KeyHolder](tPartnerApplicationName, false)
+	s168 := exec.Pointer[union.UnitStanding](tUnitStanding, true)
+	s169 := exec.List(s168, true, false)
+	s170 := exec.Interface("Node", false, func(v union.Node) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *unit.Term:
 			if v == nil {
@@ -616,26 +618,26 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_node_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_node_args(ctx, ec, raw)
 	}
-	s170 := exec.List(s168, true, false)
+	s172 := exec.List(s170, true, false)
 	args_field_Query_nodes_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_nodes_args(ctx, ec, raw)
 	}
-	s172 := exec.Pointer[union.RateLimit](tRateLimit, true)
-	s173 := exec.Pointer[union.Viewer](tViewer, true)
-	s174 := exec.Pointer[identity.Accounts](tAccountConnection, false)
+	s174 := exec.Pointer[union.RateLimit](tRateLimit, true)
+	s175 := exec.Pointer[union.Viewer](tViewer, true)
+	s176 := exec.Pointer[identity.Accounts](tAccountConnection, false)
 	args_field_Query_accounts_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_accounts_args(ctx, ec, raw)
 	}
 	args_field_Query_caseStudy_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudy_args(ctx, ec, raw)
 	}
-	s177 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
+	s179 := exec.Pointer[career.Connection](tCaseStudyConnection, true)
 	args_field_Query_caseStudies_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_caseStudies_args(ctx, ec, raw)
 	}
-	s179 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
-	s180 := exec.List(s179, true, false)
-	s181 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
+	s181 := exec.Pointer[career.CareerLevel](tCareerLevel, true)
+	s182 := exec.List(s181, true, false)
+	s183 := exec.Interface("RouteResult", true, func(v content.Route) (*exec.Type, any) {
 		switch v := v.(type) {
 		case *content.RedirectRoute:
 			if v == nil {
@@ -666,7 +668,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_page_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_page_args(ctx, ec, raw)
 	}
-	s184 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
+	s186 := exec.Pointer[page.Connection[*content.Document]](tDocumentConnection, true)
 	args_field_Query_documents_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_documents_args(ctx, ec, raw)
 	}
@@ -679,115 +681,115 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Query_viewAs_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_viewAs_args(ctx, ec, raw)
 	}
-	s189 := exec.Pointer[membership.Rule](tMembershipRule, true)
-	s190 := exec.List(s189, false, false)
+	s191 := exec.Pointer[membership.Rule](tMembershipRule, true)
+	s192 := exec.List(s191, false, false)
 	args_field_Query_membershipRules_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_membershipRules_args(ctx, ec, raw)
 	}
-	s192 := exec.Pointer[membership.Applications](tMembershipApplicationConnection, false)
+	s194 := exec.Pointer[membership.Applications](tMembershipApplicationConnection, false)
 	args_field_Query_applications_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_applications_args(ctx, ec, raw)
 	}
-	s194 := exec.Pointer[membership.Records](tMemberRecordConnection, false)
+	s196 := exec.Pointer[membership.Records](tMemberRecordConnection, false)
 	args_field_Query_register_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_register_args(ctx, ec, raw)
 	}
 	args_field_Query_menu_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menu_args(ctx, ec, raw)
 	}
-	s197 := exec.Pointer[nav.Menu](tMenu, true)
-	s198 := exec.List(s197, true, false)
+	s199 := exec.Pointer[nav.Menu](tMenu, true)
+	s200 := exec.List(s199, true, false)
 	args_field_Query_menus_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_menus_args(ctx, ec, raw)
 	}
-	s200 := exec.Pointer[nav.Context](tNavigationContext, true)
+	s202 := exec.Pointer[nav.Context](tNavigationContext, true)
 	args_field_Query_navigationContext_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_navigationContext_args(ctx, ec, raw)
 	}
-	s202 := exec.Pointer[content.Organisation](tOrganisation, true)
-	s203 := exec.List(s22, false, false)
-	s204 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
+	s204 := exec.Pointer[content.Organisation](tOrganisation, true)
+	s205 := exec.List(s22, false, false)
+	s206 := exec.Pointer[page.Connection[*audit.Entry]](tAuditConnection, false)
 	args_field_Query_auditTrail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_auditTrail_args(ctx, ec, raw)
 	}
-	s206 := exec.Pointer[privacy.ConsentText](tConsentText, true)
-	s207 := exec.List(s206, true, false)
-	s208 := exec.Pointer[page.Connection[*privacy.Erasure]](tErasureConnection, false)
+	s208 := exec.Pointer[privacy.ConsentText](tConsentText, true)
+	s209 := exec.List(s208, true, false)
+	s210 := exec.Pointer[page.Connection[*privacy.Erasure]](tErasureConnection, false)
 	args_field_Query_erasures_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_erasures_args(ctx, ec, raw)
 	}
-	s210 := exec.Pointer[privacy.RetentionRule](tRetentionRule, true)
-	s211 := exec.List(s210, false, false)
-	s212 := exec.Pointer[privacy.Export](tDataExport, false)
-	s213 := exec.Pointer[privacy.Certificate](tErasureCertificate, false)
+	s212 := exec.Pointer[privacy.RetentionRule](tRetentionRule, true)
+	s213 := exec.List(s212, false, false)
+	s214 := exec.Pointer[privacy.Export](tDataExport, false)
+	s215 := exec.Pointer[privacy.Certificate](tErasureCertificate, false)
 	args_field_Query_erasureCertificate_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_erasureCertificate_args(ctx, ec, raw)
 	}
-	s215 := exec.Pointer[search.Connection](tSearchConnection, true)
+	s217 := exec.Pointer[search.Connection](tSearchConnection, true)
 	args_field_Query_search_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_search_args(ctx, ec, raw)
 	}
-	s217 := exec.Pointer[search.Suggestion](tSuggestion, true)
-	s218 := exec.List(s217, true, false)
+	s219 := exec.Pointer[search.Suggestion](tSuggestion, true)
+	s220 := exec.List(s219, true, false)
 	args_field_Query_suggest_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_suggest_args(ctx, ec, raw)
 	}
-	s220 := exec.Pointer[statistics.Statistics](tMemberStatistics, false)
+	s222 := exec.Pointer[statistics.Statistics](tMemberStatistics, false)
 	args_field_Query_memberStatistics_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_memberStatistics_args(ctx, ec, raw)
 	}
-	s222 := exec.Pointer[page.Connection[*therapist.Found]](tTherapistConnection, true)
+	s224 := exec.Pointer[page.Connection[*therapist.Found]](tTherapistConnection, true)
 	args_field_Query_therapists_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_therapists_args(ctx, ec, raw)
 	}
 	args_field_Query_specialistSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSection_args(ctx, ec, raw)
 	}
-	s225 := exec.List(s70, true, false)
+	s227 := exec.List(s70, true, false)
 	args_field_Query_specialistSections_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_specialistSections_args(ctx, ec, raw)
 	}
 	args_field_Query_region_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_region_args(ctx, ec, raw)
 	}
-	s228 := exec.Pointer[unit.Region](tRegion, true)
-	s229 := exec.List(s228, true, false)
+	s230 := exec.Pointer[unit.Region](tRegion, true)
+	s231 := exec.List(s230, true, false)
 	args_field_Query_regions_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_regions_args(ctx, ec, raw)
 	}
 	args_field_Query_committee_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Query_committee_args(ctx, ec, raw)
 	}
-	s232 := exec.Pointer[unit.Committee](tCommittee, true)
-	s233 := exec.List(s232, true, false)
-	s234 := exec.Pointer[JoinPayload](tJoinPayload, true)
+	s234 := exec.Pointer[unit.Committee](tCommittee, true)
+	s235 := exec.List(s234, true, false)
+	s236 := exec.Pointer[JoinPayload](tJoinPayload, true)
 	args_field_Mutation_join_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_join_args(ctx, ec, raw)
 	}
-	s236 := exec.Pointer[SignInPayload](tSignInPayload, true)
+	s238 := exec.Pointer[SignInPayload](tSignInPayload, true)
 	args_field_Mutation_setPassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setPassword_args(ctx, ec, raw)
 	}
 	args_field_Mutation_signIn_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signIn_args(ctx, ec, raw)
 	}
-	s239 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
-	s240 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
+	s241 := exec.Pointer[SignOutPayload](tSignOutPayload, true)
+	s242 := exec.Pointer[RequestPasswordResetPayload](tRequestPasswordResetPayload, true)
 	args_field_Mutation_requestPasswordReset_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_requestPasswordReset_args(ctx, ec, raw)
 	}
 	args_field_Mutation_changePassword_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_changePassword_args(ctx, ec, raw)
 	}
-	s243 := exec.Pointer[ChangeEmailPayload](tChangeEmailPayload, true)
+	s245 := exec.Pointer[ChangeEmailPayload](tChangeEmailPayload, true)
 	args_field_Mutation_changeEmail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_changeEmail_args(ctx, ec, raw)
 	}
-	s245 := exec.Pointer[ConfirmEmailPayload](tConfirmEmailPayload, true)
+	s247 := exec.Pointer[ConfirmEmailPayload](tConfirmEmailPayload, true)
 	args_field_Mutation_confirmEmail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_confirmEmail_args(ctx, ec, raw)
 	}
-	s247 := exec.Pointer[AccountPayload](tAccountPayload, true)
+	s249 := exec.Pointer[AccountPayload](tAccountPayload, true)
 	args_field_Mutation_grantRole_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_grantRole_args(ctx, ec, raw)
 	}
@@ -806,18 +808,18 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_changeAccountEmail_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_changeAccountEmail_args(ctx, ec, raw)
 	}
-	s254 := exec.Pointer[BeginTotpPayload](tBeginTotpPayload, true)
+	s256 := exec.Pointer[BeginTotpPayload](tBeginTotpPayload, true)
 	args_field_Mutation_beginTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_beginTotp_args(ctx, ec, raw)
 	}
-	s256 := exec.Pointer[ConfirmTotpPayload](tConfirmTotpPayload, true)
+	s258 := exec.Pointer[ConfirmTotpPayload](tConfirmTotpPayload, true)
 	args_field_Mutation_confirmTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_confirmTotp_args(ctx, ec, raw)
 	}
 	args_field_Mutation_disableTotp_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_disableTotp_args(ctx, ec, raw)
 	}
-	s259 := exec.Pointer[ProfilePayload](tProfilePayload, true)
+	s261 := exec.Pointer[ProfilePayload](tProfilePayload, true)
 	args_field_Mutation_updateProfile_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_updateProfile_args(ctx, ec, raw)
 	}
@@ -830,7 +832,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_lockFieldAudience_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_lockFieldAudience_args(ctx, ec, raw)
 	}
-	s264 := exec.Pointer[ApplicationPayload](tApplicationPayload, true)
+	s266 := exec.Pointer[ApplicationPayload](tApplicationPayload, true)
 	args_field_Mutation_acceptApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_acceptApplication_args(ctx, ec, raw)
 	}
@@ -840,7 +842,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_applyForMembership_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_applyForMembership_args(ctx, ec, raw)
 	}
-	s268 := exec.Pointer[RecordPayload](tRecordPayload, true)
+	s270 := exec.Pointer[RecordPayload](tRecordPayload, true)
 	args_field_Mutation_renewMembership_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_renewMembership_args(ctx, ec, raw)
 	}
@@ -859,6 +861,9 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_endMembership_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_endMembership_args(ctx, ec, raw)
 	}
+	args_field_Mutation_withdrawEnd_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_withdrawEnd_args(ctx, ec, raw)
+	}
 	args_field_Mutation_correctMember_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_correctMember_args(ctx, ec, raw)
 	}
@@ -874,39 +879,42 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_stateInsurance_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_stateInsurance_args(ctx, ec, raw)
 	}
+	args_field_Mutation_withdrawInsurance_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
+		return field_Mutation_withdrawInsurance_args(ctx, ec, raw)
+	}
 	args_field_Mutation_joinSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_joinSection_args(ctx, ec, raw)
 	}
 	args_field_Mutation_leaveSection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_leaveSection_args(ctx, ec, raw)
 	}
-	s282 := exec.Pointer[TransferSectionMembersPayload](tTransferSectionMembersPayload, true)
+	s286 := exec.Pointer[TransferSectionMembersPayload](tTransferSectionMembersPayload, true)
 	args_field_Mutation_transferSectionMembers_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_transferSectionMembers_args(ctx, ec, raw)
 	}
-	s284 := exec.Pointer[TermPayload](tTermPayload, true)
+	s288 := exec.Pointer[TermPayload](tTermPayload, true)
 	args_field_Mutation_appointToPost_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_appointToPost_args(ctx, ec, raw)
 	}
 	args_field_Mutation_endTerm_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_endTerm_args(ctx, ec, raw)
 	}
-	s287 := exec.Pointer[AddMembershipRulePayload](tAddMembershipRulePayload, true)
+	s291 := exec.Pointer[AddMembershipRulePayload](tAddMembershipRulePayload, true)
 	args_field_Mutation_addMembershipRule_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_addMembershipRule_args(ctx, ec, raw)
 	}
 	args_field_Mutation_withdrawTerm_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_withdrawTerm_args(ctx, ec, raw)
 	}
-	s290 := exec.Pointer[WithdrawElectionPayload](tWithdrawElectionPayload, true)
+	s294 := exec.Pointer[WithdrawElectionPayload](tWithdrawElectionPayload, true)
 	args_field_Mutation_withdrawElection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_withdrawElection_args(ctx, ec, raw)
 	}
-	s292 := exec.Pointer[ScheduleElectionPayload](tScheduleElectionPayload, true)
+	s296 := exec.Pointer[ScheduleElectionPayload](tScheduleElectionPayload, true)
 	args_field_Mutation_scheduleElection_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_scheduleElection_args(ctx, ec, raw)
 	}
-	s294 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
+	s298 := exec.Pointer[PartnerApplicationPayload](tPartnerApplicationPayload, true)
 	args_field_Mutation_createPartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createPartnerApplication_args(ctx, ec, raw)
 	}
@@ -916,15 +924,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_reinstatePartnerApplication_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_reinstatePartnerApplication_args(ctx, ec, raw)
 	}
-	s298 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
+	s302 := exec.Pointer[CreateKeyPayload](tCreateKeyPayload, true)
 	args_field_Mutation_createKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_createKey_args(ctx, ec, raw)
 	}
-	s300 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
+	s304 := exec.Pointer[RevokeKeyPayload](tRevokeKeyPayload, true)
 	args_field_Mutation_revokeKey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_revokeKey_args(ctx, ec, raw)
 	}
-	s302 := exec.Pointer[PasskeyOptionsPayload](tPasskeyOptionsPayload, true)
+	s306 := exec.Pointer[PasskeyOptionsPayload](tPasskeyOptionsPayload, true)
 	args_field_Mutation_beginPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_beginPasskey_args(ctx, ec, raw)
 	}
@@ -937,14 +945,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_signInByPasskey_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_signInByPasskey_args(ctx, ec, raw)
 	}
-	s307 := exec.Pointer[ConsentPayload](tConsentPayload, true)
+	s311 := exec.Pointer[ConsentPayload](tConsentPayload, true)
 	args_field_Mutation_giveConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_giveConsent_args(ctx, ec, raw)
 	}
 	args_field_Mutation_withdrawConsent_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_withdrawConsent_args(ctx, ec, raw)
 	}
-	s310 := exec.Pointer[ErasurePayload](tErasurePayload, true)
+	s314 := exec.Pointer[ErasurePayload](tErasurePayload, true)
 	args_field_Mutation_eraseMember_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_eraseMember_args(ctx, ec, raw)
 	}
@@ -954,15 +962,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	args_field_Mutation_executeErasure_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_executeErasure_args(ctx, ec, raw)
 	}
-	s314 := exec.Pointer[PublishConsentTextPayload](tPublishConsentTextPayload, true)
+	s318 := exec.Pointer[PublishConsentTextPayload](tPublishConsentTextPayload, true)
 	args_field_Mutation_publishConsentText_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_publishConsentText_args(ctx, ec, raw)
 	}
-	s316 := exec.Pointer[SetErasureWaitPayload](tSetErasureWaitPayload, true)
+	s320 := exec.Pointer[SetErasureWaitPayload](tSetErasureWaitPayload, true)
 	args_field_Mutation_setErasureWait_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setErasureWait_args(ctx, ec, raw)
 	}
-	s318 := exec.Pointer[SetTherapistListingPayload](tSetTherapistListingPayload, true)
+	s322 := exec.Pointer[SetTherapistListingPayload](tSetTherapistListingPayload, true)
 	args_field_Mutation_setTherapistListing_args := func(ctx context.Context, raw map[string]any) (map[string]any, error) {
 		return field_Mutation_setTherapistListing_args(ctx, ec, raw)
 	}
@@ -2033,9 +2041,12 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tMemberRecord, "insurance", func(ctx context.Context, objs []*membership.Record) ([]*membership.Insurance, error) {
 		return resolvers.MemberRecord().Insurance(ctx, objs)
 	}, s91)
+	exec.Edge(tMemberRecord, "insurances", func(ctx context.Context, objs []*membership.Record) ([][]*membership.Insurance, error) {
+		return resolvers.MemberRecord().Insurances(ctx, objs)
+	}, s93, exec.NonNull)
 	exec.Edge(tMemberRecord, "sectionMemberships", func(ctx context.Context, objs []*membership.Record) ([][]*membership.SectionMembership, error) {
 		return resolvers.MemberRecord().SectionMemberships(ctx, objs)
-	}, s93, exec.NonNull)
+	}, s95, exec.NonNull)
 	exec.Edge(tMemberRecord, "member", func(ctx context.Context, objs []*membership.Record) ([]*member.Member, error) {
 		return resolvers.MemberRecord().Member(ctx, objs)
 	}, s37)
@@ -2048,10 +2059,10 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// MemberRecordConnection
-	exec.Plain(tMemberRecordConnection, "edges", func(obj *membership.Records) []page.Edge[*membership.Record] { return obj.Edges }, s95, exec.NonNull)
+	exec.Plain(tMemberRecordConnection, "edges", func(obj *membership.Records) []page.Edge[*membership.Record] { return obj.Edges }, s97, exec.NonNull)
 	exec.Method(tMemberRecordConnection, "nodes", func(ctx context.Context, obj *membership.Records) (v []*membership.Record, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s97, exec.NonNull, exec.Guarded)
+	}, s99, exec.NonNull, exec.Guarded)
 	exec.Method(tMemberRecordConnection, "pageInfo", func(ctx context.Context, obj *membership.Records) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
@@ -2063,7 +2074,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tMemberRecordEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*membership.Record]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMemberRecordEdge, "node", func(obj *page.Edge[*membership.Record]) *membership.Record { return obj.Node }, s96, exec.NonNull)
+	exec.Plain(tMemberRecordEdge, "node", func(obj *page.Edge[*membership.Record]) *membership.Record { return obj.Node }, s98, exec.NonNull)
 
 	// MemberStatistics
 	exec.Leaf(tMemberStatistics, "asOf", func(dst []byte, obj any) []byte {
@@ -2073,15 +2084,15 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tMemberStatistics, "by", func(ctx context.Context, objs []*statistics.Statistics) ([]*statistics.Table, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.MemberStatistics().By(ctx, objs, fc.Args["dimension"].(statistics.Dimension))
-	}, s99, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_by_args))
+	}, s101, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_by_args))
 	exec.Edge(tMemberStatistics, "months", func(ctx context.Context, objs []*statistics.Statistics) ([]*statistics.Months, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.MemberStatistics().Months(ctx, objs, fc.Args["from"].(*time.Time), fc.Args["to"].(*time.Time), fc.Args["by"].(*statistics.Dimension))
-	}, s101, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_months_args))
+	}, s103, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_months_args))
 	exec.Edge(tMemberStatistics, "renewalsDue", func(ctx context.Context, objs []*statistics.Statistics) ([]*statistics.Table, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.MemberStatistics().RenewalsDue(ctx, objs, fc.Args["from"].(*time.Time), fc.Args["to"].(*time.Time))
-	}, s99, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_renewalsDue_args))
+	}, s101, exec.NonNull, exec.WithArgs(args_field_MemberStatistics_renewalsDue_args))
 
 	// Membership
 	exec.Leaf(tMembership, "grade", func(dst []byte, obj any) []byte {
@@ -2099,7 +2110,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tMembership, "statusAsOf", func(ctx context.Context, objs []*membership.Membership) ([]*membership.Status, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Membership().StatusAsOf(ctx, objs, fc.Args["on"].(time.Time))
-	}, s104, exec.WithArgs(args_field_Membership_statusAsOf_args))
+	}, s106, exec.WithArgs(args_field_Membership_statusAsOf_args))
 	exec.Leaf(tMembership, "joinedOn", func(dst []byte, obj any) []byte {
 		v := obj.(*membership.Membership).JoinedOn
 		return scalar.AppendDate(dst, v)
@@ -2138,7 +2149,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMembership, "history", func(ctx context.Context, objs []*membership.Membership) ([][]*membership.Event, error) {
 		return resolvers.Membership().History(ctx, objs)
-	}, s106, exec.NonNull)
+	}, s108, exec.NonNull)
 
 	// MembershipApplication
 	exec.Leaf(tMembershipApplication, "id", func(dst []byte, obj any) []byte {
@@ -2186,10 +2197,10 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, s58)
 
 	// MembershipApplicationConnection
-	exec.Plain(tMembershipApplicationConnection, "edges", func(obj *membership.Applications) []page.Edge[*membership.Application] { return obj.Edges }, s108, exec.NonNull)
+	exec.Plain(tMembershipApplicationConnection, "edges", func(obj *membership.Applications) []page.Edge[*membership.Application] { return obj.Edges }, s110, exec.NonNull)
 	exec.Method(tMembershipApplicationConnection, "nodes", func(ctx context.Context, obj *membership.Applications) (v []*membership.Application, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s110, exec.NonNull, exec.Guarded)
+	}, s112, exec.NonNull, exec.Guarded)
 	exec.Method(tMembershipApplicationConnection, "pageInfo", func(ctx context.Context, obj *membership.Applications) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
@@ -2201,7 +2212,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tMembershipApplicationEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*membership.Application]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMembershipApplicationEdge, "node", func(obj *page.Edge[*membership.Application]) *membership.Application { return obj.Node }, s109, exec.NonNull)
+	exec.Plain(tMembershipApplicationEdge, "node", func(obj *page.Edge[*membership.Application]) *membership.Application { return obj.Node }, s111, exec.NonNull)
 
 	// MembershipEvent
 	exec.Leaf(tMembershipEvent, "kind", func(dst []byte, obj any) []byte {
@@ -2295,12 +2306,12 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Menu).ItemCount()
 		return scalar.AppendInt(dst, v)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s112, exec.NonNull)
+	exec.Plain(tMenu, "roots", func(obj *nav.Menu) []*nav.Item { return obj.Roots }, s114, exec.NonNull)
 	exec.Method(tMenu, "items", func(ctx context.Context, obj *nav.Menu) (v []*nav.Item, ok bool, err error) {
 		fc := graphql.GetFieldContext(ctx)
 		v, err = obj.Items(fc.Args["maxDepth"].(*int), fc.Args["rootId"].(*string))
 		return v, true, err
-	}, s112, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
+	}, s114, exec.NonNull, exec.Guarded, exec.WithArgs(args_field_Menu_items_args))
 
 	// MenuItem
 	exec.Leaf(tMenuItem, "id", func(dst []byte, obj any) []byte {
@@ -2321,11 +2332,11 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tMenuItem, "parentId", func(dst []byte, obj any) []byte {
 		return obj.(*nav.Item).AppendParentID(dst)
 	}, exec.Guarded)
-	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s114)
-	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s112, exec.NonNull)
+	exec.Plain(tMenuItem, "parent", func(obj *nav.Item) *nav.Item { return obj.Parent }, s116)
+	exec.Plain(tMenuItem, "children", func(obj *nav.Item) []*nav.Item { return obj.Children }, s114, exec.NonNull)
 	exec.Method(tMenuItem, "ancestors", func(ctx context.Context, obj *nav.Item) (v []*nav.Item, ok bool, err error) {
 		return obj.Ancestors(), true, nil
-	}, s112, exec.NonNull, exec.Guarded)
+	}, s114, exec.NonNull, exec.Guarded)
 	exec.Leaf(tMenuItem, "descendantCount", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).DescendantCount
 		return scalar.AppendInt(dst, v)
@@ -2343,14 +2354,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 	exec.Edge(tMenuItem, "target", func(ctx context.Context, objs []*nav.Item) ([]union.MenuTarget, error) {
 		return resolvers.MenuItem().Target(ctx, objs)
-	}, s115)
+	}, s117)
 	exec.Leaf(tMenuItem, "isCanonical", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).IsCanonical
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
 	exec.Edge(tMenuItem, "alsoAt", func(ctx context.Context, objs []*nav.Item) ([][]*nav.Item, error) {
 		return resolvers.MenuItem().AlsoAt(ctx, objs)
-	}, s112, exec.NonNull)
+	}, s114, exec.NonNull)
 	exec.Leaf(tMenuItem, "access", func(dst []byte, obj any) []byte {
 		v := obj.(*nav.Item).Access
 		return exec.AppendString(dst, string(v))
@@ -2361,16 +2372,16 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*nav.Context).Path
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s116)
-	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s114)
-	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s112, exec.NonNull)
-	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s112, exec.NonNull)
-	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s112, exec.NonNull)
-	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s114)
-	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s114)
+	exec.Plain(tNavigationContext, "menu", func(obj *nav.Context) *nav.Menu { return obj.Menu }, s118)
+	exec.Plain(tNavigationContext, "current", func(obj *nav.Context) *nav.Item { return obj.Current }, s116)
+	exec.Plain(tNavigationContext, "trail", func(obj *nav.Context) []*nav.Item { return obj.Trail }, s114, exec.NonNull)
+	exec.Plain(tNavigationContext, "siblings", func(obj *nav.Context) []*nav.Item { return obj.Siblings }, s114, exec.NonNull)
+	exec.Plain(tNavigationContext, "children", func(obj *nav.Context) []*nav.Item { return obj.Children }, s114, exec.NonNull)
+	exec.Plain(tNavigationContext, "previous", func(obj *nav.Context) *nav.Item { return obj.Previous }, s116)
+	exec.Plain(tNavigationContext, "next", func(obj *nav.Context) *nav.Item { return obj.Next }, s116)
 	exec.Edge(tNavigationContext, "otherPlacements", func(ctx context.Context, objs []*nav.Context) ([][]*nav.Item, error) {
 		return resolvers.NavigationContext().OtherPlacements(ctx, objs)
-	}, s112, exec.NonNull)
+	}, s114, exec.NonNull)
 
 	// NotFoundRoute
 	exec.Leaf(tNotFoundRoute, "path", func(dst []byte, obj any) []byte {
@@ -2388,8 +2399,8 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*content.Organisation).ShortName
 		return exec.AppendString(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s117, exec.NonNull)
-	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s118, exec.NonNull)
+	exec.Plain(tOrganisation, "contact", func(obj *content.Organisation) *content.OrganisationContact { return &obj.Contact }, s119, exec.NonNull)
+	exec.Plain(tOrganisation, "registration", func(obj *content.Organisation) *content.OrganisationRegistration { return &obj.Registration }, s120, exec.NonNull)
 	exec.Leaf(tOrganisation, "joinCallToAction", func(dst []byte, obj any) []byte {
 		v := obj.(*content.Organisation).JoinCallToAction
 		if v == nil {
@@ -2515,16 +2526,16 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPage, "blocks", func(ctx context.Context, objs []*content.Page) ([][]content.Block, error) {
 		return resolvers.Page().Blocks(ctx, objs)
-	}, s120)
+	}, s122)
 	exec.Edge(tPage, "breadcrumbs", func(ctx context.Context, objs []*content.Page) ([][]*content.Breadcrumb, error) {
 		return resolvers.Page().Breadcrumbs(ctx, objs)
-	}, s122, exec.NonNull)
+	}, s124, exec.NonNull)
 	exec.Edge(tPage, "parent", func(ctx context.Context, objs []*content.Page) ([]*content.Page, error) {
 		return resolvers.Page().Parent(ctx, objs)
-	}, s123)
+	}, s125)
 	exec.Edge(tPage, "children", func(ctx context.Context, objs []*content.Page) ([][]*content.Page, error) {
 		return resolvers.Page().Children(ctx, objs)
-	}, s125, exec.NonNull)
+	}, s127, exec.NonNull)
 
 	// PageInfo
 	exec.Leaf(tPageInfo, "hasNextPage", func(dst []byte, obj any) []byte {
@@ -2557,17 +2568,17 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPageRoute, "content", func(ctx context.Context, objs []*content.PageRoute) ([]union.RouteContent, error) {
 		return resolvers.PageRoute().Content(ctx, objs)
-	}, s126, exec.NonNull)
+	}, s128, exec.NonNull)
 	exec.Edge(tPageRoute, "page", func(ctx context.Context, objs []*content.PageRoute) ([]*content.Page, error) {
 		return resolvers.PageRoute().Page(ctx, objs)
-	}, s123)
+	}, s125)
 	exec.Edge(tPageRoute, "breadcrumbs", func(ctx context.Context, objs []*content.PageRoute) ([][]*content.Breadcrumb, error) {
 		return resolvers.PageRoute().Breadcrumbs(ctx, objs)
-	}, s122, exec.NonNull)
+	}, s124, exec.NonNull)
 	exec.Edge(tPageRoute, "trail", func(ctx context.Context, objs []*content.PageRoute) ([][]*nav.Item, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.PageRoute().Trail(ctx, objs, fc.Args["menu"].(string))
-	}, s112, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
+	}, s114, exec.NonNull, exec.WithArgs(args_field_PageRoute_trail_args))
 
 	// PartnerApplication
 	exec.Leaf(tPartnerApplication, "id", func(dst []byte, obj any) []byte {
@@ -2595,7 +2606,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 	exec.Edge(tPartnerApplication, "keys", func(ctx context.Context, objs []*identity.PartnerApplication) ([][]*identity.Key, error) {
 		return resolvers.PartnerApplication().Keys(ctx, objs)
-	}, s129, exec.NonNull)
+	}, s131, exec.NonNull)
 
 	// PartnerApplicationName
 	exec.Leaf(tPartnerApplicationName, "name", func(dst []byte, obj any) []byte {
@@ -2605,7 +2616,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Plain(tPartnerApplicationName, "scopes", func(obj *identity.KeyHolder) []identity.Scope { return obj.Scopes }, s24, exec.NonNull)
 
 	// PartnerApplicationPayload
-	exec.Plain(tPartnerApplicationPayload, "application", func(obj *PartnerApplicationPayload) *identity.PartnerApplication { return obj.Application }, s130)
+	exec.Plain(tPartnerApplicationPayload, "application", func(obj *PartnerApplicationPayload) *identity.PartnerApplication { return obj.Application }, s132)
 	exec.Plain(tPartnerApplicationPayload, "userErrors", func(obj *PartnerApplicationPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// Passkey
@@ -2682,7 +2693,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, s17, exec.NonNull, exec.WithArgs(args_field_Post_vacant_args))
 	exec.Edge(tPost, "committee", func(ctx context.Context, objs []*unit.Post) ([]*unit.Committee, error) {
 		return resolvers.Post().Committee(ctx, objs)
-	}, s133)
+	}, s135)
 
 	// Practice
 	exec.Leaf(tPractice, "town", func(dst []byte, obj any) []byte {
@@ -2708,7 +2719,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Plain(tProfilePayload, "userErrors", func(obj *ProfilePayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// PublishConsentTextPayload
-	exec.Plain(tPublishConsentTextPayload, "consentText", func(obj *PublishConsentTextPayload) *privacy.ConsentText { return obj.ConsentText }, s134)
+	exec.Plain(tPublishConsentTextPayload, "consentText", func(obj *PublishConsentTextPayload) *privacy.ConsentText { return obj.ConsentText }, s136)
 	exec.Plain(tPublishConsentTextPayload, "userErrors", func(obj *PublishConsentTextPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// RateLimit
@@ -2767,21 +2778,21 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*unit.Region).Nation
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
-	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s136, exec.NonNull)
+	exec.Plain(tRegion, "localNames", func(obj *unit.Region) []*unit.LocalName { return obj.LocalNames }, s138, exec.NonNull)
 	exec.Leaf(tRegion, "status", func(dst []byte, obj any) []byte {
 		v := obj.(*unit.Region).Status
 		return exec.AppendString(dst, string(v))
 	}, exec.NonNull)
 	exec.Edge(tRegion, "page", func(ctx context.Context, objs []*unit.Region) ([]*content.Page, error) {
 		return resolvers.Region().Page(ctx, objs)
-	}, s124, exec.NonNull)
+	}, s126, exec.NonNull)
 	exec.Edge(tRegion, "subPages", func(ctx context.Context, objs []*unit.Region) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s125, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
+	}, s127, exec.NonNull, exec.WithArgs(args_field_Region_subPages_args))
 	exec.Edge(tRegion, "committee", func(ctx context.Context, objs []*unit.Region) ([]*unit.Committee, error) {
 		return resolvers.Region().Committee(ctx, objs)
-	}, s133)
+	}, s135)
 	exec.Edge(tRegion, "memberCount", func(ctx context.Context, objs []*unit.Region) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
@@ -2789,7 +2800,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tRegion, "members", func(ctx context.Context, objs []*unit.Region) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Region().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s140, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
+	}, s142, exec.NonNull, exec.WithArgs(args_field_Region_members_args))
 
 	// Registration
 	exec.Leaf(tRegistration, "body", func(dst []byte, obj any) []byte {
@@ -2865,14 +2876,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, exec.NonNull)
 
 	// ScheduleElectionPayload
-	exec.Plain(tScheduleElectionPayload, "election", func(obj *ScheduleElectionPayload) *unit.Election { return obj.Election }, s141)
+	exec.Plain(tScheduleElectionPayload, "election", func(obj *ScheduleElectionPayload) *unit.Election { return obj.Election }, s143)
 	exec.Plain(tScheduleElectionPayload, "userErrors", func(obj *ScheduleElectionPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// SearchConnection
-	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s143, exec.NonNull)
+	exec.Plain(tSearchConnection, "edges", func(obj *search.Connection) []search.Edge { return obj.Edges }, s145, exec.NonNull)
 	exec.Method(tSearchConnection, "nodes", func(ctx context.Context, obj *search.Connection) (v []*search.Hit, ok bool, err error) {
 		return obj.Nodes(), true, nil
-	}, s145, exec.NonNull, exec.Guarded)
+	}, s147, exec.NonNull, exec.Guarded)
 	exec.Plain(tSearchConnection, "pageInfo", func(obj *search.Connection) *page.Info { return &obj.PageInfo }, s4, exec.NonNull)
 	exec.Leaf(tSearchConnection, "totalCount", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).TotalCount
@@ -2882,7 +2893,7 @@ func NewExecTable(cfg Config) *exec.Table {
 		v := obj.(*search.Connection).IsCapped
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull)
-	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s147, exec.NonNull)
+	exec.Plain(tSearchConnection, "facets", func(obj *search.Connection) []*search.Facet { return obj.Facets }, s149, exec.NonNull)
 	exec.Leaf(tSearchConnection, "didYouMean", func(dst []byte, obj any) []byte {
 		v := obj.(*search.Connection).DidYouMean
 		if v == nil {
@@ -2895,7 +2906,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tSearchEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*search.Hit]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s144, exec.NonNull)
+	exec.Plain(tSearchEdge, "node", func(obj *page.Edge[*search.Hit]) *search.Hit { return obj.Node }, s146, exec.NonNull)
 
 	// SearchFacet
 	exec.Leaf(tSearchFacet, "kind", func(dst []byte, obj any) []byte {
@@ -2931,10 +2942,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return exec.AppendString(dst, *v)
 	})
-	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s148, exec.NonNull)
+	exec.Plain(tSearchHit, "score", func(obj *search.Hit) float64 { return obj.Score }, s150, exec.NonNull)
 	exec.Edge(tSearchHit, "target", func(ctx context.Context, objs []*search.Hit) ([]union.RouteContent, error) {
 		return resolvers.SearchHit().Target(ctx, objs)
-	}, s126, exec.NonNull)
+	}, s128, exec.NonNull)
 
 	// SectionMembership
 	exec.Edge(tSectionMembership, "section", func(ctx context.Context, objs []*membership.SectionMembership) ([]*unit.Section, error) {
@@ -2953,7 +2964,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// SetErasureWaitPayload
-	exec.Plain(tSetErasureWaitPayload, "retentionRule", func(obj *SetErasureWaitPayload) *privacy.RetentionRule { return obj.RetentionRule }, s149)
+	exec.Plain(tSetErasureWaitPayload, "retentionRule", func(obj *SetErasureWaitPayload) *privacy.RetentionRule { return obj.RetentionRule }, s151)
 	exec.Plain(tSetErasureWaitPayload, "userErrors", func(obj *SetErasureWaitPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// SetTherapistListingPayload
@@ -3017,14 +3028,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, s38)
 	exec.Edge(tSpecialistSection, "page", func(ctx context.Context, objs []*unit.Section) ([]*content.Page, error) {
 		return resolvers.SpecialistSection().Page(ctx, objs)
-	}, s124, exec.NonNull)
+	}, s126, exec.NonNull)
 	exec.Edge(tSpecialistSection, "subPages", func(ctx context.Context, objs []*unit.Section) ([][]*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().SubPages(ctx, objs, fc.Args["kind"].(*content.SubPageKind))
-	}, s125, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
+	}, s127, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_subPages_args))
 	exec.Edge(tSpecialistSection, "committee", func(ctx context.Context, objs []*unit.Section) ([]*unit.Committee, error) {
 		return resolvers.SpecialistSection().Committee(ctx, objs)
-	}, s133)
+	}, s135)
 	exec.Edge(tSpecialistSection, "memberCount", func(ctx context.Context, objs []*unit.Section) ([]int, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().MemberCount(ctx, objs, fc.Args["asOf"].(*time.Time))
@@ -3032,7 +3043,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tSpecialistSection, "members", func(ctx context.Context, objs []*unit.Section) ([]*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.SpecialistSection().Members(ctx, objs, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s140, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
+	}, s142, exec.NonNull, exec.WithArgs(args_field_SpecialistSection_members_args))
 
 	// StatisticsMonth
 	exec.Leaf(tStatisticsMonth, "month", func(dst []byte, obj any) []byte {
@@ -3064,10 +3075,10 @@ func NewExecTable(cfg Config) *exec.Table {
 		}
 		return scalar.AppendInt(dst, *v)
 	})
-	exec.Plain(tStatisticsMonth, "rows", func(obj *statistics.Month) []*statistics.Row { return obj.Rows }, s154, exec.NonNull)
+	exec.Plain(tStatisticsMonth, "rows", func(obj *statistics.Month) []*statistics.Row { return obj.Rows }, s156, exec.NonNull)
 
 	// StatisticsMonths
-	exec.Plain(tStatisticsMonths, "months", func(obj *statistics.Months) []*statistics.Month { return obj.Months }, s156, exec.NonNull)
+	exec.Plain(tStatisticsMonths, "months", func(obj *statistics.Months) []*statistics.Month { return obj.Months }, s158, exec.NonNull)
 	exec.Leaf(tStatisticsMonths, "joined", func(dst []byte, obj any) []byte {
 		v := obj.(*statistics.Months).Joined
 		if v == nil {
@@ -3105,7 +3116,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// StatisticsTable
-	exec.Plain(tStatisticsTable, "rows", func(obj *statistics.Table) []*statistics.Row { return obj.Rows }, s154, exec.NonNull)
+	exec.Plain(tStatisticsTable, "rows", func(obj *statistics.Table) []*statistics.Row { return obj.Rows }, s156, exec.NonNull)
 	exec.Leaf(tStatisticsTable, "total", func(dst []byte, obj any) []byte {
 		v := obj.(*statistics.Table).Total
 		if v == nil {
@@ -3158,17 +3169,17 @@ func NewExecTable(cfg Config) *exec.Table {
 	}, s43, exec.NonNull)
 
 	// TermPayload
-	exec.Plain(tTermPayload, "term", func(obj *TermPayload) *unit.Term { return obj.Term }, s157)
+	exec.Plain(tTermPayload, "term", func(obj *TermPayload) *unit.Term { return obj.Term }, s159)
 	exec.Plain(tTermPayload, "userErrors", func(obj *TermPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// Therapist
-	exec.Plain(tTherapist, "distanceKm", func(obj *therapist.Found) float64 { return obj.DistanceKm() }, s148, exec.NonNull, exec.Guarded)
+	exec.Plain(tTherapist, "distanceKm", func(obj *therapist.Found) float64 { return obj.DistanceKm() }, s150, exec.NonNull, exec.Guarded)
 	exec.Edge(tTherapist, "member", func(ctx context.Context, objs []*therapist.Found) ([]*member.Member, error) {
 		return resolvers.Therapist().Member(ctx, objs)
 	}, s37)
 
 	// TherapistConnection
-	exec.Plain(tTherapistConnection, "edges", func(obj *page.Connection[*therapist.Found]) []page.Edge[*therapist.Found] { return obj.Edges }, s159, exec.NonNull)
+	exec.Plain(tTherapistConnection, "edges", func(obj *page.Connection[*therapist.Found]) []page.Edge[*therapist.Found] { return obj.Edges }, s161, exec.NonNull)
 	exec.Method(tTherapistConnection, "pageInfo", func(ctx context.Context, obj *page.Connection[*therapist.Found]) (v *page.Info, ok bool, err error) {
 		return obj.PageInfo(), true, nil
 	}, s4, exec.NonNull, exec.Guarded)
@@ -3177,14 +3188,14 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Leaf(tTherapistEdge, "cursor", func(dst []byte, obj any) []byte {
 		return obj.(*page.Edge[*therapist.Found]).AppendCursor(dst)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tTherapistEdge, "node", func(obj *page.Edge[*therapist.Found]) *therapist.Found { return obj.Node }, s160, exec.NonNull)
+	exec.Plain(tTherapistEdge, "node", func(obj *page.Edge[*therapist.Found]) *therapist.Found { return obj.Node }, s162, exec.NonNull)
 
 	// TherapistListing
 	exec.Leaf(tTherapistListing, "eligible", func(dst []byte, obj any) []byte {
 		v := obj.(*therapist.Listing).Eligible()
 		return exec.AppendBool(dst, v)
 	}, exec.NonNull, exec.Guarded)
-	exec.Plain(tTherapistListing, "reasons", func(obj *therapist.Listing) []therapist.Reason { return obj.Reasons }, s162, exec.NonNull)
+	exec.Plain(tTherapistListing, "reasons", func(obj *therapist.Listing) []therapist.Reason { return obj.Reasons }, s164, exec.NonNull)
 
 	// TransferSectionMembersPayload
 	exec.Leaf(tTransferSectionMembersPayload, "members", func(dst []byte, obj any) []byte {
@@ -3207,7 +3218,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Edge(tUnitStanding, "unit", func(ctx context.Context, objs []*union.UnitStanding) ([]unit.Unit, error) {
 		return resolvers.UnitStanding().Unit(ctx, objs)
 	}, s25)
-	exec.Plain(tUnitStanding, "can", func(obj *union.UnitStanding) []viewer.Permission { return obj.Can }, s164, exec.NonNull)
+	exec.Plain(tUnitStanding, "can", func(obj *union.UnitStanding) []viewer.Permission { return obj.Can }, s166, exec.NonNull)
 
 	// UserError
 	exec.Leaf(tUserError, "code", func(dst []byte, obj any) []byte {
@@ -3222,9 +3233,9 @@ func NewExecTable(cfg Config) *exec.Table {
 
 	// Viewer
 	exec.Plain(tViewer, "account", func(obj *union.Viewer) *identity.Account { return obj.Account }, s18)
-	exec.Plain(tViewer, "application", func(obj *union.Viewer) *identity.KeyHolder { return obj.Application }, s165)
-	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s164, exec.NonNull)
-	exec.Plain(tViewer, "units", func(obj *union.Viewer) []*union.UnitStanding { return obj.Units }, s167, exec.NonNull)
+	exec.Plain(tViewer, "application", func(obj *union.Viewer) *identity.KeyHolder { return obj.Application }, s167)
+	exec.Plain(tViewer, "can", func(obj *union.Viewer) []viewer.Permission { return obj.Can }, s166, exec.NonNull)
+	exec.Plain(tViewer, "units", func(obj *union.Viewer) []*union.UnitStanding { return obj.Units }, s169, exec.NonNull)
 	exec.Edge(tViewer, "member", func(ctx context.Context, objs []*union.Viewer) ([]*member.Member, error) {
 		return resolvers.Viewer().Member(ctx, objs)
 	}, s37)
@@ -3298,25 +3309,25 @@ func NewExecTable(cfg Config) *exec.Table {
 	})
 
 	// WithdrawElectionPayload
-	exec.Plain(tWithdrawElectionPayload, "election", func(obj *WithdrawElectionPayload) *unit.Election { return obj.Election }, s141)
+	exec.Plain(tWithdrawElectionPayload, "election", func(obj *WithdrawElectionPayload) *unit.Election { return obj.Election }, s143)
 	exec.Plain(tWithdrawElectionPayload, "userErrors", func(obj *WithdrawElectionPayload) []*union.UserError { return obj.UserErrors }, s20, exec.NonNull)
 
 	// The roots.
 	exec.Root(table, "Query", "node", func(ctx context.Context) (union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Node(ctx, fc.Args["id"].(string))
-	}, s168, exec.WithArgs(args_field_Query_node_args))
+	}, s170, exec.WithArgs(args_field_Query_node_args))
 	exec.Root(table, "Query", "nodes", func(ctx context.Context) ([]union.Node, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Nodes(ctx, fc.Args["ids"].([]string))
-	}, s170, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
+	}, s172, exec.NonNull, exec.WithArgs(args_field_Query_nodes_args))
 	exec.Root(table, "Query", "rateLimit", func(ctx context.Context) (*union.RateLimit, error) {
 		return resolvers.Query().RateLimit(ctx)
-	}, s172, exec.NonNull)
+	}, s174, exec.NonNull)
 	exec.Root(table, "Query", "viewer", func(ctx context.Context) (*union.Viewer, error) {
 		return resolvers.Query().Viewer(ctx)
-	}, s173, exec.NonNull)
-	exec.Root(table, "Query", "accounts", nil, s174, exec.WithArgs(args_field_Query_accounts_args))
+	}, s175, exec.NonNull)
+	exec.Root(table, "Query", "accounts", nil, s176, exec.WithArgs(args_field_Query_accounts_args))
 	exec.Root(table, "Query", "caseStudy", func(ctx context.Context) (*career.CaseStudy, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudy(ctx, fc.Args["slug"].(string))
@@ -3324,22 +3335,22 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "caseStudies", func(ctx context.Context) (*career.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().CaseStudies(ctx, fc.Args["filter"].(*career.Filter), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s177, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
+	}, s179, exec.NonNull, exec.WithArgs(args_field_Query_caseStudies_args))
 	exec.Root(table, "Query", "careerLevels", func(ctx context.Context) ([]*career.CareerLevel, error) {
 		return resolvers.Query().CareerLevels(ctx)
-	}, s180, exec.NonNull)
+	}, s182, exec.NonNull)
 	exec.Root(table, "Query", "route", func(ctx context.Context) (content.Route, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Route(ctx, fc.Args["path"].(string))
-	}, s181, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
+	}, s183, exec.NonNull, exec.WithArgs(args_field_Query_route_args))
 	exec.Root(table, "Query", "page", func(ctx context.Context) (*content.Page, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Page(ctx, fc.Args["path"].(string))
-	}, s123, exec.WithArgs(args_field_Query_page_args))
+	}, s125, exec.WithArgs(args_field_Query_page_args))
 	exec.Root(table, "Query", "documents", func(ctx context.Context) (*page.Connection[*content.Document], error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Documents(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s184, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
+	}, s186, exec.NonNull, exec.WithArgs(args_field_Query_documents_args))
 	exec.Root(table, "Query", "member", func(ctx context.Context) (*member.Member, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Member(ctx, fc.Args["id"].(string))
@@ -3347,51 +3358,51 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "members", func(ctx context.Context) (*member.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Members(ctx, fc.Args["filter"].(*member.Filter), fc.Args["orderBy"].(*member.Order), fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["last"].(*int), fc.Args["before"].(*string))
-	}, s140, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
+	}, s142, exec.NonNull, exec.WithArgs(args_field_Query_members_args))
 	exec.Root(table, "Query", "viewAs", nil, s37, exec.WithArgs(args_field_Query_viewAs_args))
-	exec.Root(table, "Query", "membershipRules", nil, s190, exec.WithArgs(args_field_Query_membershipRules_args))
-	exec.Root(table, "Query", "applications", nil, s192, exec.WithArgs(args_field_Query_applications_args))
-	exec.Root(table, "Query", "register", nil, s194, exec.WithArgs(args_field_Query_register_args))
+	exec.Root(table, "Query", "membershipRules", nil, s192, exec.WithArgs(args_field_Query_membershipRules_args))
+	exec.Root(table, "Query", "applications", nil, s194, exec.WithArgs(args_field_Query_applications_args))
+	exec.Root(table, "Query", "register", nil, s196, exec.WithArgs(args_field_Query_register_args))
 	exec.Root(table, "Query", "menu", func(ctx context.Context) (*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menu(ctx, fc.Args["handle"].(string))
-	}, s116, exec.WithArgs(args_field_Query_menu_args))
+	}, s118, exec.WithArgs(args_field_Query_menu_args))
 	exec.Root(table, "Query", "menus", func(ctx context.Context) ([]*nav.Menu, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Menus(ctx, fc.Args["handles"].([]string))
-	}, s198, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
+	}, s200, exec.NonNull, exec.WithArgs(args_field_Query_menus_args))
 	exec.Root(table, "Query", "navigationContext", func(ctx context.Context) (*nav.Context, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().NavigationContext(ctx, fc.Args["path"].(string), fc.Args["menu"].(string))
-	}, s200, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
+	}, s202, exec.NonNull, exec.WithArgs(args_field_Query_navigationContext_args))
 	exec.Root(table, "Query", "organisation", func(ctx context.Context) (*content.Organisation, error) {
 		return resolvers.Query().Organisation(ctx)
-	}, s202, exec.NonNull)
-	exec.Root(table, "Query", "partnerApplications", nil, s203)
-	exec.Root(table, "Query", "auditTrail", nil, s204, exec.WithArgs(args_field_Query_auditTrail_args))
+	}, s204, exec.NonNull)
+	exec.Root(table, "Query", "partnerApplications", nil, s205)
+	exec.Root(table, "Query", "auditTrail", nil, s206, exec.WithArgs(args_field_Query_auditTrail_args))
 	exec.Root(table, "Query", "consentTexts", func(ctx context.Context) ([]*privacy.ConsentText, error) {
 		return resolvers.Query().ConsentTexts(ctx)
-	}, s207, exec.NonNull)
-	exec.Root(table, "Query", "erasures", nil, s208, exec.WithArgs(args_field_Query_erasures_args))
-	exec.Root(table, "Query", "retentionRules", nil, s211)
-	exec.Root(table, "Query", "exportMyData", nil, s212)
+	}, s209, exec.NonNull)
+	exec.Root(table, "Query", "erasures", nil, s210, exec.WithArgs(args_field_Query_erasures_args))
+	exec.Root(table, "Query", "retentionRules", nil, s213)
+	exec.Root(table, "Query", "exportMyData", nil, s214)
 	exec.Root(table, "Query", "erasureCertificate", func(ctx context.Context) (*privacy.Certificate, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().ErasureCertificate(ctx, fc.Args["id"].(string))
-	}, s213, exec.WithArgs(args_field_Query_erasureCertificate_args))
+	}, s215, exec.WithArgs(args_field_Query_erasureCertificate_args))
 	exec.Root(table, "Query", "search", func(ctx context.Context) (*search.Connection, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Search(ctx, fc.Args["query"].(string), fc.Args["kinds"].([]search.Kind), fc.Args["first"].(*int), fc.Args["after"].(*string))
-	}, s215, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
+	}, s217, exec.NonNull, exec.WithArgs(args_field_Query_search_args))
 	exec.Root(table, "Query", "suggest", func(ctx context.Context) ([]*search.Suggestion, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Suggest(ctx, fc.Args["prefix"].(string), fc.Args["first"].(*int))
-	}, s218, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
-	exec.Root(table, "Query", "memberStatistics", nil, s220, exec.WithArgs(args_field_Query_memberStatistics_args))
+	}, s220, exec.NonNull, exec.WithArgs(args_field_Query_suggest_args))
+	exec.Root(table, "Query", "memberStatistics", nil, s222, exec.WithArgs(args_field_Query_memberStatistics_args))
 	exec.Root(table, "Query", "therapists", func(ctx context.Context) (*page.Connection[*therapist.Found], error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Therapists(ctx, fc.Args["near"].(member.Near), fc.Args["section"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*string))
-	}, s222, exec.NonNull, exec.WithArgs(args_field_Query_therapists_args))
+	}, s224, exec.NonNull, exec.WithArgs(args_field_Query_therapists_args))
 	exec.Root(table, "Query", "specialistSection", func(ctx context.Context) (*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSection(ctx, fc.Args["slug"].(string))
@@ -3399,7 +3410,7 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "specialistSections", func(ctx context.Context) ([]*unit.Section, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().SpecialistSections(ctx, fc.Args["status"].(*unit.Status))
-	}, s225, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
+	}, s227, exec.NonNull, exec.WithArgs(args_field_Query_specialistSections_args))
 	exec.Root(table, "Query", "region", func(ctx context.Context) (*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Region(ctx, fc.Args["slug"].(string))
@@ -3407,78 +3418,80 @@ func NewExecTable(cfg Config) *exec.Table {
 	exec.Root(table, "Query", "regions", func(ctx context.Context) ([]*unit.Region, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Regions(ctx, fc.Args["nation"].(*unit.Nation))
-	}, s229, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
+	}, s231, exec.NonNull, exec.WithArgs(args_field_Query_regions_args))
 	exec.Root(table, "Query", "committee", func(ctx context.Context) (*unit.Committee, error) {
 		fc := graphql.GetFieldContext(ctx)
 		return resolvers.Query().Committee(ctx, fc.Args["slug"].(string))
-	}, s133, exec.WithArgs(args_field_Query_committee_args))
+	}, s135, exec.WithArgs(args_field_Query_committee_args))
 	exec.Root(table, "Query", "committees", func(ctx context.Context) ([]*unit.Committee, error) {
 		return resolvers.Query().Committees(ctx)
-	}, s233, exec.NonNull)
-	exec.Root(table, "Mutation", "join", nil, s234, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
-	exec.Root(table, "Mutation", "setPassword", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
-	exec.Root(table, "Mutation", "signIn", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
-	exec.Root(table, "Mutation", "signOut", nil, s239, exec.NonNull)
-	exec.Root(table, "Mutation", "signOutEverywhere", nil, s239, exec.NonNull)
-	exec.Root(table, "Mutation", "requestPasswordReset", nil, s240, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
-	exec.Root(table, "Mutation", "changePassword", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
-	exec.Root(table, "Mutation", "changeEmail", nil, s243, exec.NonNull, exec.WithArgs(args_field_Mutation_changeEmail_args))
-	exec.Root(table, "Mutation", "confirmEmail", nil, s245, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmEmail_args))
-	exec.Root(table, "Mutation", "grantRole", nil, s247, exec.NonNull, exec.WithArgs(args_field_Mutation_grantRole_args))
-	exec.Root(table, "Mutation", "revokeRole", nil, s247, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeRole_args))
-	exec.Root(table, "Mutation", "suspendAccount", nil, s247, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendAccount_args))
-	exec.Root(table, "Mutation", "reinstateAccount", nil, s247, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateAccount_args))
-	exec.Root(table, "Mutation", "linkAccount", nil, s247, exec.NonNull, exec.WithArgs(args_field_Mutation_linkAccount_args))
-	exec.Root(table, "Mutation", "changeAccountEmail", nil, s243, exec.NonNull, exec.WithArgs(args_field_Mutation_changeAccountEmail_args))
-	exec.Root(table, "Mutation", "beginTotp", nil, s254, exec.NonNull, exec.WithArgs(args_field_Mutation_beginTotp_args))
-	exec.Root(table, "Mutation", "confirmTotp", nil, s256, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmTotp_args))
-	exec.Root(table, "Mutation", "disableTotp", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_disableTotp_args))
-	exec.Root(table, "Mutation", "updateProfile", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_updateProfile_args))
-	exec.Root(table, "Mutation", "setFieldAudience", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_setFieldAudience_args))
-	exec.Root(table, "Mutation", "setPhoto", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_setPhoto_args))
-	exec.Root(table, "Mutation", "removePhoto", nil, s259, exec.NonNull)
-	exec.Root(table, "Mutation", "lockFieldAudience", nil, s259, exec.NonNull, exec.WithArgs(args_field_Mutation_lockFieldAudience_args))
-	exec.Root(table, "Mutation", "acceptApplication", nil, s264, exec.NonNull, exec.WithArgs(args_field_Mutation_acceptApplication_args))
-	exec.Root(table, "Mutation", "declineApplication", nil, s264, exec.NonNull, exec.WithArgs(args_field_Mutation_declineApplication_args))
-	exec.Root(table, "Mutation", "applyForMembership", nil, s264, exec.NonNull, exec.WithArgs(args_field_Mutation_applyForMembership_args))
-	exec.Root(table, "Mutation", "withdrawApplication", nil, s264, exec.NonNull)
-	exec.Root(table, "Mutation", "renewMembership", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_renewMembership_args))
-	exec.Root(table, "Mutation", "resignMembership", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_resignMembership_args))
-	exec.Root(table, "Mutation", "changeGrade", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_changeGrade_args))
-	exec.Root(table, "Mutation", "suspendMembership", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendMembership_args))
-	exec.Root(table, "Mutation", "reinstateMembership", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateMembership_args))
-	exec.Root(table, "Mutation", "endMembership", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_endMembership_args))
-	exec.Root(table, "Mutation", "correctMember", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_correctMember_args))
-	exec.Root(table, "Mutation", "removePhotoOfMember", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_removePhotoOfMember_args))
-	exec.Root(table, "Mutation", "stateRegistration", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_stateRegistration_args))
-	exec.Root(table, "Mutation", "verifyRegistration", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_verifyRegistration_args))
-	exec.Root(table, "Mutation", "stateInsurance", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_stateInsurance_args))
-	exec.Root(table, "Mutation", "joinSection", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_joinSection_args))
-	exec.Root(table, "Mutation", "leaveSection", nil, s268, exec.NonNull, exec.WithArgs(args_field_Mutation_leaveSection_args))
-	exec.Root(table, "Mutation", "transferSectionMembers", nil, s282, exec.NonNull, exec.WithArgs(args_field_Mutation_transferSectionMembers_args))
-	exec.Root(table, "Mutation", "appointToPost", nil, s284, exec.NonNull, exec.WithArgs(args_field_Mutation_appointToPost_args))
-	exec.Root(table, "Mutation", "endTerm", nil, s284, exec.NonNull, exec.WithArgs(args_field_Mutation_endTerm_args))
-	exec.Root(table, "Mutation", "addMembershipRule", nil, s287, exec.NonNull, exec.WithArgs(args_field_Mutation_addMembershipRule_args))
-	exec.Root(table, "Mutation", "withdrawTerm", nil, s284, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawTerm_args))
-	exec.Root(table, "Mutation", "withdrawElection", nil, s290, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawElection_args))
-	exec.Root(table, "Mutation", "scheduleElection", nil, s292, exec.NonNull, exec.WithArgs(args_field_Mutation_scheduleElection_args))
-	exec.Root(table, "Mutation", "createPartnerApplication", nil, s294, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
-	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s294, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
-	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s294, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
-	exec.Root(table, "Mutation", "createKey", nil, s298, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
-	exec.Root(table, "Mutation", "revokeKey", nil, s300, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
-	exec.Root(table, "Mutation", "beginPasskey", nil, s302, exec.NonNull, exec.WithArgs(args_field_Mutation_beginPasskey_args))
-	exec.Root(table, "Mutation", "addPasskey", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_addPasskey_args))
-	exec.Root(table, "Mutation", "removePasskey", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_removePasskey_args))
-	exec.Root(table, "Mutation", "beginPasskeySignIn", nil, s302, exec.NonNull)
-	exec.Root(table, "Mutation", "signInByPasskey", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_signInByPasskey_args))
-	exec.Root(table, "Mutation", "giveConsent", nil, s307, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
-	exec.Root(table, "Mutation", "withdrawConsent", nil, s307, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
-	exec.Root(table, "Mutation", "eraseMember", nil, s310, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
-	exec.Root(table, "Mutation", "cancelErasure", nil, s310, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
-	exec.Root(table, "Mutation", "executeErasure", nil, s310, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
-	exec.Root(table, "Mutation", "publishConsentText", nil, s314, exec.NonNull, exec.WithArgs(args_field_Mutation_publishConsentText_args))
-	exec.Root(table, "Mutation", "setErasureWait", nil, s316, exec.NonNull, exec.WithArgs(args_field_Mutation_setErasureWait_args))
-	exec.Root(table, "Mutation", "setTherapistListing", nil, s318, exec.NonNull, exec.WithArgs(args_field_Mutation_setTherapistListing_args))
+	}, s235, exec.NonNull)
+	exec.Root(table, "Mutation", "join", nil, s236, exec.NonNull, exec.WithArgs(args_field_Mutation_join_args))
+	exec.Root(table, "Mutation", "setPassword", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_setPassword_args))
+	exec.Root(table, "Mutation", "signIn", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_signIn_args))
+	exec.Root(table, "Mutation", "signOut", nil, s241, exec.NonNull)
+	exec.Root(table, "Mutation", "signOutEverywhere", nil, s241, exec.NonNull)
+	exec.Root(table, "Mutation", "requestPasswordReset", nil, s242, exec.NonNull, exec.WithArgs(args_field_Mutation_requestPasswordReset_args))
+	exec.Root(table, "Mutation", "changePassword", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_changePassword_args))
+	exec.Root(table, "Mutation", "changeEmail", nil, s245, exec.NonNull, exec.WithArgs(args_field_Mutation_changeEmail_args))
+	exec.Root(table, "Mutation", "confirmEmail", nil, s247, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmEmail_args))
+	exec.Root(table, "Mutation", "grantRole", nil, s249, exec.NonNull, exec.WithArgs(args_field_Mutation_grantRole_args))
+	exec.Root(table, "Mutation", "revokeRole", nil, s249, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeRole_args))
+	exec.Root(table, "Mutation", "suspendAccount", nil, s249, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendAccount_args))
+	exec.Root(table, "Mutation", "reinstateAccount", nil, s249, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateAccount_args))
+	exec.Root(table, "Mutation", "linkAccount", nil, s249, exec.NonNull, exec.WithArgs(args_field_Mutation_linkAccount_args))
+	exec.Root(table, "Mutation", "changeAccountEmail", nil, s245, exec.NonNull, exec.WithArgs(args_field_Mutation_changeAccountEmail_args))
+	exec.Root(table, "Mutation", "beginTotp", nil, s256, exec.NonNull, exec.WithArgs(args_field_Mutation_beginTotp_args))
+	exec.Root(table, "Mutation", "confirmTotp", nil, s258, exec.NonNull, exec.WithArgs(args_field_Mutation_confirmTotp_args))
+	exec.Root(table, "Mutation", "disableTotp", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_disableTotp_args))
+	exec.Root(table, "Mutation", "updateProfile", nil, s261, exec.NonNull, exec.WithArgs(args_field_Mutation_updateProfile_args))
+	exec.Root(table, "Mutation", "setFieldAudience", nil, s261, exec.NonNull, exec.WithArgs(args_field_Mutation_setFieldAudience_args))
+	exec.Root(table, "Mutation", "setPhoto", nil, s261, exec.NonNull, exec.WithArgs(args_field_Mutation_setPhoto_args))
+	exec.Root(table, "Mutation", "removePhoto", nil, s261, exec.NonNull)
+	exec.Root(table, "Mutation", "lockFieldAudience", nil, s261, exec.NonNull, exec.WithArgs(args_field_Mutation_lockFieldAudience_args))
+	exec.Root(table, "Mutation", "acceptApplication", nil, s266, exec.NonNull, exec.WithArgs(args_field_Mutation_acceptApplication_args))
+	exec.Root(table, "Mutation", "declineApplication", nil, s266, exec.NonNull, exec.WithArgs(args_field_Mutation_declineApplication_args))
+	exec.Root(table, "Mutation", "applyForMembership", nil, s266, exec.NonNull, exec.WithArgs(args_field_Mutation_applyForMembership_args))
+	exec.Root(table, "Mutation", "withdrawApplication", nil, s266, exec.NonNull)
+	exec.Root(table, "Mutation", "renewMembership", nil, s270, exec.NonNull, exec.WithArgs(args_field_Mutation_renewMembership_args))
+	exec.Root(table, "Mutation", "resignMembership", nil, s270, exec.NonNull, exec.WithArgs(args_field_Mutation_resignMembership_args))
+	exec.Root(table, "Mutation", "changeGrade", nil, s270, exec.NonNull, exec.WithArgs(args_field_Mutation_changeGrade_args))
+	exec.Root(table, "Mutation", "suspendMembership", nil, s270, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendMembership_args))
+	exec.Root(table, "Mutation", "reinstateMembership", nil, s270, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstateMembership_args))
+	exec.Root(table, "Mutation", "endMembership", nil, s270, exec.NonNull, exec.WithArgs(args_field_Mutation_endMembership_args))
+	exec.Root(table, "Mutation", "withdrawEnd", nil, s270, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawEnd_args))
+	exec.Root(table, "Mutation", "correctMember", nil, s270, exec.NonNull, exec.WithArgs(args_field_Mutation_correctMember_args))
+	exec.Root(table, "Mutation", "removePhotoOfMember", nil, s270, exec.NonNull, exec.WithArgs(args_field_Mutation_removePhotoOfMember_args))
+	exec.Root(table, "Mutation", "stateRegistration", nil, s270, exec.NonNull, exec.WithArgs(args_field_Mutation_stateRegistration_args))
+	exec.Root(table, "Mutation", "verifyRegistration", nil, s270, exec.NonNull, exec.WithArgs(args_field_Mutation_verifyRegistration_args))
+	exec.Root(table, "Mutation", "stateInsurance", nil, s270, exec.NonNull, exec.WithArgs(args_field_Mutation_stateInsurance_args))
+	exec.Root(table, "Mutation", "withdrawInsurance", nil, s270, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawInsurance_args))
+	exec.Root(table, "Mutation", "joinSection", nil, s270, exec.NonNull, exec.WithArgs(args_field_Mutation_joinSection_args))
+	exec.Root(table, "Mutation", "leaveSection", nil, s270, exec.NonNull, exec.WithArgs(args_field_Mutation_leaveSection_args))
+	exec.Root(table, "Mutation", "transferSectionMembers", nil, s286, exec.NonNull, exec.WithArgs(args_field_Mutation_transferSectionMembers_args))
+	exec.Root(table, "Mutation", "appointToPost", nil, s288, exec.NonNull, exec.WithArgs(args_field_Mutation_appointToPost_args))
+	exec.Root(table, "Mutation", "endTerm", nil, s288, exec.NonNull, exec.WithArgs(args_field_Mutation_endTerm_args))
+	exec.Root(table, "Mutation", "addMembershipRule", nil, s291, exec.NonNull, exec.WithArgs(args_field_Mutation_addMembershipRule_args))
+	exec.Root(table, "Mutation", "withdrawTerm", nil, s288, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawTerm_args))
+	exec.Root(table, "Mutation", "withdrawElection", nil, s294, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawElection_args))
+	exec.Root(table, "Mutation", "scheduleElection", nil, s296, exec.NonNull, exec.WithArgs(args_field_Mutation_scheduleElection_args))
+	exec.Root(table, "Mutation", "createPartnerApplication", nil, s298, exec.NonNull, exec.WithArgs(args_field_Mutation_createPartnerApplication_args))
+	exec.Root(table, "Mutation", "suspendPartnerApplication", nil, s298, exec.NonNull, exec.WithArgs(args_field_Mutation_suspendPartnerApplication_args))
+	exec.Root(table, "Mutation", "reinstatePartnerApplication", nil, s298, exec.NonNull, exec.WithArgs(args_field_Mutation_reinstatePartnerApplication_args))
+	exec.Root(table, "Mutation", "createKey", nil, s302, exec.NonNull, exec.WithArgs(args_field_Mutation_createKey_args))
+	exec.Root(table, "Mutation", "revokeKey", nil, s304, exec.NonNull, exec.WithArgs(args_field_Mutation_revokeKey_args))
+	exec.Root(table, "Mutation", "beginPasskey", nil, s306, exec.NonNull, exec.WithArgs(args_field_Mutation_beginPasskey_args))
+	exec.Root(table, "Mutation", "addPasskey", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_addPasskey_args))
+	exec.Root(table, "Mutation", "removePasskey", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_removePasskey_args))
+	exec.Root(table, "Mutation", "beginPasskeySignIn", nil, s306, exec.NonNull)
+	exec.Root(table, "Mutation", "signInByPasskey", nil, s238, exec.NonNull, exec.WithArgs(args_field_Mutation_signInByPasskey_args))
+	exec.Root(table, "Mutation", "giveConsent", nil, s311, exec.NonNull, exec.WithArgs(args_field_Mutation_giveConsent_args))
+	exec.Root(table, "Mutation", "withdrawConsent", nil, s311, exec.NonNull, exec.WithArgs(args_field_Mutation_withdrawConsent_args))
+	exec.Root(table, "Mutation", "eraseMember", nil, s314, exec.NonNull, exec.WithArgs(args_field_Mutation_eraseMember_args))
+	exec.Root(table, "Mutation", "cancelErasure", nil, s314, exec.NonNull, exec.WithArgs(args_field_Mutation_cancelErasure_args))
+	exec.Root(table, "Mutation", "executeErasure", nil, s314, exec.NonNull, exec.WithArgs(args_field_Mutation_executeErasure_args))
+	exec.Root(table, "Mutation", "publishConsentText", nil, s318, exec.NonNull, exec.WithArgs(args_field_Mutation_publishConsentText_args))
+	exec.Root(table, "Mutation", "setErasureWait", nil, s320, exec.NonNull, exec.WithArgs(args_field_Mutation_setErasureWait_args))
+	exec.Root(table, "Mutation", "setTherapistListing", nil, s322, exec.NonNull, exec.WithArgs(args_field_Mutation_setTherapistListing_args))
 	return table
 }

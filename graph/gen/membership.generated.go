@@ -27,6 +27,7 @@ type MemberRecordResolver interface {
 	Membership(ctx context.Context, objs []*membership.Record) ([]*membership.Membership, error)
 	Registration(ctx context.Context, objs []*membership.Record) ([]*membership.Registration, error)
 	Insurance(ctx context.Context, objs []*membership.Record) ([]*membership.Insurance, error)
+	Insurances(ctx context.Context, objs []*membership.Record) ([][]*membership.Insurance, error)
 	SectionMemberships(ctx context.Context, objs []*membership.Record) ([][]*membership.SectionMembership, error)
 	Member(ctx context.Context, objs []*membership.Record) ([]*member.Member, error)
 	Account(ctx context.Context, objs []*membership.Record) ([]*identity.Account, error)
@@ -692,6 +693,61 @@ func (ec *executionContext) resolveBatch_MemberRecord_insurance(ctx context.Cont
 		results,
 		err,
 		"MemberRecord.insurance",
+	)
+}
+
+func _MemberRecord_insurances(ctx context.Context, ec *executionContext, field graphql.CollectedField, obj *membership.Record) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return fieldContext_MemberRecord_insurances(ctx, ec, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.resolveBatch_MemberRecord_insurances(ctx, field, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*membership.Insurance) graphql.Marshaler {
+			return marshalNInsurance2ᚕᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐInsuranceᚄ(ctx, ec, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func fieldContext_MemberRecord_insurances(_ context.Context, ec *executionContext, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "MemberRecord",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return childFields_Insurance(ctx, ec, field)
+		},
+	}
+	return fc, nil
+}
+func (ec *executionContext) resolveBatch_MemberRecord_insurances(ctx context.Context, field graphql.CollectedField, obj *membership.Record) (any, error) {
+	resolver := ec.Resolvers.MemberRecord()
+	if batch, ok := graphql.BatchParentsFor[*membership.Record](ctx, "MemberRecord"); ok {
+		result := batch.FieldResult(field, func() (any, error) {
+			return resolver.Insurances(ctx, batch.Parents)
+		})
+		return graphql.ResolveBatchGroupResult[[]*membership.Insurance](
+			ctx,
+			batch.Index,
+			len(batch.Parents),
+			result,
+			"MemberRecord.insurances",
+			batch.IndexMap,
+		)
+	}
+	results, err := resolver.Insurances(ctx, []*membership.Record{obj})
+	return graphql.ResolveBatchSingleResult[[]*membership.Insurance](
+		ctx,
+		results,
+		err,
+		"MemberRecord.insurances",
 	)
 }
 
@@ -3868,6 +3924,87 @@ func unmarshalInputWithdrawElectionInput(ctx context.Context, ec *executionConte
 	return it, nil
 }
 
+func unmarshalInputWithdrawEndInput(ctx context.Context, ec *executionContext, obj any) (WithdrawEndInput, error) {
+	var it WithdrawEndInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"member", "reason", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "member":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("member"))
+			data, err := unmarshalNID2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Member = data
+		case "reason":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("reason"))
+			data, err := unmarshalNString2string(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Reason = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := unmarshalOString2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+func unmarshalInputWithdrawInsuranceInput(ctx context.Context, ec *executionContext, obj any) (WithdrawInsuranceInput, error) {
+	var it WithdrawInsuranceInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"member", "validFrom"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "member":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("member"))
+			data, err := unmarshalOID2ᚖstring(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.Member = data
+		case "validFrom":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("validFrom"))
+			data, err := unmarshalNDate2timeᚐTime(ctx, ec, v)
+			if err != nil {
+				return it, err
+			}
+			it.ValidFrom = data
+		}
+	}
+	return it, nil
+}
+
 func unmarshalInputWithdrawTermInput(ctx context.Context, ec *executionContext, obj any) (WithdrawTermInput, error) {
 	var it WithdrawTermInput
 	if obj == nil {
@@ -4255,6 +4392,44 @@ func _MemberRecord(ctx context.Context, ec *executionContext, sel ast.SelectionS
 				}()
 				res = _MemberRecord_insurance(ctx, ec, field, obj)
 				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "insurances":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = _MemberRecord_insurances(ctx, ec, field, obj)
+				if res == graphql.Null {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
 				return res
@@ -5574,6 +5749,32 @@ func unmarshalNEndTermInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgen�
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func marshalNInsurance2ᚕᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐInsuranceᚄ(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v []*membership.Insurance) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return marshalNInsurance2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐInsurance(ctx, ec, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func marshalNInsurance2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋinternalᚋmembershipᚐInsurance(ctx context.Context, ec *executionContext, sel ast.SelectionSet, v *membership.Insurance) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return _Insurance(ctx, ec, sel, v)
+}
+
 func unmarshalNJoinSectionInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐJoinSectionInput(ctx context.Context, ec *executionContext, v any) (JoinSectionInput, error) {
 	res, err := unmarshalInputJoinSectionInput(ctx, ec, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -5895,6 +6096,16 @@ func marshalNWithdrawElectionPayload2ᚖgithubᚗcomᚋcollegiumᚋcollegiumᚋg
 		return graphql.Null
 	}
 	return _WithdrawElectionPayload(ctx, ec, sel, v)
+}
+
+func unmarshalNWithdrawEndInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐWithdrawEndInput(ctx context.Context, ec *executionContext, v any) (WithdrawEndInput, error) {
+	res, err := unmarshalInputWithdrawEndInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func unmarshalNWithdrawInsuranceInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐWithdrawInsuranceInput(ctx context.Context, ec *executionContext, v any) (WithdrawInsuranceInput, error) {
+	res, err := unmarshalInputWithdrawInsuranceInput(ctx, ec, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func unmarshalNWithdrawTermInput2githubᚗcomᚋcollegiumᚋcollegiumᚋgraphᚋgenᚐWithdrawTermInput(ctx context.Context, ec *executionContext, v any) (WithdrawTermInput, error) {

@@ -245,7 +245,7 @@ type EndMembershipInput struct {
 	Reason membership.Status `json:"reason"`
 	// What the history says of it, 1 to 1000 characters. The member reads it, and is told it by mail unless deceased.
 	Note *string `json:"note,omitempty"`
-	// The last day; today if left out.
+	// The last day: at most the one that is paid for, if that lies ahead, and of a membership that has not begun its first one at the earliest; today if left out.
 	On *time.Time `json:"on,omitempty"`
 	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
@@ -439,7 +439,7 @@ type RecordPayload struct {
 type ReinstateMembershipInput struct {
 	// The member.
 	Member string `json:"member"`
-	// From which day on, within a year; today if left out, or the first day of a suspension that has not begun. From its first day on it never was; an earlier day is refused.
+	// From which day on, within a year; today if left out, or the first day of a suspension that has not begun. From its first day on it never was; an earlier day is refused. Until the day has come it can be moved, by another call with another day.
 	On *time.Time `json:"on,omitempty"`
 	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
@@ -485,7 +485,7 @@ type RequestPasswordResetPayload struct {
 
 // From when to resign.
 type ResignMembershipInput struct {
-	// The last day; today if left out.
+	// The last day: at most the one that is paid for, if that lies ahead; today if left out.
 	On *time.Time `json:"on,omitempty"`
 	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
@@ -697,7 +697,7 @@ type VerifyRegistrationInput struct {
 	Member string `json:"member"`
 	// The number that was looked up.
 	Number string `json:"number"`
-	// The last day of the registration, at most ten years from today.
+	// The last day of the registration, at most ten years from today. A day within the last five years says that it has ended.
 	ValidUntil time.Time `json:"validUntil"`
 }
 
@@ -721,6 +721,24 @@ type WithdrawElectionPayload struct {
 	Election *unit.Election `json:"election,omitempty"`
 	// Why not.
 	UserErrors []*union.UserError `json:"userErrors"`
+}
+
+// Whose end of membership is taken back.
+type WithdrawEndInput struct {
+	// The member.
+	Member string `json:"member"`
+	// What the history says of it and the member is told, 1 to 1000 characters.
+	Reason string `json:"reason"`
+	// Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// Which insurance was a mistake.
+type WithdrawInsuranceInput struct {
+	// The member; you if left out.
+	Member *string `json:"member,omitempty"`
+	// Its first day.
+	ValidFrom time.Time `json:"validFrom"`
 }
 
 // Which term is withdrawn.

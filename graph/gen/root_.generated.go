@@ -498,6 +498,7 @@ type ComplexityRoot struct {
 		Account            func(childComplexity int) int
 		DisplayName        func(childComplexity int) int
 		Insurance          func(childComplexity int) int
+		Insurances         func(childComplexity int) int
 		Member             func(childComplexity int) int
 		Membership         func(childComplexity int) int
 		NodeID             func(childComplexity int) int
@@ -678,6 +679,8 @@ type ComplexityRoot struct {
 		WithdrawApplication         func(childComplexity int) int
 		WithdrawConsent             func(childComplexity int, input WithdrawConsentInput) int
 		WithdrawElection            func(childComplexity int, input WithdrawElectionInput) int
+		WithdrawEnd                 func(childComplexity int, input WithdrawEndInput) int
+		WithdrawInsurance           func(childComplexity int, input WithdrawInsuranceInput) int
 		WithdrawTerm                func(childComplexity int, input WithdrawTermInput) int
 	}
 
@@ -2696,6 +2699,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.MemberRecord.Insurance(childComplexity), true
+	case "MemberRecord.insurances":
+		if e.ComplexityRoot.MemberRecord.Insurances == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MemberRecord.Insurances(childComplexity), true
 	case "MemberRecord.member":
 		if e.ComplexityRoot.MemberRecord.Member == nil {
 			break
@@ -3892,6 +3901,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.WithdrawElection(childComplexity, args["input"].(WithdrawElectionInput)), true
+	case "Mutation.withdrawEnd":
+		if e.ComplexityRoot.Mutation.WithdrawEnd == nil {
+			break
+		}
+
+		args, err := field_Mutation_withdrawEnd_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.WithdrawEnd(childComplexity, args["input"].(WithdrawEndInput)), true
+	case "Mutation.withdrawInsurance":
+		if e.ComplexityRoot.Mutation.WithdrawInsurance == nil {
+			break
+		}
+
+		args, err := field_Mutation_withdrawInsurance_args(ctx, ec, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.WithdrawInsurance(childComplexity, args["input"].(WithdrawInsuranceInput)), true
 	case "Mutation.withdrawTerm":
 		if e.ComplexityRoot.Mutation.WithdrawTerm == nil {
 			break
@@ -5822,6 +5853,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		unmarshalInputVerifyRegistrationInput,
 		unmarshalInputWithdrawConsentInput,
 		unmarshalInputWithdrawElectionInput,
+		unmarshalInputWithdrawEndInput,
+		unmarshalInputWithdrawInsuranceInput,
 		unmarshalInputWithdrawTermInput,
 	)
 	first := true
@@ -7203,20 +7236,24 @@ extend type Mutation {
   changeGrade("Whose, to which, from when." input: ChangeGradeInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
   "Suspend a member until they are reinstated: from then on they have no rights of a member. They are told by mail; they can sign in, and see their record."
   suspendMembership("Whom, why, from when." input: SuspendMembershipInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
-  "End a suspension. The member is told by mail."
+  "End a suspension, or move its end while that lies ahead. The member is told by mail."
   reinstateMembership("Whose, from when." input: ReinstateMembershipInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
-  "End a membership. From the day after on the member holds no post and belongs to no section."
+  "End a membership. From the day after on the member holds no post and belongs to no section. One that was a mistake is taken back with withdrawEnd."
   endMembership("Whose, why, from when." input: EndMembershipInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
+  "Take back the end of a membership that was a mistake, whoever set it and whether its day has come or not: what was paid for counts again, as if nothing had ended. Posts and sections that ended with it stay ended; give the member back those that they should have with appointToPost and joinSection. The history keeps both, and the member is told by mail."
+  withdrawEnd("Whose, and why." input: WithdrawEndInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
   "Correct the name or the region of a member, as after a marriage or a typing mistake. What is left out stays."
   correctMember("Whose, and what." input: CorrectMemberInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
   "Remove the photo of a member, as one that should not be shown. They can choose another; to keep a photo from others, lock its audience. Without a photo it changes nothing."
   removePhotoOfMember("Whose." input: RemovePhotoOfMemberInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
   "State a number with the regulator. It counts once staff has verified it."
   stateRegistration("Whose, and which number." input: StateRegistrationInput!): RecordPayload! @requires(permission: KEEP_RECORD) @cost(weight: 10)
-  "Note that a number was found in the register of the regulator. CONFLICT if the member states another by now."
+  "Note that a number was found in the register of the regulator, or, with a day that is past, that the registration has ended there: it counts no more at once. CONFLICT if the member states another by now."
   verifyRegistration("Whose, which number, until when." input: VerifyRegistrationInput!): RecordPayload! @requires(permission: MANAGE_REGISTER) @cost(weight: 10)
   "State an indemnity insurance, in the place of one that begins on the same day."
   stateInsurance("Whose, and which." input: StateInsuranceInput!): RecordPayload! @requires(permission: KEEP_RECORD) @cost(weight: 10)
+  "Remove an insurance that was a mistake. A member may before it begins, staff at any time."
+  withdrawInsurance("Whose, and which." input: WithdrawInsuranceInput!): RecordPayload! @requires(permission: KEEP_RECORD) @cost(weight: 10)
   "Join a specialist section."
   joinSection("Which one, from when." input: JoinSectionInput!): RecordPayload! @requires(permission: KEEP_RECORD) @cost(weight: 10)
   "Leave a specialist section."
@@ -7331,6 +7368,8 @@ type MemberRecord implements Node {
   registration: Registration @cacheControl(scope: PRIVATE)
   "Their indemnity insurance: the one that covers today, or else the last; null if they state none."
   insurance: Insurance @cacheControl(scope: PRIVATE)
+  "Their indemnity insurances that have not ended, those that begin on a later day too, the earliest first."
+  insurances: [Insurance!]! @listSize(assumedSize: 2)
   "The specialist sections that they belong or belonged to, the oldest first."
   sectionMemberships: [SectionMembership!]! @listSize(assumedSize: 3)
   "They as the directory shows them to you; null if it doesn't."
@@ -7505,7 +7544,7 @@ input RenewMembershipInput {
 
 "From when to resign."
 input ResignMembershipInput {
-  "The last day; today if left out."
+  "The last day: at most the one that is paid for, if that lies ahead; today if left out."
   on: Date
   "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
   idempotencyKey: String
@@ -7557,7 +7596,7 @@ input RemovePhotoOfMemberInput {
 input ReinstateMembershipInput {
   "The member."
   member: ID!
-  "From which day on, within a year; today if left out, or the first day of a suspension that has not begun. From its first day on it never was; an earlier day is refused."
+  "From which day on, within a year; today if left out, or the first day of a suspension that has not begun. From its first day on it never was; an earlier day is refused. Until the day has come it can be moved, by another call with another day."
   on: Date
   "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
   idempotencyKey: String
@@ -7571,8 +7610,18 @@ input EndMembershipInput {
   reason: EndReason!
   "What the history says of it, 1 to 1000 characters. The member reads it, and is told it by mail unless deceased."
   note: String
-  "The last day; today if left out."
+  "The last day: at most the one that is paid for, if that lies ahead, and of a membership that has not begun its first one at the earliest; today if left out."
   on: Date
+  "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
+  idempotencyKey: String
+}
+
+"Whose end of membership is taken back."
+input WithdrawEndInput {
+  "The member."
+  member: ID!
+  "What the history says of it and the member is told, 1 to 1000 characters."
+  reason: String!
   "Of your choice, 1 to 100 bytes. Asked again with it within 7 days, nothing is done twice and the first answer is given; with anything else in the input it is refused."
   idempotencyKey: String
 }
@@ -7603,7 +7652,7 @@ input VerifyRegistrationInput {
   member: ID!
   "The number that was looked up."
   number: String!
-  "The last day of the registration, at most ten years from today."
+  "The last day of the registration, at most ten years from today. A day within the last five years says that it has ended."
   validUntil: Date!
 }
 
@@ -7619,6 +7668,14 @@ input StateInsuranceInput {
   validFrom: Date!
   "The last day, at most ten years from today."
   validUntil: Date!
+}
+
+"Which insurance was a mistake."
+input WithdrawInsuranceInput {
+  "The member; you if left out."
+  member: ID
+  "Its first day."
+  validFrom: Date!
 }
 
 "Which section to join."
@@ -7792,7 +7849,7 @@ type Membership @cacheControl(scope: PRIVATE) {
   graceEndsOn: Date
   "From when the member may renew; null if there is nothing to renew."
   renewableFrom: Date
-  "What happened, the oldest first. What was to come when the membership ended, as a period that was renewed ahead, did not happen and is left out."
+  "What happened, the oldest first. What was to come when the membership ended, as a period that was renewed ahead, did not happen and is left out, unless the end was withdrawn; so is the end of a suspension that was moved to another day."
   history: [MembershipEvent!]! @listSize(assumedSize: 5)
 }
 
@@ -7822,7 +7879,7 @@ enum MembershipStatus {
 type MembershipEvent @cacheControl(scope: PRIVATE) {
   "What."
   kind: MembershipEventKind!
-  "From which day it counts. If a membership ended, that is its last day."
+  "From which day it counts. If a membership ended, that is its last day; if that was withdrawn, the same one."
   happenedOn: Date!
   "The grade after it, if it was about that."
   grade: MemberGrade
@@ -7854,6 +7911,8 @@ enum MembershipEventKind {
   DECEASED
   "They were removed from the register."
   REMOVED
+  "The end of the membership was a mistake, and was taken back."
+  ENDING_WITHDRAWN
 }
 `, BuiltIn: false},
 	{Name: "../nav.graphqls", Input: `extend type Query {
@@ -9772,6 +9831,8 @@ func childFields_MemberRecord(ctx context.Context, ec *executionContext, field g
 		return fieldContext_MemberRecord_registration(ctx, ec, field)
 	case "insurance":
 		return fieldContext_MemberRecord_insurance(ctx, ec, field)
+	case "insurances":
+		return fieldContext_MemberRecord_insurances(ctx, ec, field)
 	case "sectionMemberships":
 		return fieldContext_MemberRecord_sectionMemberships(ctx, ec, field)
 	case "member":

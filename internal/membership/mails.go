@@ -107,8 +107,8 @@ func (w *MailWorker) Work(ctx context.Context, job *river.Job[MailArgs]) error {
 	return w.Sender.Send(ctx, m)
 }
 
-// tellOfEvent tells a member who has an account of a suspension, of its end, or of the end of
-// the membership.
+// tellOfEvent tells a member who has an account of a suspension, of its end, of the end of
+// the membership, or that it is withdrawn.
 func (w *MailWorker) tellOfEvent(ctx context.Context, event int64) error {
 	type row struct {
 		Email  string
@@ -144,6 +144,8 @@ func (w *MailWorker) tellOfEvent(ctx context.Context, event int64) error {
 			m.Text += *to.Reason + "\n\n"
 		}
 		m.Text += "You can still sign in, and see your record. If you don't know why, write to the membership office.\n"
+	case to.Kind == EndWithdrawnEvent && to.Reason != nil:
+		m.Text = fmt.Sprintf("The end of your membership of %s on %s is withdrawn:\n\n%s\n\nYour membership is what it was before. Posts and sections that ended with it stay ended; you can join sections again.\n", body, to.On, *to.Reason)
 	default:
 		return nil
 	}

@@ -147,6 +147,19 @@ func TestMails(t *testing.T) {
 	if m := written[0]; m.To != "ada@example.org" || !strings.HasPrefix(m.Text, want) {
 		t.Errorf("who is removed is told\n%s: %s", m.To, m.Text)
 	}
+	if _, err := s.WithdrawEnd(t.Context(), office, membership.EndWithdrawal{Member: is.Member, Reason: "The fee has come."}); err != nil {
+		t.Fatal(err)
+	}
+	if e := <-sent; e.Kind != river.EventKindJobCompleted {
+		t.Fatalf("a mail failed: %+v", e.Job.Errors)
+	}
+	if written, err = sender.Written(100); err != nil || len(written) != 7 {
+		t.Fatalf("%d mails, want 7 (%v)", len(written), err)
+	}
+	want = "The end of your membership of the College on " + is.Today.Format(form) + " is withdrawn:\n\nThe fee has come.\n\n"
+	if m := written[0]; m.To != "ada@example.org" || !strings.HasPrefix(m.Text, want) {
+		t.Errorf("whose end is withdrawn is told\n%s: %s", m.To, m.Text)
+	}
 	name, err := pg.Scalar[string](t.Context(), db, `SELECT m.sort_name FROM members m JOIN accounts a ON a.member_id = m.id WHERE a.id = $1`, ada)
 	if err != nil || name != "Byron, Ada" {
 		t.Errorf("sorted as %q (%v)", name, err)

@@ -59,8 +59,10 @@ type Membership struct {
 	// GraceEndsOn is the last day on which the member can still renew by themselves and
 	// is a member meanwhile, and RenewableFrom the first.
 	GraceEndsOn, RenewableFrom *time.Time
-	// SuspendedOn and SuspensionReason are of the suspension that runs.
+	// SuspendedOn, SuspendedUntil and SuspensionReason are of the suspension that runs;
+	// without a last day it is open.
 	SuspendedOn      *time.Time
+	SuspendedUntil   *time.Time
 	SuspensionReason *string
 }
 
@@ -80,6 +82,9 @@ func (m *Membership) StatusReason() string {
 	case Lapsed:
 		return fmt.Sprintf("The membership was paid until %s and was not renewed by %s.", on(m.EndsOn), on(m.GraceEndsOn))
 	case Suspended:
+		if m.SuspendedUntil != nil {
+			return fmt.Sprintf("Suspended from %s until %s: %s", on(m.SuspendedOn), on(m.SuspendedUntil), *m.SuspensionReason)
+		}
 		return fmt.Sprintf("Suspended since %s: %s", on(m.SuspendedOn), *m.SuspensionReason)
 	case Resigned:
 		return fmt.Sprintf("Resigned; the last day was %s.", on(m.EndsOn))
@@ -109,6 +114,8 @@ const (
 	GradeChangedEvent EventKind = "GRADE_CHANGED"
 	SuspendedEvent    EventKind = "SUSPENDED"
 	ReinstatedEvent   EventKind = "REINSTATED"
+	// EndWithdrawnEvent happens on the day of the end that it takes back.
+	EndWithdrawnEvent EventKind = "ENDING_WITHDRAWN"
 )
 
 // Event is something that happened to a membership.

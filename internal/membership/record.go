@@ -337,7 +337,7 @@ type Verification struct {
 }
 
 // VerifyRegistration notes that the viewer has found the number in the regulator's
-// register. errs.Conflict if the member states another number now.
+// register; with a day that is past, that the registration has ended. errs.Conflict if the member states another number now.
 func (s *Store) VerifyRegistration(ctx context.Context, v viewer.Viewer, in Verification) (_ uuid.UUID, err error) {
 	defer errs.Wrap(&err, "membership.VerifyRegistration(%s)", in.Member)
 	if err := s.sensible(ctx, "input.validUntil", in.ValidUntil); err != nil {
@@ -351,8 +351,8 @@ func (s *Store) VerifyRegistration(ctx context.Context, v viewer.Viewer, in Veri
 	switch pg.Constraint(err) {
 	case "registrations_verified_once":
 		return in.Member, errs.Invalidf("input.number", "the number is verified for another member")
-	case "registrations_valid_until_after_verified":
-		return in.Member, errs.Invalidf("input.validUntil", "pass today or a later day")
+	case "registrations_valid_until_near_verified":
+		return in.Member, errs.Invalidf("input.validUntil", "pass a day within the last five years, or a later one")
 	}
 	if err == nil && verified.RowsAffected() == 0 {
 		return in.Member, errs.Sayf(errs.Conflict, "input.number", "that is not the number that the member states now; read the record again and look up the one it has")
@@ -409,6 +409,33 @@ func (s *Store) InsurancesOf(ctx context.Context, v viewer.Viewer, members []uui
 	return pg.ByKey(found, func(i *Insurance) uuid.UUID { return i.MemberID }), nil
 }
 
+// InsurancesAheadOf returns the insurances of each of the members that have not ended, the
+// earliest first, of those whose record the viewer may read.
+func (s *Store) InsurancesAheadOf(ctx context.Context, v viewer.Viewer, members []uuid.UUID) (_ map[uuid.UUID][]*Insurance, err error) {
+	defer errs.Wrap(&err, "membership.InsurancesAheadOf(%d)", len(members))
+	if readsNobody(v) {
+		return nil, nil
+	}
+	found, err := pg.All[Insurance](ctx, s.DB, `
+		SELECT
+			i.member_id,
+			i.insurer,
+			i.policy_number,
+			i.valid_from,
+			i.valid_until,
+			i.valid_from <= CURRENT_DATE AS valid
+		FROM indemnity_insurances i
+		JOIN members_registered m ON m.id = i.member_id
+		WHERE i.member_id = ANY(@members) AND i.valid_until >= CURRENT_DATE AND `+mayRead+`
+		ORDER BY i.member_id, i.valid_from`,
+		pgx.StrictNamedArgs(reading(v, map[string]any{"members": members})))
+	if err != nil {
+		return nil, err
+	}
+	reads.Note(ctx, v, found, func(i *Insurance) *uuid.UUID { return &i.MemberID }, reads.Insured)
+	return pg.GroupBy(found, func(i *Insurance) uuid.UUID { return i.MemberID }), nil
+}
+
 // StatedInsurance is an insurance that a member states. Member is nil for the viewer's
 // own.
 type StatedInsurance struct {
@@ -457,4 +484,33 @@ func (s *Store) StateInsurance(ctx context.Context, v viewer.Viewer, in StatedIn
 		return member, errs.Invalidf("input.member", noSuchMember)
 	}
 	return member, err
+}
+
+// InsuranceWithdrawal is which insurance was a mistake: the one that begins on a day. Member
+// is nil for the viewer's own.
+type InsuranceWithdrawal struct {
+	Member    *uuid.UUID
+	ValidFrom time.Time
+}
+
+// WithdrawInsurance removes an insurance that was a mistake. A member may before it begins,
+// staff at any time.
+func (s *Store) WithdrawInsurance(ctx context.Context, v viewer.Viewer, in InsuranceWithdrawal) (_ uuid.UUID, err error) {
+	defer errs.Wrap(&err, "membership.WithdrawInsurance")
+	member, err := whom(v, in.Member)
+	if err != nil {
+		return member, err
+	}
+	staff := v.May(viewer.ManageRegister)
+	removed, err := s.DB.Exec(ctx, `
+		DELETE FROM indemnity_insurances
+		WHERE member_id = @member AND valid_from = @from AND (@staff OR valid_from > CURRENT_DATE)`,
+		pgx.StrictNamedArgs{"member": member, "from": in.ValidFrom, "staff": staff})
+	switch {
+	case err != nil || removed.RowsAffected() > 0:
+		return member, err
+	case staff:
+		return member, errs.Invalidf("input.validFrom", "the member states no insurance that begins on that day")
+	}
+	return member, errs.Invalidf("input.validFrom", "you state no insurance that begins on that day, or it has begun; write to the membership office to have one removed that has")
 }

@@ -79,13 +79,13 @@ func TestStatus(t *testing.T) {
 		{"2019-12-31", "", ""},
 		{"2020-01-01", "CURRENT", "The membership runs until 31 December 2020."},
 		{"2020-02-29", "CURRENT", "The membership runs until 31 December 2020."},
-		{"2020-03-01", "SUSPENDED", "Suspended since 1 March 2020: Fees are owed."},
-		{"2020-03-31", "SUSPENDED", "Suspended since 1 March 2020: Fees are owed."},
+		{"2020-03-01", "SUSPENDED", "Suspended from 1 March 2020 until 31 March 2020: Fees are owed."},
+		{"2020-03-31", "SUSPENDED", "Suspended from 1 March 2020 until 31 March 2020: Fees are owed."},
 		{"2020-04-01", "CURRENT", "The membership runs until 31 December 2020."},
 		{"2020-12-31", "CURRENT", "The membership runs until 31 December 2020."},
 		{"2021-01-01", "GRACE", "The membership was paid until 31 December 2020; it can be renewed until 30 January 2021."},
-		{"2021-01-10", "SUSPENDED", "Suspended since 10 January 2021: Fees are owed."},
-		{"2021-01-30", "SUSPENDED", "Suspended since 10 January 2021: Fees are owed."},
+		{"2021-01-10", "SUSPENDED", "Suspended from 10 January 2021 until 1 March 2021: Fees are owed."},
+		{"2021-01-30", "SUSPENDED", "Suspended from 10 January 2021 until 1 March 2021: Fees are owed."},
 		// Who is suspended can lapse, too.
 		{"2021-01-31", "LAPSED", "The membership was paid until 31 December 2020 and was not renewed by 30 January 2021."},
 		{"2021-05-31", "LAPSED", "The membership was paid until 31 December 2020 and was not renewed by 30 January 2021."},
@@ -235,6 +235,9 @@ func TestNamedConstraints(t *testing.T) {
 		"membership_rules_one_open":               `INSERT INTO membership_rules (grade, since, grace_days, renewal_days, period_months, practises) VALUES ('STUDENT', '2025-01-01', 1, 1, 1, true)`,
 		"registrations_number_form":               `UPDATE registrations SET number = 'OT1234'`,
 		"registrations_verified_once":             `UPDATE registrations SET verified_on = '2020-01-01', valid_until = '2021-01-01'`,
+		"registrations_valid_until_near_verified": `UPDATE registrations SET valid_until = '2014-12-31' WHERE verified_on IS NOT NULL`,
+		"membership_events_voided_by_end":         `UPDATE membership_events SET voided = '[]'`,
+		"membership_events_kind_known":            `UPDATE membership_events SET kind = 'WITHDRAWN'`,
 		"registrations_verified_until":            `UPDATE registrations SET verified_on = '2020-01-01', valid_until = NULL`,
 	} {
 		tx, err := db.Begin(t.Context())

@@ -35,6 +35,11 @@ const membershipColumns = `
 	st.grace_ends_on,
 	st.renewable_from,
 	st.suspended_on,
+	(
+		SELECT sus.ends_on
+		FROM membership_suspensions sus
+		WHERE sus.member_id = st.member_id AND sus.starts_on = st.suspended_on
+	) AS suspended_until,
 	st.suspension_reason`
 
 // Of returns what each of the members is today, of those whose record the viewer may
@@ -88,7 +93,8 @@ func (s *Store) StatusesAsOf(ctx context.Context, v viewer.Viewer, members []uui
 
 // HistoryOf returns what happened to the membership of each of the members, the
 // oldest first, of those whose record the viewer may read. What was to come when the
-// membership ended, as a period that was renewed ahead, did not happen.
+// membership ended, as a period that was renewed ahead, did not happen, unless the end was
+// withdrawn; nor did a reinstatement on a day in whose place another one came.
 func (s *Store) HistoryOf(ctx context.Context, v viewer.Viewer, members []uuid.UUID) (_ map[uuid.UUID][]*Event, err error) {
 	defer errs.Wrap(&err, "membership.HistoryOf(%d)", len(members))
 	if readsNobody(v) {
@@ -113,7 +119,32 @@ func (s *Store) HistoryOf(ctx context.Context, v viewer.Viewer, members []uuid.U
 					AND ended.kind IN ('RESIGNED', 'RETIRED', 'DECEASED', 'REMOVED')
 					AND ended.id > ev.id
 					AND ended.happened_on < ev.happened_on
+					AND (
+						SELECT after.kind
+						FROM membership_events after
+						WHERE after.member_id = ended.member_id
+							AND after.kind IN ('RESIGNED', 'RETIRED', 'DECEASED', 'REMOVED', 'ENDING_WITHDRAWN')
+							AND after.id > ended.id
+						ORDER BY after.id
+						LIMIT 1
+					) IS DISTINCT FROM 'ENDING_WITHDRAWN'
 			)
+			AND (ev.kind <> 'REINSTATED'
+				OR (
+					SELECT after.kind
+					FROM membership_events after
+					WHERE after.member_id = ev.member_id AND after.kind IN ('SUSPENDED', 'REINSTATED') AND after.id > ev.id
+					ORDER BY after.id
+					LIMIT 1
+				) IS DISTINCT FROM 'REINSTATED'
+				-- From the first day on: that suspension never was, and the next one is of another.
+				OR EXISTS (
+					SELECT
+					FROM membership_events undone
+					WHERE undone.member_id = ev.member_id
+						AND undone.kind = 'SUSPENDED'
+						AND undone.id < ev.id
+						AND undone.happened_on = ev.happened_on))
 			AND `+mayRead+`
 		ORDER BY ev.member_id, ev.happened_on, ev.id`,
 		pgx.StrictNamedArgs(reading(v, map[string]any{"members": members})))

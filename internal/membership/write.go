@@ -117,10 +117,12 @@ func renewable(l *last, staff bool) error {
 		return errs.Invalidf(path, "the membership has no end, so there is nothing to renew")
 	case l.Status == Suspended && !staff:
 		return errs.Invalidf(path, "the membership is suspended; write to the membership office")
-	case l.EndedHow != nil && (!staff || !l.EndsOn.Before(l.Today)):
+	case l.EndedHow != nil && !staff:
 		return errs.Invalidf(path, "the membership has ended, or an end is set; write to the membership office")
+	case l.EndedHow != nil && !l.EndsOn.Before(l.Today):
+		return errs.Invalidf(path, "the end of the membership is set, %s on %s; take it back with withdrawEnd", *l.EndedHow, l.EndsOn.Format(time.DateOnly))
 	case l.EndedHow != nil && *l.EndedHow == string(Deceased):
-		return errs.Invalidf(path, "the member died")
+		return errs.Invalidf(path, "the member died; if that is a mistake, take it back with withdrawEnd")
 	case l.StartsOn.After(l.Today):
 		return errs.Invalidf(path, "the membership is renewed already, until %s", l.EndsOn.Format(time.DateOnly))
 	case staff:
@@ -164,7 +166,7 @@ func (s *Store) ChangeGrade(ctx context.Context, _ viewer.Viewer, in GradeChange
 			pgx.StrictNamedArgs{"member": in.Member})
 		switch {
 		case errors.Is(err, errs.NotFound):
-			return errs.Invalidf("input.member", "the membership has not begun, or has ended")
+			return errs.Invalidf("input.member", "the membership has not begun, or has ended; an end that is a mistake is taken back with withdrawEnd")
 		case err != nil:
 			return err
 		case p.Grade == in.Grade:
@@ -190,7 +192,21 @@ func (s *Store) ChangeGrade(ctx context.Context, _ viewer.Viewer, in GradeChange
 				return err
 			}
 		}
-		_, err = note(ctx, tx, Event{MemberID: in.Member, Kind: GradeChangedEvent, HappenedOn: on, Grade: &in.Grade})
+		// A renewal ahead is one to the new grade: its period is of that.
+		if _, err := tx.Exec(ctx, `
+			UPDATE membership_events ev
+			SET grade = p.grade
+			FROM membership_periods p
+			WHERE ev.member_id = @member
+				AND ev.kind = 'RENEWED'
+				AND ev.happened_on > @on
+				AND ev.grade <> p.grade
+				AND p.member_id = ev.member_id
+				AND p.starts_on = ev.happened_on`,
+			pgx.StrictNamedArgs{"member": in.Member, "on": on}); err != nil {
+			return err
+		}
+		_, err = note(ctx, tx, Event{MemberID: in.Member, Kind: GradeChangedEvent, HappenedOn: on, Grade: &in.Grade}, nil)
 		return err
 	})
 }
@@ -212,6 +228,10 @@ func (s *Store) Suspend(ctx context.Context, _ viewer.Viewer, in Suspension) (_ 
 	return in.Member, s.change(ctx, in.Member, func(tx pgx.Tx, l *last) error {
 		on := dayOr(in.On, l.Today)
 		switch {
+		case l.Status == Suspended:
+			return errs.Invalidf("input.member", "the member is suspended already; reinstateMembership ends that, or moves the day on which it ends")
+		case l.EndedHow != nil && !l.EndsOn.Before(l.Today):
+			return errs.Invalidf("input.member", "the end of the membership is set, %s on %s; an end that is a mistake is taken back with withdrawEnd", *l.EndedHow, l.EndsOn.Format(time.DateOnly))
 		case !l.Status.Member() && l.Status != Retired || l.EndedHow != nil:
 			return errs.Invalidf("input.member", "only a membership that runs can be suspended; this one is %s", l.Status)
 		case on.After(l.Today.AddDate(1, 0, 0)):
@@ -243,13 +263,18 @@ type Reinstatement struct {
 	On     *time.Time
 }
 
-// Reinstate ends the suspension that has no end yet, and has a mail sent. From its first
-// day on it never was: that is the earliest, and if it has not begun, what nil means.
+// Reinstate ends the last suspension, or moves its end while that lies ahead, and has a mail
+// sent. From its first day on it never was: that is the earliest, and if it has not begun,
+// what nil means.
 func (s *Store) Reinstate(ctx context.Context, _ viewer.Viewer, in Reinstatement) (_ uuid.UUID, err error) {
 	defer errs.Wrap(&err, "membership.Reinstate(%s)", in.Member)
 	return in.Member, s.change(ctx, in.Member, func(tx pgx.Tx, l *last) error {
 		since, err := pg.Scalar[time.Time](ctx, tx, `
-			SELECT s.starts_on FROM membership_suspensions s WHERE s.member_id = @member AND s.ends_on IS NULL`,
+			SELECT s.starts_on
+			FROM membership_suspensions s
+			WHERE s.member_id = @member AND (s.ends_on IS NULL OR s.ends_on >= CURRENT_DATE)
+			ORDER BY s.starts_on DESC
+			LIMIT 1`,
 			pgx.StrictNamedArgs{"member": in.Member})
 		if errors.Is(err, errs.NotFound) {
 			return errs.Invalidf("input.member", "the member is not suspended")
@@ -272,11 +297,11 @@ func (s *Store) Reinstate(ctx context.Context, _ viewer.Viewer, in Reinstatement
 		if _, err := tx.Exec(ctx, `
 			WITH undone AS (
 				DELETE FROM membership_suspensions
-				WHERE member_id = @member AND ends_on IS NULL AND starts_on = @on
+				WHERE member_id = @member AND starts_on = @since AND starts_on = @on
 			)
 			UPDATE membership_suspensions SET ends_on = @on::date - 1
-			WHERE member_id = @member AND ends_on IS NULL AND starts_on < @on`,
-			pgx.StrictNamedArgs{"member": in.Member, "on": on}); err != nil {
+			WHERE member_id = @member AND starts_on = @since AND starts_on < @on`,
+			pgx.StrictNamedArgs{"member": in.Member, "since": since, "on": on}); err != nil {
 			return err
 		}
 		return s.tell(ctx, tx, Event{MemberID: in.Member, Kind: ReinstatedEvent, HappenedOn: on})
@@ -318,9 +343,15 @@ func (s *Store) End(ctx context.Context, v viewer.Viewer, in Ending) (_ uuid.UUI
 		case in.How == Deceased && on.After(l.Today):
 			return errs.Invalidf("input.on", "pass today or an earlier day")
 		case l.EndedHow != nil:
-			return errs.Invalidf("input.member", "the membership has ended already, or its end is set: %s on %s", *l.EndedHow, l.EndsOn.Format(time.DateOnly))
-		case l.Status == Pending:
-			return errs.Invalidf("input.member", "the membership has not begun")
+			whoMends := "write to the membership office"
+			if staff {
+				whoMends = "if that is a mistake, take it back with withdrawEnd"
+			}
+			return errs.Invalidf("input.member", "the membership has ended already, or its end is set: %s on %s; %s", *l.EndedHow, l.EndsOn.Format(time.DateOnly), whoMends)
+		case l.Status == Pending && on.Before(l.StartsOn):
+			return errs.Invalidf("input.on", "the membership begins on %s; pass that day to have it end with its first, or a later one", l.StartsOn.Format(time.DateOnly))
+		case l.EndsOn != nil && !l.EndsOn.Before(l.Today) && on.After(*l.EndsOn):
+			return errs.Invalidf("input.on", "the membership is paid until %s; pass that day or an earlier one", l.EndsOn.Format(time.DateOnly))
 		}
 		type period struct{ StartsOn time.Time }
 		args := pgx.StrictNamedArgs{"member": member, "on": on}
@@ -334,6 +365,17 @@ func (s *Store) End(ctx context.Context, v viewer.Viewer, in Ending) (_ uuid.UUI
 		if err != nil {
 			return err
 		}
+		// As they are now, should the end be withdrawn.
+		voided, err := pg.Scalar[string](ctx, tx, `
+			SELECT jsonb_agg(
+				jsonb_build_object('grade', p.grade, 'starts_on', p.starts_on, 'ends_on', p.ends_on, 'ended_how', p.ended_how, 'recorded_on', p.recorded_on)
+				ORDER BY p.starts_on)::text
+			FROM membership_periods p
+			WHERE p.member_id = @member AND p.starts_on >= @starts`,
+			pgx.StrictNamedArgs{"member": member, "starts": p.StartsOn})
+		if err != nil {
+			return err
+		}
 		// What was paid for later is void.
 		if _, err := tx.Exec(ctx, `DELETE FROM membership_periods WHERE member_id = @member AND starts_on > @on`, args); err != nil {
 			return err
@@ -344,29 +386,97 @@ func (s *Store) End(ctx context.Context, v viewer.Viewer, in Ending) (_ uuid.UUI
 			pgx.StrictNamedArgs{"member": member, "on": on, "how": in.How, "starts": p.StartsOn}); err != nil {
 			return err
 		}
-		ended := Event{MemberID: member, Kind: EventKind(in.How), HappenedOn: on, Reason: in.Note}
-		if in.How == Deceased {
-			_, err = note(ctx, tx, ended)
+		event, err := note(ctx, tx, Event{MemberID: member, Kind: EventKind(in.How), HappenedOn: on, Reason: in.Note}, &voided)
+		if err != nil || in.How == Deceased {
 			return err
 		}
-		return s.tell(ctx, tx, ended)
+		return s.enqueue(ctx, tx, MailArgs{Mail: eventMail, Event: event})
 	})
 }
 
-// note writes to the history of a member, and returns which event it is.
-func note(ctx context.Context, tx pgx.Tx, e Event) (int64, error) {
+// EndWithdrawal is whose end is taken back, and why.
+type EndWithdrawal struct {
+	Member uuid.UUID
+	Reason string
+}
+
+// WithdrawEnd takes back the end of a membership that was a mistake, before its day or
+// after it, and has a mail sent: the periods are what they were before. Of an end that was
+// recorded without them, the membership is paid until the day that the last period was
+// recorded with. Posts and sections that ended with it stay ended: whether they are still
+// free or wanted is not known.
+func (s *Store) WithdrawEnd(ctx context.Context, _ viewer.Viewer, in EndWithdrawal) (_ uuid.UUID, err error) {
+	defer errs.Wrap(&err, "membership.WithdrawEnd(%s)", in.Member)
+	if in.Reason, err = text("input.reason", in.Reason, 1000); err != nil {
+		return in.Member, err
+	}
+	return in.Member, s.change(ctx, in.Member, func(tx pgx.Tx, l *last) error {
+		if l.EndedHow == nil {
+			return errs.Invalidf("input.member", "there is no end to withdraw: the membership has not ended in any of the ways that endMembership knows, and no end is set")
+		}
+		type ending struct {
+			HappenedOn time.Time
+			Later      *string
+		}
+		e, err := pg.One[ending](ctx, tx, `
+			UPDATE membership_periods p
+			SET
+				ended_how = was.voided -> 0 ->> 'ended_how',
+				ends_on = CASE WHEN was.voided IS NOT NULL THEN (was.voided -> 0 ->> 'ends_on')::date ELSE greatest(p.ends_on, (
+					SELECT paid.ends_on
+					FROM membership_events paid
+					WHERE paid.member_id = p.member_id AND paid.kind IN ('JOINED', 'RENEWED') AND (was.event IS NULL OR paid.id < was.event)
+					ORDER BY paid.id DESC
+					LIMIT 1)) END
+			FROM (
+				SELECT
+					l.starts_on,
+					ev.id AS event,
+					COALESCE(ev.happened_on, l.ends_on) AS happened_on,
+					CASE WHEN ev.voided -> 0 ->> 'starts_on' = l.starts_on::text THEN ev.voided END AS voided
+				FROM membership_periods l
+				LEFT JOIN LATERAL (
+					SELECT ended.id, ended.kind, ended.happened_on, ended.voided
+					FROM membership_events ended
+					WHERE ended.member_id = l.member_id AND ended.kind IN ('RESIGNED', 'RETIRED', 'DECEASED', 'REMOVED')
+					ORDER BY ended.id DESC
+					LIMIT 1
+				) ev ON ev.kind = l.ended_how
+				WHERE l.member_id = @member AND l.next_on IS NULL
+			) was
+			WHERE p.member_id = @member AND p.starts_on = was.starts_on
+			RETURNING was.happened_on, (was.voided - 0)::text AS later`,
+			pgx.StrictNamedArgs{"member": in.Member})
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `
+			INSERT INTO membership_periods (member_id, grade, starts_on, ends_on, ended_how, recorded_on)
+			SELECT @member, v.grade, v.starts_on, v.ends_on, v.ended_how, v.recorded_on
+			FROM jsonb_to_recordset(@later::jsonb) AS v (grade text, starts_on date, ends_on date, ended_how text, recorded_on date)
+			ORDER BY v.starts_on`,
+			pgx.StrictNamedArgs{"member": in.Member, "later": e.Later}); err != nil {
+			return err
+		}
+		return s.tell(ctx, tx, Event{MemberID: in.Member, Kind: EndWithdrawnEvent, HappenedOn: e.HappenedOn, Reason: &in.Reason})
+	})
+}
+
+// note writes to the history of a member, and returns which event it is; with the periods
+// that it cut short or made void, as they were, if it is an end.
+func note(ctx context.Context, tx pgx.Tx, e Event, voided *string) (int64, error) {
 	return pg.Scalar[int64](ctx, tx, `
-		INSERT INTO membership_events (member_id, kind, happened_on, grade, ends_on, reason)
-		SELECT @member, @kind, @on, @grade, p.ends_on, @reason
+		INSERT INTO membership_events (member_id, kind, happened_on, grade, ends_on, reason, voided)
+		SELECT @member, @kind, @on, @grade, p.ends_on, @reason, @voided::jsonb
 		FROM membership_periods p
 		WHERE p.member_id = @member AND p.next_on IS NULL
 		RETURNING id`,
-		pgx.StrictNamedArgs{"member": e.MemberID, "kind": e.Kind, "on": e.HappenedOn, "grade": e.Grade, "reason": e.Reason})
+		pgx.StrictNamedArgs{"member": e.MemberID, "kind": e.Kind, "on": e.HappenedOn, "grade": e.Grade, "reason": e.Reason, "voided": voided})
 }
 
 // tell is note, and has the member told by mail.
 func (s *Store) tell(ctx context.Context, tx pgx.Tx, e Event) error {
-	id, err := note(ctx, tx, e)
+	id, err := note(ctx, tx, e, nil)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,6 +58,7 @@ type (
 // told computes the status of a day from the history alone.
 func told(events []*membership.Event, day time.Time) string {
 	var periods []period
+	var before [][]period // each end
 	var suspensions []suspension
 	for _, e := range events {
 		switch on := e.HappenedOn; e.Kind {
@@ -71,7 +74,10 @@ func told(events []*membership.Event, day time.Time) string {
 				suspensions = suspensions[:len(suspensions)-1]
 			}
 		case membership.GradeChangedEvent: // grades of these tests have the same rules
+		case membership.EndWithdrawnEvent:
+			periods, before = before[len(before)-1], before[:len(before)-1]
 		default:
+			before = append(before, slices.Clone(periods))
 			periods = slices.DeleteFunc(periods, func(p period) bool { return p.starts.After(on) })
 			last := &periods[len(periods)-1]
 			if last.ends == nil || last.ends.After(on) {
@@ -107,8 +113,8 @@ func told(events []*membership.Event, day time.Time) string {
 }
 
 // TestStatusFollowsFromHistory changes memberships at random: the status of every day
-// is what the history tells, statusAsOf says the same as the list of all, and no two
-// periods govern a day.
+// is what the history tells, statusAsOf says the same as the list of all, no two periods
+// govern a day, and each day has the grade that the history shows.
 func TestStatusFollowsFromHistory(t *testing.T) {
 	t.Parallel()
 	outer := pgtest.New(t)
@@ -146,7 +152,9 @@ func TestStatusFollowsFromHistory(t *testing.T) {
 		}
 		for range rapid.IntRange(1, 6).Draw(rt, "changes") {
 			var err error
-			switch rapid.IntRange(0, 4).Draw(rt, "change") {
+			switch rapid.IntRange(0, 5).Draw(rt, "change") {
+			case 5:
+				_, err = s.WithdrawEnd(t.Context(), office, membership.EndWithdrawal{Member: ada, Reason: "It was another."})
 			case 0:
 				m := ada
 				_, err = s.Renew(t.Context(), office, &m)
@@ -178,9 +186,10 @@ func TestStatusFollowsFromHistory(t *testing.T) {
 		type status struct {
 			Day    time.Time
 			Status string
+			Grade  string
 		}
 		got, err := pg.All[status](t.Context(), tx, `
-			SELECT d::date AS day, string_agg(COALESCE(st.status, ''), ',') AS status
+			SELECT d::date AS day, string_agg(COALESCE(st.status, ''), ',') AS status, COALESCE(max(st.grade), '') AS grade
 			FROM generate_series(CURRENT_DATE - 600, CURRENT_DATE + 900, interval '1 day') d
 			LEFT JOIN LATERAL membership_statuses(d::date) st ON true
 			GROUP BY d ORDER BY d`)
@@ -203,9 +212,20 @@ func TestStatusFollowsFromHistory(t *testing.T) {
 				recorded--
 			}
 			for _, later := range events[1+recorded:] {
-				if ends(later.Kind) && later.HappenedOn.Before(e.HappenedOn) {
+				if ends(later.Kind) && later.HappenedOn.Before(e.HappenedOn) && !withdrawn(events, later) {
 					rt.Fatalf("event %d of what is shown, %s on %s, is after the end on %s", i, e.Kind, e.HappenedOn.Format(time.DateOnly), later.HappenedOn.Format(time.DateOnly))
 				}
+			}
+		}
+		for _, g := range got {
+			want := ""
+			for _, e := range shown[ada] {
+				if e.Grade != nil && !e.HappenedOn.After(g.Day) {
+					want = *e.Grade
+				}
+			}
+			if g.Grade != want {
+				rt.Fatalf("on %s: a %q, and the history shows %q", g.Day.Format(time.DateOnly), g.Grade, want)
 			}
 		}
 		day := near.Draw(rt, "asked")
@@ -228,6 +248,16 @@ func TestStatusFollowsFromHistory(t *testing.T) {
 
 func ends(k membership.EventKind) bool {
 	return slices.Contains([]membership.Status{membership.Resigned, membership.Retired, membership.Deceased, membership.Removed}, membership.Status(k))
+}
+
+// withdrawn says whether an end was taken back.
+func withdrawn(events []*membership.Event, end *membership.Event) bool {
+	for _, e := range events[1+slices.Index(events, end):] {
+		if ends(e.Kind) || e.Kind == membership.EndWithdrawnEvent {
+			return e.Kind == membership.EndWithdrawnEvent
+		}
+	}
+	return false
 }
 
 // unworked takes jobs that nobody runs.
@@ -268,6 +298,289 @@ func TestRenewedAheadThenEnded(t *testing.T) {
 	}
 	if diff := cmp.Diff([][]string{{"JOINED", "RENEWED"}, {"JOINED", "RESIGNED"}}, [][]string{before, kinds()}); diff != "" {
 		t.Errorf("before and after (-want +got)\n%s", diff)
+	}
+}
+
+// state is what of a member is kept of periods and suspensions, by days from today.
+func state(t *testing.T, db pg.Querier) string {
+	t.Helper()
+	s, err := pg.Scalar[string](t.Context(), db, `
+		SELECT concat_ws('; ',
+			(SELECT string_agg(concat_ws(' ', p.grade, (p.starts_on - CURRENT_DATE) || '..' || COALESCE((p.ends_on - CURRENT_DATE)::text, ''), p.ended_how, p.recorded_on - CURRENT_DATE),
+				', ' ORDER BY p.starts_on) FROM membership_periods p WHERE p.member_id = $1),
+			(SELECT 'suspended ' || string_agg((s.starts_on - CURRENT_DATE) || '..' || COALESCE((s.ends_on - CURRENT_DATE)::text, ''), ', ' ORDER BY s.starts_on)
+				FROM membership_suspensions s WHERE s.member_id = $1))`, ada)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// wrongIn returns where an input is wrong, and why.
+func wrongIn(t *testing.T, err error) string {
+	t.Helper()
+	invalid := (*errs.Invalid)(nil)
+	if errors.As(err, &invalid) {
+		return invalid.Fields[0].Path + ": " + invalid.Fields[0].Message
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ""
+}
+
+// TestWithdrawEnd takes ends back that were mistakes: the periods are what they were, to the
+// day, and the history tells both.
+func TestWithdrawEnd(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	run(t, db, enrol+anOffice+`
+		UPDATE members SET joined_on = CURRENT_DATE - 100;
+		UPDATE membership_periods SET ends_on = CURRENT_DATE + 10, recorded_on = CURRENT_DATE - 99`)
+	today, err := pg.Scalar[time.Time](t.Context(), db, `SELECT CURRENT_DATE`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	on := func(n int) *time.Time { d := today.AddDate(0, 0, n); return &d }
+	jobs, of := unworked(t, db), ada
+	withdraw := func(s *membership.Store) error {
+		_, err := s.WithdrawEnd(t.Context(), office, membership.EndWithdrawal{Member: ada, Reason: "It was another."})
+		return err
+	}
+	end := func(how membership.Status, n int) func(*membership.Store) error {
+		return func(s *membership.Store) error {
+			_, err := s.End(t.Context(), office, membership.Ending{Member: &of, How: how, On: on(n)})
+			return err
+		}
+	}
+	renew := func(s *membership.Store) error { _, err := s.Renew(t.Context(), office, &of); return err }
+	type do = func(*membership.Store) error
+	for _, tt := range []struct {
+		name        string
+		first, then []do
+		history     string
+	}{
+		{"an end that lies ahead", nil, []do{end(membership.Resigned, 5)}, "JOINED RESIGNED ENDING_WITHDRAWN"},
+		{"one of before", nil, []do{end(membership.Removed, -20)}, "JOINED REMOVED ENDING_WITHDRAWN"},
+		{"a death", nil, []do{end(membership.Deceased, 0)}, "JOINED DECEASED ENDING_WITHDRAWN"},
+		{"with a renewal ahead", []do{renew}, []do{end(membership.Removed, 5)}, "JOINED REMOVED ENDING_WITHDRAWN RENEWED"},
+		{"in the period that was renewed ahead", []do{renew}, []do{end(membership.Resigned, 50)}, "JOINED RENEWED RESIGNED ENDING_WITHDRAWN"},
+		{"back to before another grade", []do{func(s *membership.Store) error {
+			_, err := s.ChangeGrade(t.Context(), office, membership.GradeChange{Member: ada, Grade: "STUDENT", On: on(-3)})
+			return err
+		}}, []do{end(membership.Removed, -5)}, "JOINED REMOVED ENDING_WITHDRAWN GRADE_CHANGED"},
+		{
+			"twice", nil,
+			[]do{end(membership.Resigned, 5), withdraw, end(membership.Removed, 2)},
+			"JOINED REMOVED ENDING_WITHDRAWN RESIGNED ENDING_WITHDRAWN",
+		},
+		{
+			"of a membership that had ended and begun again",
+			[]do{end(membership.Resigned, -20), renew},
+			[]do{end(membership.Removed, -30)},
+			"JOINED REMOVED ENDING_WITHDRAWN RESIGNED JOINED",
+		},
+	} {
+		tx, err := db.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &membership.Store{DB: tx, Jobs: jobs}
+		for _, do := range tt.first {
+			if err := do(s); err != nil {
+				t.Fatal(tt.name, err)
+			}
+		}
+		before := state(t, tx)
+		for _, do := range append(tt.then, withdraw) {
+			if err := do(s); err != nil {
+				t.Fatal(tt.name, err)
+			}
+		}
+		if diff := cmp.Diff(before, state(t, tx)); diff != "" {
+			t.Errorf("%s (-before +after)\n%s", tt.name, diff)
+		}
+		shown, err := s.HistoryOf(t.Context(), self(ada), []uuid.UUID{ada})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var kinds []string
+		for _, e := range shown[ada] {
+			kinds = append(kinds, string(e.Kind))
+		}
+		if got := strings.Join(kinds, " "); got != tt.history {
+			t.Errorf("%s: the history is %s, want %s", tt.name, got, tt.history)
+		}
+		if got := wrongIn(t, withdraw(s)); !strings.HasPrefix(got, "input.member: there is no end to withdraw") {
+			t.Errorf("%s: once more: %q", tt.name, got)
+		}
+		_ = tx.Rollback(t.Context())
+	}
+
+	// What was recorded without the periods is paid for until the day that was recorded.
+	s := &membership.Store{DB: db, Jobs: jobs}
+	if err := renew(s); err != nil {
+		t.Fatal(err)
+	}
+	paid, err := pg.Scalar[string](t.Context(), db, `SELECT 'PROFESSIONAL -100..' || max(ends_on) - CURRENT_DATE || ' -99' FROM membership_periods WHERE member_id = $1`, ada)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := end(membership.Resigned, 5)(s); err != nil {
+		t.Fatal(err)
+	}
+	run(t, db, `UPDATE membership_events SET voided = NULL`)
+	if err := withdraw(s); err != nil || state(t, db) != paid {
+		t.Errorf("an old end: %s, want %s (%v)", state(t, db), paid, err)
+	}
+
+	// What names the way out.
+	if err := end(membership.Deceased, 0)(s); err != nil {
+		t.Fatal(err)
+	}
+	run(t, db, `UPDATE membership_periods SET ends_on = CURRENT_DATE - 1 WHERE member_id = $1`, ada)
+	_, suspended := s.Suspend(t.Context(), office, membership.Suspension{Member: ada, Reason: "Fees are owed."})
+	for what, err := range map[string]error{"renewed": renew(s), "ended again": end(membership.Removed, 0)(s)} {
+		if got := wrongIn(t, err); !strings.Contains(got, "withdrawEnd") {
+			t.Errorf("%s: %q", what, got)
+		}
+	}
+	if wrongIn(t, suspended) == "" {
+		t.Error("the dead are suspended")
+	}
+	if _, err := s.End(t.Context(), self(ada), membership.Ending{How: membership.Resigned}); strings.Contains(wrongIn(t, err), "withdrawEnd") {
+		t.Errorf("a member is told what only staff can do: %v", err)
+	}
+}
+
+// TestEndsThatCannotBe wants an end not to be set where it would be another: after what is
+// paid for, and before the membership begins.
+func TestEndsThatCannotBe(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	run(t, db, enrol+anOffice)
+	today, err := pg.Scalar[time.Time](t.Context(), db, `SELECT CURRENT_DATE`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	date := func(n int) string { return today.AddDate(0, 0, n).Format(time.DateOnly) }
+	jobs, of := unworked(t, db), ada
+	for name, tt := range map[string]struct {
+		sql  string
+		on   int
+		says string
+		ends string
+	}{
+		"on the last day":       {`UPDATE membership_periods SET ends_on = CURRENT_DATE + 10`, 10, "", "..10"},
+		"after it":              {`UPDATE membership_periods SET ends_on = CURRENT_DATE + 10`, 11, "input.on: the membership is paid until " + date(10), ""},
+		"on the last day today": {`UPDATE membership_periods SET ends_on = CURRENT_DATE`, 1, "input.on: the membership is paid until " + date(0), ""},
+		"in the days of grace":  {`UPDATE membership_periods SET ends_on = CURRENT_DATE - 10`, 0, "", "..-10"},
+		"lapsed":                {`UPDATE membership_periods SET ends_on = CURRENT_DATE - 100`, 0, "", "..-100"},
+		"without an end":        {``, 50, "", "..50"},
+		"in a renewal ahead": {`
+			UPDATE membership_periods SET ends_on = CURRENT_DATE + 10;
+			INSERT INTO membership_periods (member_id, grade, starts_on, ends_on) SELECT id, 'STUDENT', CURRENT_DATE + 11, CURRENT_DATE + 375 FROM members`, 375, "", "..375"},
+		"after a renewal ahead": {`
+			UPDATE membership_periods SET ends_on = CURRENT_DATE + 10;
+			INSERT INTO membership_periods (member_id, grade, starts_on, ends_on) SELECT id, 'STUDENT', CURRENT_DATE + 11, CURRENT_DATE + 375 FROM members`, 376, "input.on: the membership is paid until " + date(375), ""},
+		"before it begins":   {`UPDATE members SET joined_on = CURRENT_DATE + 7`, 0, "input.on: the membership begins on " + date(7), ""},
+		"on the day of that": {`UPDATE members SET joined_on = CURRENT_DATE + 7`, 7, "", "7..7"},
+	} {
+		tx, err := db.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(t, tx, tt.sql)
+		on := today.AddDate(0, 0, tt.on)
+		_, err = (&membership.Store{DB: tx, Jobs: jobs}).End(t.Context(), office, membership.Ending{Member: &of, How: membership.Resigned, On: &on})
+		if got := wrongIn(t, err); !strings.HasPrefix(got, tt.says) || got != "" && tt.says == "" {
+			t.Errorf("%s: %q, want %q", name, got, tt.says)
+		}
+		if got := state(t, tx); tt.ends != "" && !strings.Contains(got, tt.ends+" RESIGNED") {
+			t.Errorf("%s: %s, want the end %s", name, got, tt.ends)
+		}
+		_ = tx.Rollback(t.Context())
+	}
+}
+
+// TestReinstatementMoves moves the end of a suspension while it lies ahead.
+func TestReinstatementMoves(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	run(t, db, enrol+anOffice)
+	today, err := pg.Scalar[time.Time](t.Context(), db, `SELECT CURRENT_DATE`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &membership.Store{DB: db, Jobs: unworked(t, db)}
+	reinstate := func(n int) string {
+		t.Helper()
+		on := today.AddDate(0, 0, n)
+		_, err := s.Reinstate(t.Context(), office, membership.Reinstatement{Member: ada, On: &on})
+		return wrongIn(t, err)
+	}
+	suspend := func() string {
+		t.Helper()
+		_, err := s.Suspend(t.Context(), office, membership.Suspension{Member: ada, Reason: "Fees are owed."})
+		return wrongIn(t, err)
+	}
+	if got := suspend(); got != "" {
+		t.Fatal(got)
+	}
+	for _, n := range []int{10, 20, 5} {
+		if got := reinstate(n); got != "" {
+			t.Fatalf("on day %d: %s", n, got)
+		}
+		of, err := s.Of(t.Context(), self(ada), []uuid.UUID{ada})
+		if err != nil {
+			t.Fatal(err)
+		}
+		const form = "2 January 2006"
+		want := "Suspended from " + today.Format(form) + " until " + today.AddDate(0, 0, n-1).Format(form) + ": Fees are owed."
+		if got := of[ada].StatusReason(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	shown, err := s.HistoryOf(t.Context(), self(ada), []uuid.UUID{ada})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h := shown[ada]; len(h) != 3 || h[2].Kind != membership.ReinstatedEvent || !h[2].HappenedOn.Equal(today.AddDate(0, 0, 5)) {
+		t.Errorf("the history tells of days that were moved: %+v", h)
+	}
+	if got := suspend(); !strings.Contains(got, "reinstateMembership") {
+		t.Errorf("suspended again: %q", got)
+	}
+	// From its first day on it never was; what is over can't be moved.
+	if got := reinstate(0); got != "" || strings.Contains(state(t, db), "suspended") {
+		t.Errorf("from the first day on: %q, %s", got, state(t, db))
+	}
+	run(t, db, `INSERT INTO membership_suspensions (member_id, starts_on, ends_on, reason) VALUES ($1, CURRENT_DATE - 9, CURRENT_DATE - 1, 'Fees are owed.')`, ada)
+	if got := reinstate(3); got != "input.member: the member is not suspended" {
+		t.Errorf("one that is over: %q", got)
+	}
+}
+
+// TestGradeOfARenewalAhead changes the grade after renewing ahead: the history tells of the
+// renewal that it is to the new grade.
+func TestGradeOfARenewalAhead(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	run(t, db, enrol+anOffice+`UPDATE membership_periods SET ends_on = CURRENT_DATE + 10`)
+	s := &membership.Store{DB: db, Jobs: unworked(t, db)}
+	of := ada
+	_, err1 := s.Renew(t.Context(), office, &of)
+	_, err2 := s.ChangeGrade(t.Context(), office, membership.GradeChange{Member: ada, Grade: "ASSOCIATE"})
+	shown, err3 := s.HistoryOf(t.Context(), self(ada), []uuid.UUID{ada})
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range shown[ada] {
+		got = append(got, string(e.Kind)+" "+*e.Grade)
+	}
+	if diff := cmp.Diff([]string{"JOINED PROFESSIONAL", "GRADE_CHANGED ASSOCIATE", "RENEWED ASSOCIATE"}, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
 
@@ -352,6 +665,7 @@ func TestImpossibleDays(t *testing.T) {
 		{"insured for ten years", []do{insure(today, today.AddDate(10, 0, 0))}, "", ""},
 		{"registered for ever", []do{verify(day("2999-01-01"))}, "input.validUntil", ""},
 		{"registered for two years", []do{verify(today.AddDate(2, 0, 0))}, "", ""},
+		{"registered until yesterday", []do{verify(today.AddDate(0, 0, -1))}, "", ""},
 	} {
 		tx, err := db.Begin(t.Context())
 		if err != nil {
@@ -676,10 +990,11 @@ func TestRegistrationAndInsurance(t *testing.T) {
 		as, err5 := s.StatusesAsOf(t.Context(), tt.v, ids, day("2020-06-01"))
 		rs, err6 := s.Records(t.Context(), tt.v, ids)
 		sm, err7 := s.SectionMembershipsOf(t.Context(), tt.v, ids)
-		if err := errors.Join(err1, err2, err3, err4, err5, err6, err7); err != nil {
+		ins, err8 := s.InsurancesAheadOf(t.Context(), tt.v, ids)
+		if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8); err != nil {
 			t.Fatal(name, err)
 		}
-		if sees := []bool{rg[ada] != nil, in[ada] != nil, ms[ada] != nil, hs[ada] != nil, as[ada] != nil, rs[ada] != nil}; slices.Contains(sees, !tt.sees) {
+		if sees := []bool{rg[ada] != nil, in[ada] != nil, ms[ada] != nil, hs[ada] != nil, as[ada] != nil, rs[ada] != nil, ins[ada] != nil}; slices.Contains(sees, !tt.sees) {
 			t.Errorf("%s sees %v, want %t", name, sees, tt.sees)
 		}
 		if sm[ada] != nil {
@@ -689,11 +1004,88 @@ func TestRegistrationAndInsurance(t *testing.T) {
 			t.Errorf("%s: %+v %+v", name, rg[ada], in[ada])
 		}
 	}
+	// Who is struck off is registered no more at once.
+	until = until.AddDate(-15, 0, 0)
+	if got := wrongIn(t, verify(ada, "OT12345")); !strings.HasPrefix(got, "input.validUntil") {
+		t.Errorf("struck off six years ago: %q", got)
+	}
+	until = until.AddDate(5, 0, 0)
+	if err := verify(ada, "OT12345"); err != nil {
+		t.Fatal(err)
+	}
+	struck, err := s.RegistrationsOf(t.Context(), self(ada), []uuid.UUID{ada})
+	if err != nil || struck[ada].Valid || struck[ada].ValidUntil == nil || !struck[ada].ValidUntil.Equal(until) {
+		t.Errorf("struck off: %+v (%v)", struck[ada], err)
+	}
 	if err := state(self(ada), nil, "OT999999"); err != nil {
 		t.Fatal(err)
 	}
 	rg, err := s.RegistrationsOf(t.Context(), self(ada), []uuid.UUID{ada})
 	if err != nil || rg[ada].Valid || rg[ada].VerifiedOn != nil {
 		t.Errorf("another number is still verified: %+v (%v)", rg[ada], err)
+	}
+}
+
+// TestInsurances states insurances that begin on other days, and withdraws them.
+func TestInsurances(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	run(t, db, enrol+anOffice+`
+		INSERT INTO indemnity_insurances (member_id, insurer, policy_number, valid_from, valid_until)
+		VALUES
+			('`+ada.String()+`', 'A', 'over', CURRENT_DATE - 400, CURRENT_DATE - 1),
+			('`+ada.String()+`', 'A', 'now', CURRENT_DATE - 1, CURRENT_DATE),
+			('`+ada.String()+`', 'A', 'today', CURRENT_DATE, CURRENT_DATE + 365),
+			('`+bea.String()+`', 'A', 'of Bea', CURRENT_DATE + 5, CURRENT_DATE + 365)`)
+	s := membership.Store{DB: db}
+	today, err := pg.Scalar[time.Time](t.Context(), db, `SELECT CURRENT_DATE`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of, other := ada, bea
+	for _, n := range []int{30, 10} {
+		if _, err := s.StateInsurance(t.Context(), self(ada), membership.StatedInsurance{
+			Insurer: "A", PolicyNumber: "later", ValidFrom: today.AddDate(0, 0, n), ValidUntil: today.AddDate(1, 0, 0),
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		name string
+		v    viewer.Viewer
+		of   *uuid.UUID
+		from int
+		path string
+		left string
+	}{
+		{"one that has begun", self(ada), nil, 0, "input.validFrom", "now true, today true, later false 10, later false 30"},
+		{"that of another", self(ada), &other, 5, "input.member", "now true, today true, later false 10, later false 30"},
+		{"none", self(ada), nil, 11, "input.validFrom", "now true, today true, later false 10, later false 30"},
+		{"one ahead", self(ada), nil, 10, "", "now true, today true, later false 30"},
+		{"staff removes one that has begun", office, &of, 0, "", "now true, later false 30"},
+		{"and none", office, &of, 0, "input.validFrom", "now true, later false 30"},
+	} {
+		_, err := s.WithdrawInsurance(t.Context(), tt.v, membership.InsuranceWithdrawal{Member: tt.of, ValidFrom: today.AddDate(0, 0, tt.from)})
+		if path, _, _ := strings.Cut(wrongIn(t, err), ": "); path != tt.path {
+			t.Errorf("%s: wrong is %q, want %q", tt.name, path, tt.path)
+		}
+		found, err := s.InsurancesAheadOf(t.Context(), self(ada), []uuid.UUID{ada, bea})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var left []string
+		for _, i := range found[ada] {
+			is := i.PolicyNumber + " " + strconv.FormatBool(i.Valid)
+			if !i.Valid {
+				is += " " + strconv.Itoa(int(i.ValidFrom.Sub(today).Hours()/24))
+			}
+			left = append(left, is)
+		}
+		if got := strings.Join(left, ", "); got != tt.left || found[bea] != nil {
+			t.Errorf("%s: left is %s, want %s; of another %d", tt.name, got, tt.left, len(found[bea]))
+		}
+	}
+	if n, err := pg.Scalar[int](t.Context(), db, `SELECT count(*) FROM indemnity_insurances WHERE member_id = $1`, bea); err != nil || n != 1 {
+		t.Errorf("another has %d (%v)", n, err)
 	}
 }
