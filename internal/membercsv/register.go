@@ -228,6 +228,13 @@ func (im *importer) writeGrades(ctx context.Context) error {
 			return err
 		}
 	}
+	if _, err := im.tx.Exec(ctx, `
+		UPDATE membership_events ev
+		SET grade = g.grade
+		FROM imported_grades g
+		WHERE ev.member_id = g.member_id AND ev.kind = 'RENEWED' AND ev.happened_on > CURRENT_DATE`); err != nil {
+		return err
+	}
 	_, err := im.tx.Exec(ctx, `
 		INSERT INTO membership_events (member_id, kind, happened_on, grade, ends_on)
 		SELECT g.member_id, 'GRADE_CHANGED', CURRENT_DATE, g.grade, l.ends_on

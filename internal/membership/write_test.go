@@ -1089,3 +1089,46 @@ func TestInsurances(t *testing.T) {
 		t.Errorf("another has %d (%v)", n, err)
 	}
 }
+
+// TestManyPeriodsGo deletes several periods by one statement, in the order in which they lie,
+// the later ones first: the one that is left is the last, and its grade is the member's.
+func TestManyPeriodsGo(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	run(t, db, enrol+anOffice+`
+		SET enable_indexscan = off;
+		SET enable_indexonlyscan = off;
+		SET enable_bitmapscan = off;
+		DELETE FROM membership_periods WHERE member_id = '`+ada.String()+`';
+		INSERT INTO membership_periods (member_id, grade, starts_on, ends_on) VALUES
+			('`+ada.String()+`', 'PROFESSIONAL', CURRENT_DATE - 100, CURRENT_DATE - 51),
+			('`+ada.String()+`', 'STUDENT', CURRENT_DATE - 50, CURRENT_DATE - 21),
+			('`+ada.String()+`', 'ASSOCIATE', CURRENT_DATE - 20, CURRENT_DATE + 200);
+		-- It lies behind the others from now on.
+		UPDATE membership_periods SET ends_on = ends_on - 1 WHERE member_id = '`+ada.String()+`' AND grade = 'STUDENT'`)
+	for _, tt := range []struct{ where, want string }{
+		{`starts_on > CURRENT_DATE - 60`, "-100 next  PROFESSIONAL"},
+		{`grade <> 'PROFESSIONAL'`, "-100 next  PROFESSIONAL"},
+		{`grade IN ('PROFESSIONAL', 'STUDENT')`, "-20 next  ASSOCIATE"},
+		{`grade = 'STUDENT'`, "-100 next -20 ASSOCIATE, -20 next  ASSOCIATE"},
+	} {
+		tx, err := db.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(t.Context(), `DELETE FROM membership_periods WHERE member_id = '`+ada.String()+`' AND `+tt.where); err != nil {
+			t.Fatal(err)
+		}
+		got, err := pg.Scalar[string](t.Context(), tx, `
+			SELECT string_agg(concat_ws(' ', p.starts_on - CURRENT_DATE, 'next', COALESCE((p.next_on - CURRENT_DATE)::text, ''), m.grade), ', ' ORDER BY p.starts_on)
+			FROM membership_periods p
+			JOIN members m ON m.id = p.member_id
+			WHERE p.member_id = $1 AND p.governs_on = CASE WHEN p.starts_on = m.joined_on THEN least(p.starts_on, p.recorded_on) ELSE p.starts_on END`, ada)
+		if err != nil || got != tt.want {
+			t.Errorf("without %s: %q, want %q (%v)", tt.where, got, tt.want, err)
+		}
+		if err := tx.Rollback(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
