@@ -62,7 +62,7 @@ func (r *memberRecordResolver) Insurance(ctx context.Context, objs []*membership
 // Insurances is the batch resolver for the insurances field.
 func (r *memberRecordResolver) Insurances(ctx context.Context, objs []*membership.Record) ([][]*membership.Insurance, error) {
 	return edge(objs, recordID, func(ids []uuid.UUID) (map[uuid.UUID][]*membership.Insurance, error) {
-		return r.db.register.InsurancesAheadOf(ctx, viewer.From(ctx), ids)
+		return r.db.register.InsurancesNotEndedOf(ctx, viewer.From(ctx), ids)
 	})
 }
 

@@ -990,7 +990,7 @@ func TestRegistrationAndInsurance(t *testing.T) {
 		as, err5 := s.StatusesAsOf(t.Context(), tt.v, ids, day("2020-06-01"))
 		rs, err6 := s.Records(t.Context(), tt.v, ids)
 		sm, err7 := s.SectionMembershipsOf(t.Context(), tt.v, ids)
-		ins, err8 := s.InsurancesAheadOf(t.Context(), tt.v, ids)
+		ins, err8 := s.InsurancesNotEndedOf(t.Context(), tt.v, ids)
 		if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8); err != nil {
 			t.Fatal(name, err)
 		}
@@ -1069,7 +1069,7 @@ func TestInsurances(t *testing.T) {
 		if path, _, _ := strings.Cut(wrongIn(t, err), ": "); path != tt.path {
 			t.Errorf("%s: wrong is %q, want %q", tt.name, path, tt.path)
 		}
-		found, err := s.InsurancesAheadOf(t.Context(), self(ada), []uuid.UUID{ada, bea})
+		found, err := s.InsurancesNotEndedOf(t.Context(), self(ada), []uuid.UUID{ada, bea})
 		if err != nil {
 			t.Fatal(err)
 		}
